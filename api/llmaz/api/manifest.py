@@ -1,0 +1,229 @@
+"""Read a manifest into a frozen dataclass and write it back: the only place where raw dicts are looked at.
+
+A dataclass is its own codec: a field `node_selector` is the key `nodeSelector`, a field without a default is
+required, `X | None` may be absent. A key that no field names is refused with its path, unless the class says
+`LENIENT` (metadata, which the API server extends). Writing leaves out what equals its default.
+"""
+
+import dataclasses
+import enum
+import functools
+import types
+import typing
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import ClassVar, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Manifest: TypeAlias = "dict[str, Json]"
+T = TypeVar("T")
+
+
+class ManifestError(ValueError):
+    """A manifest that can't be read: `path` says where (`spec.flavors[1].limits`), `reason` says what."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.path = path
+        self.reason = reason
+
+
+@runtime_checkable
+class Scalar(Protocol):
+    """A value that is one JSON scalar on the wire, such as a quantity."""
+
+    @classmethod
+    def from_json(cls, value: Json, path: str) -> "Scalar": ...
+
+    def to_json(self) -> Json: ...
+
+
+def named(key: str) -> dict[str, object]:
+    """Field metadata: the manifest's key where camelCase of the field's name is not it (`modelID`)."""
+    return {"key": key}
+
+
+# Field metadata: numbers and booleans are read as the strings that Kubernetes wants there.
+STRINGLY: dict[str, object] = {"stringly": True}
+
+
+def key_of(field: "dataclasses.Field[object]") -> str:
+    """Return the manifest's key for a field: its metadata's, else its name in camelCase."""
+    if "key" in field.metadata:
+        return cast("str", field.metadata["key"])
+    head, *rest = field.name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def decode(cls: type[T], value: object, path: str = "") -> T:
+    """Read a manifest's value as `cls`; raise ManifestError with the path of what is wrong."""
+    return cast("T", _decode(cls, value, path, stringly=False))
+
+
+def encode(value: object) -> Json:
+    """Write a value as JSON: the inverse of `decode`, without fields that equal their defaults."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if isinstance(value, Scalar):
+            return value.to_json()
+        return {
+            key_of(field): encode(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not _is_default(field, getattr(value, field.name))
+        }
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, enum.Enum):
+        return cast("Json", value.value)
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, (frozenset, set)):
+        return sorted(cast("list[str]", [encode(item) for item in value]))
+    return cast("Json", value)
+
+
+def at(path: str, key: str | int) -> str:
+    """Extend a path by a key or an index: `spec` and `flavors`, `spec.flavors` and 1."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
+
+
+def _decode(cls: object, value: object, path: str, *, stringly: bool) -> object:
+    origin = typing.get_origin(cls)
+    if origin in (types.UnionType, typing.Union):
+        return _decode_union(typing.get_args(cls), value, path, stringly=stringly)
+    if origin is tuple or origin is frozenset:
+        items = _expect(list, value, path)
+        item_type = typing.get_args(cls)[0]
+        read = (
+            _decode(item_type, item, at(path, i), stringly=stringly) for i, item in enumerate(items)
+        )
+        return tuple(read) if origin is tuple else frozenset(read)
+    if origin is not None and issubclass(origin, Mapping):
+        members = _expect(dict, value, path)
+        value_type = typing.get_args(cls)[1]
+        return {
+            str(key): _decode(value_type, item, at(path, str(key)), stringly=stringly)
+            for key, item in members.items()
+        }
+    if origin is typing.Literal:
+        return _one_of(typing.get_args(cls), value, path)
+    if cls is str and stringly:
+        return _as_text(value, path)
+    if isinstance(cls, type):
+        return _decode_class(cls, value, path)
+    return value
+
+
+def _decode_class(cls: type, value: object, path: str) -> object:
+    if issubclass(cls, Scalar):
+        return cls.from_json(cast("Json", value), path)
+    if dataclasses.is_dataclass(cls):
+        return _decode_fields(cls, _expect(dict, value, path), path)
+    if issubclass(cls, enum.Enum):
+        _one_of(tuple(member.value for member in cls), value, path)
+        return cls(value)
+    if cls is datetime:
+        return _moment(value, path)
+    if cls is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return _expect(cls, value, path) if cls in _WORDS else value
+
+
+def _decode_union(
+    options: tuple[object, ...], value: object, path: str, *, stringly: bool
+) -> object:
+    if value is None and type(None) in options:
+        return None
+    choices = [option for option in options if option is not type(None)]
+    if len(choices) == 1:
+        return _decode(choices[0], value, path, stringly=stringly)
+    for choice in choices:
+        if isinstance(choice, type) and isinstance(value, choice) and not isinstance(value, bool):
+            return value
+    raise ManifestError(path, f"must be {' or '.join(_WORDS.get(c, str(c)) for c in choices)}")
+
+
+def _decode_fields(cls: type, members: dict[str, object], path: str) -> object:
+    types_of = _type_hints(cls)
+    known = {key_of(field): field for field in dataclasses.fields(cls)}
+    if not getattr(cls, "LENIENT", False):
+        for key in members:
+            if key not in known:
+                raise ManifestError(
+                    at(path, key), f"unknown field; known are {', '.join(sorted(known))}"
+                )
+    arguments: dict[str, object] = {}
+    for key, field in known.items():
+        if members.get(key) is None:
+            if _required(field):
+                raise ManifestError(at(path, key), "is required")
+            continue
+        arguments[field.name] = _decode(
+            types_of[field.name], members[key], at(path, key), stringly="stringly" in field.metadata
+        )
+    return cls(**arguments)
+
+
+@functools.cache
+def _type_hints(cls: type) -> dict[str, object]:
+    hints = typing.get_type_hints(cls)
+    return {name: hint for name, hint in hints.items() if typing.get_origin(hint) is not ClassVar}
+
+
+def _required(field: "dataclasses.Field[object]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _is_default(field: "dataclasses.Field[object]", value: object) -> bool:
+    if "keep" in field.metadata:  # written even when it is the default, since a reader relies on it
+        return False
+    if field.default is not dataclasses.MISSING:
+        return bool(value == field.default)
+    if field.default_factory is not dataclasses.MISSING:
+        return bool(value == field.default_factory())
+    return False
+
+
+_WORDS: dict[object, str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def _expect(cls: type[T], value: object, path: str) -> T:
+    if isinstance(value, cls) and not (cls in (int, float) and isinstance(value, bool)):
+        return value
+    raise ManifestError(path, f"must be {_WORDS[cls]}, not {_WORDS.get(type(value), 'null')}")
+
+
+def _one_of(choices: tuple[object, ...], value: object, path: str) -> object:
+    if value in choices:
+        return value
+    raise ManifestError(path, f"must be one of {', '.join(map(str, choices))}, not {value!r}")
+
+
+def _as_text(value: object, path: str) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    return _expect(str, value, path)
+
+
+def _moment(value: object, path: str) -> datetime:
+    if isinstance(value, datetime):  # a YAML reader makes one of an unquoted date
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        moment = datetime.fromisoformat(_expect(str, value, path))
+    except ValueError:
+        raise ManifestError(
+            path, f"must be a date and time such as 2026-01-31T12:00:00Z, not {value!r}"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,53 @@
+"""Every name that crosses a program's border: labels, annotations, variables, ports, placeholders."""
+
+# Labels and annotations of upstream llmaz, kept.
+MODEL_NAME = "llmaz.io/model-name"
+MODEL_FAMILY_NAME = "llmaz.io/model-family-name"
+INFERENCE_SERVICE_FLAVORS = "llmaz.io/inference-service-flavors"
+SKIP_MODEL_LOADER = "llmaz.io/skip-model-loader"
+
+# Labels and annotations of ours.
+PLAYGROUND_NAME = "llmaz.io/playground"
+SERVICE_NAME = "llmaz.io/service"
+ENGINE_ID = "llmaz.io/engine"
+OWNED_LABELS = "llmaz.io/owned-labels"  # on a Node: the label keys that the controller may remove
+ACCELERATOR = (
+    "llmaz.io/accelerator"  # prefix of accelerator.vendor, .model, .count, .memory-mib, ...
+)
+
+# Kubernetes' own.
+HOSTNAME = "kubernetes.io/hostname"
+ARCH = "kubernetes.io/arch"
+OS = "kubernetes.io/os"
+KUBERNETES_SERVICE_NAME = (
+    "kubernetes.io/service-name"  # on an EndpointSlice: the Service it belongs to
+)
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+
+# Where the system's own objects live, and who writes them (server-side apply field managers).
+SYSTEM_NAMESPACE = "llmaz-system"
+CONTROLLER = "llmaz-controller"
+AGENT = "llmaz-agent"
+
+# Names inside a Service's pod template, which upstream manifests rely on.
+MODEL_RUNNER = "model-runner"
+LEADER_INDEX = 0
+ENGINE_PORT = 8080  # upstream's fixed port of every engine, and the port of `<service>-lb`
+TERMINATION_GRACE_SECONDS = 130  # upstream's value for pods of a Playground
+
+# Placeholders of recommendedConfigs' args, `{{ .ModelPath }}`. What only the node knows becomes a reference
+# to a variable that the agent sets, so that the node's part of rendering is Kubernetes' own `$(VAR)` expansion.
+MODEL_PATH = "LLMAZ_MODEL_PATH"
+DRAFT_MODEL_PATH = "LLMAZ_DRAFT_MODEL_PATH"
+PORT = "LLMAZ_PORT"
+
+# Variables of LeaderWorkerSet, which the seeds' scripts read.
+LWS_LEADER_ADDRESS = "LWS_LEADER_ADDRESS"
+LWS_GROUP_SIZE = "LWS_GROUP_SIZE"
+LWS_WORKER_INDEX = "LWS_WORKER_INDEX"
+
+# Secrets of upstream, looked up in the Playground's namespace: name, then the keys that are read.
+MODELHUB_SECRET = "modelhub-secret"  # noqa: S105  # the name of a Secret, not its content
+HF_TOKEN = "HF_TOKEN"  # noqa: S105
+OSS_SECRET = "oss-access-secret"  # noqa: S105
+AWS_SECRET = "aws-access-secret"  # noqa: S105
