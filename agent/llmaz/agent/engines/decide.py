@@ -1,0 +1,256 @@
+"""Which engines to start, stop and forget, and what to say of each: the rules of supervision.
+
+Pure. An assignment that is not known (None) stops nothing; an engine whose shim does not answer is
+left alone; an accelerator or a port belongs to whoever held it until its last process is proven
+gone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import assert_never
+
+from llmaz.agent.engines import backoff
+from llmaz.agent.engines.state import (
+    EngineAction,
+    EnginePlan,
+    EngineSeen,
+    Exited,
+    Fault,
+    ForgetEngine,
+    Health,
+    Launching,
+    Running,
+    StartEngine,
+    StopEngine,
+    Unreachable,
+)
+from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, fingerprint
+
+NONE_BUSY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    action: EngineAction | None = None
+    report: EngineReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Node:
+    """What a start depends on besides the engine itself."""
+
+    ready_models: Mapping[str, str]
+    taken: Mapping[str, str]  # accelerator or ":port" -> words on who holds it
+    now: datetime
+
+
+def decide_engines(
+    assigned: tuple[AssignedEngine, ...] | None,
+    seen: tuple[EngineSeen, ...],
+    ready_models: Mapping[str, str],
+    now: datetime,
+    busy_accelerators: Mapping[str, str] = NONE_BUSY,
+) -> EnginePlan:
+    """Bring the engines that are seen one step towards those that are assigned.
+
+    `ready_models` maps each model whose weights are complete to their path. `busy_accelerators`
+    maps the UUIDs whose memory a process that is not ours holds to words which say so: no engine
+    is started on them.
+    """
+    present = {engine.id: engine for engine in seen}
+    wanted = {engine.id: engine for engine in assigned or ()}
+    steps = {id_: _resting(engine) for id_, engine in present.items()}
+    if assigned is not None:
+        steps |= {id_: _parting(e) for id_, e in present.items() if id_ not in wanted}
+    taken = {**busy_accelerators, **_held(seen)}
+    for id_, engine in sorted(wanted.items()):
+        node = _Node(ready_models=ready_models, taken=taken, now=now)
+        steps[id_] = step = _keep(engine, present.get(id_), node)
+        if isinstance(step.action, StartEngine):
+            taken |= dict.fromkeys(_needs(engine), f"is held by engine {id_}")
+    ordered = [step for _, step in sorted(steps.items())]
+    reports = tuple(step.report for step in ordered)
+    return EnginePlan(
+        actions=tuple(step.action for step in ordered if step.action is not None),
+        reports=reports,
+        look_again_in=_next_look(reports, now),
+    )
+
+
+def _parting(engine: EngineSeen) -> _Step:
+    """An engine that is assigned no more: stopped, then forgotten once nothing of it is left."""
+    resting = _resting(engine)
+    match engine.process:
+        case Exited(clear=True):
+            return _Step(action=ForgetEngine(id=engine.id), report=_stopping(engine))
+        case Running() | Launching():
+            stop = StopEngine(id=engine.id, reason="no longer assigned to this node")
+            return _Step(action=stop, report=_stopping(engine, stop.reason))
+        case Exited() | Unreachable():
+            return resting
+        case _:
+            assert_never(engine.process)
+
+
+def _keep(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step:
+    """An engine that is assigned: as it is, or replaced, or started."""
+    if seen is None:
+        return _start(engine, None, node)
+    changed = seen.fingerprint != fingerprint(engine)
+    match seen.process:
+        case Running() if engine.epoch < seen.assignment.epoch:
+            return _resting(seen)
+        case Running() | Launching() if changed:
+            stop = StopEngine(id=engine.id, reason="its assignment changed")
+            return _Step(action=stop, report=_stopping(seen, stop.reason))
+        case Running() if seen.health is Health.DEAD and seen.stopping_since is None:
+            stop = StopEngine(id=engine.id, reason=seen.detail)
+            return _Step(action=stop, report=_stopping(seen, stop.reason))
+        case Exited(clear=True, fault=fault) as exited:
+            if changed or fault is None:
+                return _start(engine, seen, node)
+            return _retry(engine, seen, exited, fault, node)
+        case _:
+            return _resting(seen)
+
+
+def _retry(
+    engine: AssignedEngine, seen: EngineSeen, exited: Exited, fault: Fault, node: _Node
+) -> _Step:
+    retry_at = exited.at + timedelta(seconds=backoff.delay(seen.id, seen.failures))
+    if fault.permanent or node.now < retry_at:
+        return _resting(seen)
+    return _start(engine, seen, node)
+
+
+def _start(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step:
+    """Start it, or say what it waits for: weights first, then its accelerators and its port."""
+    waits = _missing_model(engine, node.ready_models) or next(
+        (f"{need.lstrip(':')} {node.taken[need]}" for need in _needs(engine) if need in node.taken),
+        None,
+    )
+    report = EngineReport(
+        id=engine.id,
+        phase=EnginePhase.STARTING if waits is None else EnginePhase.WAITING,
+        fingerprint=fingerprint(engine),
+        epoch=engine.epoch,
+        message=waits or "",
+        restarts=seen.restarts if seen else 0,
+        log=seen.log if seen else "",
+    )
+    if waits is not None:
+        return _Step(report=report)
+    paths = node.ready_models
+    action = StartEngine(
+        engine=engine,
+        model_path=paths.get(engine.main_model, ""),
+        draft_model_path=paths.get(engine.draft_model or "", ""),
+    )
+    return _Step(action=action, report=report)
+
+
+def _missing_model(engine: AssignedEngine, ready_models: Mapping[str, str]) -> str | None:
+    if engine.skip_model_loader:
+        return None
+    needed = (engine.main_model, *((engine.draft_model,) if engine.draft_model else ()))
+    missing = [model for model in needed if model not in ready_models]
+    return f"waits for the weights of {', '.join(missing)}" if missing else None
+
+
+def _needs(engine: AssignedEngine) -> tuple[str, ...]:
+    port = () if engine.port is None else (f":{engine.port}",)
+    return (*sorted(engine.accelerators), *port)
+
+
+def _held(seen: tuple[EngineSeen, ...]) -> dict[str, str]:
+    """Accelerators and ports of every engine of which a process may be left."""
+    return {
+        need: f"is held by engine {engine.id}"
+        for engine in sorted(seen, key=lambda engine: engine.id)
+        if not (isinstance(engine.process, Exited) and engine.process.clear)
+        for need in (
+            *engine.assignment.accelerators,
+            *((f":{engine.port}",) if engine.port is not None else ()),
+        )
+    }
+
+
+_PHASES = {
+    Health.STARTING: EnginePhase.STARTING,
+    Health.READY: EnginePhase.READY,
+    Health.UNREADY: EnginePhase.UNREADY,
+    Health.DEAD: EnginePhase.UNREADY,
+}
+
+
+def _resting(engine: EngineSeen) -> _Step:
+    """Report an engine with which nothing is to be done now."""
+    if engine.stopping_since is not None and not isinstance(engine.process, Exited):
+        return _Step(report=_stopping(engine))
+    match engine.process:
+        case Running():
+            phase = _PHASES[engine.health]
+            return _Step(report=_report(engine, phase, message=engine.detail))
+        case Launching():
+            return _Step(report=_report(engine, EnginePhase.STARTING))
+        case Unreachable():
+            silent = "its shim does not answer; it is left as it is"
+            unready = _report(engine, EnginePhase.UNREADY, "ShimUnreachable", silent)
+            return _Step(report=unready)
+        case Exited(clear=False):
+            leaving = "waits until the last process of its former run is gone"
+            return _Step(report=_report(engine, EnginePhase.STOPPING, message=leaving))
+        case Exited(at=at, fault=fault):
+            return _Step(report=_ended(engine, at, fault))
+        case _:
+            assert_never(engine.process)
+
+
+def _ended(engine: EngineSeen, at: datetime, fault: Fault | None) -> EngineReport:
+    if fault is None:
+        return _report(engine, EnginePhase.STOPPING)
+    if fault.permanent:
+        return _report(engine, EnginePhase.FAILED, fault.reason, fault.message)
+    retry_at = at + timedelta(seconds=backoff.delay(engine.id, engine.failures))
+    message = fault.message
+    if engine.failures >= backoff.CRASH_LOOP:
+        message = f"failed {engine.failures} times in a row: {message}"
+    return _report(engine, EnginePhase.BACKOFF, fault.reason, message, retry_at)
+
+
+def _stopping(engine: EngineSeen, message: str = "") -> EngineReport:
+    return _report(engine, EnginePhase.STOPPING, message=message or engine.detail)
+
+
+def _report(
+    engine: EngineSeen,
+    phase: EnginePhase,
+    reason: str = "",
+    message: str = "",
+    retry_at: datetime | None = None,
+) -> EngineReport:
+    running = engine.process if isinstance(engine.process, Running) else None
+    return EngineReport(
+        id=engine.id,
+        phase=phase,
+        fingerprint=engine.fingerprint,
+        epoch=engine.assignment.epoch,
+        reason=reason,
+        message=message,
+        port=engine.port,
+        pid=running.pid if running else None,
+        restarts=engine.restarts,
+        started_at=running.started_at if running else None,
+        ready_at=engine.ready_at if phase is EnginePhase.READY else None,
+        retry_at=retry_at,
+        log=engine.log,
+    )
+
+
+def _next_look(reports: tuple[EngineReport, ...], now: datetime) -> float | None:
+    waits = [
+        (report.retry_at - now).total_seconds() for report in reports if report.retry_at is not None
+    ]
+    return max(0.0, min(waits)) if waits else None

@@ -1,0 +1,115 @@
+"""What the agent sees of its engines, and what it may do about them: values only.
+
+`None` is "not known", so that an engine whose shim does not answer is neither started nor stopped.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from llmaz.api.node import AssignedEngine, EngineReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why an engine ended or could not start, in words for the user."""
+
+    reason: str  # CamelCase: OutOfDeviceMemory, BadArguments, ExecutableNotFound, ...
+    message: str
+    permanent: bool = (
+        False  # the same command would end the same way: starting it again is of no use
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launching:
+    """On its way: the agent has decided to start it and the shim has not said yet that it runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A living process, proven by its shim."""
+
+    pid: int
+    run: int  # counts the starts under one shim from 1
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited:
+    """A process that has ended, or that could not be started."""
+
+    at: datetime
+    fault: Fault | None  # None: it was asked to stop, or never ran
+    clear: bool = True  # no descendant of it is left; until then its devices and port are taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """The shim holds its lock but does not answer: nothing is known, so nothing is done."""
+
+
+Process = Launching | Running | Exited | Unreachable
+
+
+class Health(StrEnum):
+    """What the probes say of a running engine."""
+
+    STARTING = "Starting"
+    READY = "Ready"
+    UNREADY = "Unready"  # was ready, and may be again
+    DEAD = "Dead"  # only a restart helps: hung, or its start made no progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSeen:
+    """One engine as the agent finds it: its record on disk, its shim's word and its probes'."""
+
+    id: str
+    assignment: AssignedEngine  # what it was started for
+    fingerprint: str
+    process: Process
+    port: int | None = None
+    health: Health = Health.STARTING
+    detail: str = ""  # why it is not ready, in words
+    stopping_since: datetime | None = None
+    failures: int = 0  # in a row, without a healthy while between them
+    restarts: int = 0
+    ready_at: datetime | None = None
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartEngine:
+    """Start an engine that does not run; its weights lie at `model_path`."""
+
+    engine: AssignedEngine
+    model_path: str
+    draft_model_path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopEngine:
+    """Drain an engine, then end it and everything it started. Its record stays."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetEngine:
+    """Dismiss the shim of an engine that has ended, and remove its record and logs."""
+
+    id: str
+
+
+EngineAction = StartEngine | StopEngine | ForgetEngine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePlan:
+    """What to do now, what to say of each engine, and when to look again without an event."""
+
+    actions: tuple[EngineAction, ...] = ()
+    reports: tuple[EngineReport, ...] = ()
+    look_again_in: float | None = None
