@@ -1,8 +1,9 @@
-"""Read a manifest into a frozen dataclass and write it back: the only place where raw dicts are looked at.
+"""Read a manifest into a frozen dataclass and write it back: only here raw dicts are looked at.
 
-A dataclass is its own codec: a field `node_selector` is the key `nodeSelector`, a field without a default is
-required, `X | None` may be absent. A key that no field names is refused with its path, unless the class says
-`LENIENT` (metadata, which the API server extends). Writing leaves out what equals its default.
+A dataclass is its own codec: a field `node_selector` is the key `nodeSelector`, a field without a
+default is required, `X | None` may be absent. A key that no field names is refused with its path,
+unless the class says `LENIENT` (metadata, which the API server extends). Writing leaves out what
+equals its default. What a field's metadata may say stands in fields.py.
 """
 
 import dataclasses
@@ -10,17 +11,32 @@ import enum
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+from llmaz.api.fields import STRINGLY, Bounds, has_default, key_of, named, older_key_of
+
+__all__ = [
+    "STRINGLY",
+    "Json",
+    "Manifest",
+    "ManifestError",
+    "Scalar",
+    "at",
+    "decode",
+    "encode",
+    "key_of",
+    "named",
+]
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Manifest: TypeAlias = "dict[str, Json]"
 T = TypeVar("T")
 
 
 class ManifestError(ValueError):
-    """A manifest that can't be read: `path` says where (`spec.flavors[1].limits`), `reason` says what."""
+    """A manifest that can't be read: `path` says where (`spec.source.uri`), `reason` what."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
@@ -38,21 +54,12 @@ class Scalar(Protocol):
     def to_json(self) -> Json: ...
 
 
-def named(key: str) -> dict[str, object]:
-    """Field metadata: the manifest's key where camelCase of the field's name is not it (`modelID`)."""
-    return {"key": key}
+@runtime_checkable
+class Upgraded(Protocol):
+    """A class whose older manifests were built otherwise: `upgraded` gives them today's shape."""
 
-
-# Field metadata: numbers and booleans are read as the strings that Kubernetes wants there.
-STRINGLY: dict[str, object] = {"stringly": True}
-
-
-def key_of(field: "dataclasses.Field[object]") -> str:
-    """Return the manifest's key for a field: its metadata's, else its name in camelCase."""
-    if "key" in field.metadata:
-        return cast("str", field.metadata["key"])
-    head, *rest = field.name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    @classmethod
+    def upgraded(cls, members: dict[str, object], path: str) -> dict[str, object]: ...
 
 
 def decode(cls: type[T], value: object, path: str = "") -> T:
@@ -62,9 +69,9 @@ def decode(cls: type[T], value: object, path: str = "") -> T:
 
 def encode(value: object) -> Json:
     """Write a value as JSON: the inverse of `decode`, without fields that equal their defaults."""
+    if isinstance(value, Scalar):
+        return value.to_json()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        if isinstance(value, Scalar):
-            return value.to_json()
         return {
             key_of(field): encode(getattr(value, field.name))
             for field in dataclasses.fields(value)
@@ -79,7 +86,7 @@ def encode(value: object) -> Json:
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, (frozenset, set)):
-        return sorted(cast("list[str]", [encode(item) for item in value]))
+        return [encode(item) for item in sorted(value)]
     return cast("Json", value)
 
 
@@ -101,7 +108,7 @@ def _decode(cls: object, value: object, path: str, *, stringly: bool) -> object:
             _decode(item_type, item, at(path, i), stringly=stringly) for i, item in enumerate(items)
         )
         return tuple(read) if origin is tuple else frozenset(read)
-    if origin is not None and issubclass(origin, Mapping):
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         members = _expect(dict, value, path)
         value_type = typing.get_args(cls)[1]
         return {
@@ -147,34 +154,53 @@ def _decode_union(
 
 
 def _decode_fields(cls: type, members: dict[str, object], path: str) -> object:
-    types_of = _type_hints(cls)
-    known = {key_of(field): field for field in dataclasses.fields(cls)}
+    if issubclass(cls, Upgraded):
+        members = cls.upgraded(members, path)
+    fields = dataclasses.fields(cls)
     if not getattr(cls, "LENIENT", False):
-        for key in members:
-            if key not in known:
-                raise ManifestError(
-                    at(path, key), f"unknown field; known are {', '.join(sorted(known))}"
-                )
+        _refuse_unknown(fields, members, path)
+    types_of = _type_hints(cls)
     arguments: dict[str, object] = {}
-    for key, field in known.items():
+    for field in fields:
+        key = _key_used(field, members, path)
         if members.get(key) is None:
-            if _required(field):
+            if not has_default(field):
                 raise ManifestError(at(path, key), "is required")
             continue
-        arguments[field.name] = _decode(
+        read = _decode(
             types_of[field.name], members[key], at(path, key), stringly="stringly" in field.metadata
         )
-    return cls(**arguments)
+        if (problem := Bounds.of(field).problem(read)) is not None:
+            raise ManifestError(at(path, key), problem)
+        arguments[field.name] = read
+    construct = cast("Callable[..., object]", cls)
+    return construct(**arguments)
+
+
+def _refuse_unknown(
+    fields: tuple["dataclasses.Field[object]", ...], members: dict[str, object], path: str
+) -> None:
+    known = {key_of(field) for field in fields}
+    older = {older_key_of(field) for field in fields}
+    for key in members:
+        if key not in known and key not in older:
+            names = ", ".join(sorted(known))
+            raise ManifestError(at(path, str(key)), f"unknown field; known are {names}")
+
+
+def _key_used(field: "dataclasses.Field[object]", members: dict[str, object], path: str) -> str:
+    key, older = key_of(field), older_key_of(field)
+    if older is None or members.get(older) is None:
+        return key
+    if members.get(key) is not None:
+        raise ManifestError(at(path, older), f"is the older name of {key}: give only one of them")
+    return older
 
 
 @functools.cache
 def _type_hints(cls: type) -> dict[str, object]:
     hints = typing.get_type_hints(cls)
     return {name: hint for name, hint in hints.items() if typing.get_origin(hint) is not ClassVar}
-
-
-def _required(field: "dataclasses.Field[object]") -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _is_default(field: "dataclasses.Field[object]", value: object) -> bool:
@@ -204,7 +230,7 @@ def _expect(cls: type[T], value: object, path: str) -> T:
 
 
 def _one_of(choices: tuple[object, ...], value: object, path: str) -> object:
-    if value in choices:
+    if isinstance(value, str) and value in choices:
         return value
     raise ManifestError(path, f"must be one of {', '.join(map(str, choices))}, not {value!r}")
 
@@ -222,7 +248,9 @@ def _moment(value: object, path: str) -> datetime:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     try:
         moment = datetime.fromisoformat(_expect(str, value, path))
-    except ValueError:
+    except ValueError as error:
+        if isinstance(error, ManifestError):
+            raise
         raise ManifestError(
             path, f"must be a date and time such as 2026-01-31T12:00:00Z, not {value!r}"
         ) from None

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from llmaz.api.manifest import named
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerReference:
@@ -24,7 +22,7 @@ class OwnerReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectMeta:
-    """The part of an object's metadata that the programs look at; what else is there is passed over."""
+    """The part of an object's metadata that the programs look at; the rest is passed over."""
 
     LENIENT: ClassVar = True
     name: str = ""
@@ -42,7 +40,15 @@ class ObjectMeta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One aspect of an object's state, as metav1.Condition."""
+    """One aspect of an object's state, as metav1.Condition.
+
+    type: of the aspect, in CamelCase
+    status: True, False or Unknown
+    reason: one word in CamelCase for programs
+    message: a sentence for people
+    observed_generation: the generation that this condition is about
+    last_transition_time: when the status last changed
+    """
 
     LENIENT: ClassVar = True
     type: str
@@ -50,9 +56,7 @@ class Condition:
     reason: str = ""
     message: str = field(default="", metadata={"keep": True})
     observed_generation: int = 0
-    last_transition_time: datetime | None = field(
-        default=None, metadata=named("lastTransitionTime")
-    )
+    last_transition_time: datetime | None = None
 
     @property
     def is_true(self) -> bool:

@@ -1,4 +1,4 @@
-"""Every name that crosses a program's border: labels, annotations, variables, ports, placeholders."""
+"""Every name that crosses a program's border: labels, annotations, variables, ports."""
 
 # Labels and annotations of upstream llmaz, kept.
 MODEL_NAME = "llmaz.io/model-name"
@@ -35,10 +35,11 @@ LEADER_INDEX = 0
 ENGINE_PORT = 8080  # upstream's fixed port of every engine, and the port of `<service>-lb`
 TERMINATION_GRACE_SECONDS = 130  # upstream's value for pods of a Playground
 
-# Placeholders of recommendedConfigs' args, `{{ .ModelPath }}`. What only the node knows becomes a reference
-# to a variable that the agent sets, so that the node's part of rendering is Kubernetes' own `$(VAR)` expansion.
+# What only the node knows: a placeholder such as `{{ .ModelPath }}` becomes a reference to a
+# variable that the agent sets, so that the node's part of rendering is Kubernetes' own `$(VAR)`.
 MODEL_PATH = "LLMAZ_MODEL_PATH"
 DRAFT_MODEL_PATH = "LLMAZ_DRAFT_MODEL_PATH"
+HOST = "LLMAZ_HOST"  # the address to listen on: of loopback where one machine is all there is
 PORT = "LLMAZ_PORT"
 
 # Variables of LeaderWorkerSet, which the seeds' scripts read.

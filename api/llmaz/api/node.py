@@ -1,8 +1,8 @@
-"""InferenceNode: what the controller wants of one node (spec), and what its agent sees there (status).
+"""InferenceNode: what the controller wants of a node (spec), and what its agent sees (status).
 
-The controller alone writes the spec, the agent alone the status. The object is named after its Node, which owns
-it. `None` is "not known"; an empty tuple is "none". The status says only what changes rarely: a heartbeat is
-the node's Lease, numbers that move all the time are metrics.
+The controller alone writes the spec, the agent alone the status. The object is named after its
+Node, which owns it. `None` is "not known"; an empty tuple is "none". The status says only what
+changes rarely: a heartbeat is the node's Lease, numbers that move all the time are metrics.
 """
 
 import hashlib
@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
-from llmaz.api.manifest import encode, named
+from llmaz.api.fields import list_map
+from llmaz.api.manifest import encode
 from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.names import TERMINATION_GRACE_SECONDS
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
@@ -22,13 +24,16 @@ from llmaz.api.source import ModelSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignedModel:
-    """A model that the node shall hold, because an engine of it serves it or to have it near."""
+    """A model that the node shall hold, because an engine of it serves it or to have it near.
 
-    name: str  # the OpenModel's
+    name: of the OpenModel
+    source: where the weights come from
+    secret_namespace: where the hub's Secrets are looked up; without one, no credentials are used
+    """
+
+    name: str
     source: ModelSource
-    secret_namespace: str | None = (
-        None  # where the hub's Secrets are looked up; None: without credentials
-    )
+    secret_namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,56 +41,93 @@ class AssignedEngine:
     """One engine process to keep running on the node, until it is assigned no more.
 
     `command`, `args` and the values of `env` may refer to variables as `$(NAME)`; the agent adds
-    LLMAZ_MODEL_PATH, LLMAZ_DRAFT_MODEL_PATH and LLMAZ_PORT (names.py) and expands them as a kubelet does.
+    those of names.py (LLMAZ_MODEL_PATH, ...) and expands them as a kubelet does.
+
+    id: <namespace>/<service>-<replica>, stable over restarts of any program
+    service: that the engine is a replica of
+    playground: that the Service was made from, if any
+    model: the name under which the engine lists the model
+    main_model: the entry of models that answers
+    draft_model: the entry of models that proposes tokens, if any
+    runtime: the BackendRuntime
+    image: of the container, where there are containers
+    command: the program and its first arguments
+    args: further arguments
+    env: variables, in order
+    accelerators: UUIDs of the devices that the engine owns; without any, it runs on the CPU
+    resources: that it asks for and may not exceed
+    shared_memory_size: of /dev/shm
+    port: it listens on; without one, the agent leases one and passes it as LLMAZ_PORT
+    startup_probe: until which the other probes wait
+    liveness_probe: whose failure restarts it
+    readiness_probe: whose failure takes it out of the Service
+    lifecycle: hooks after the start and before the stop
+    termination_grace_period_seconds: from SIGTERM to SIGKILL
+    skip_model_loader: whether the engine fetches the weights itself
+    epoch: of a group of ranks; a lower one than the running is refused
     """
 
-    id: str  # "<namespace>/<service>-<replica>", stable over restarts of any program
+    id: str
     service: str
     playground: str | None = None
-    model: str  # the name under which the engine lists the model: the OpenModel's, or x:y of ollama://x:y
-    main_model: str  # names an entry of NodeSpec.models
+    model: str
+    main_model: str
     draft_model: str | None = None
     runtime: str = ""
     image: str = ""
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: tuple[EnvVar, ...] = ()
-    accelerators: tuple[str, ...] = ()  # UUIDs; none: the engine runs on the CPU
+    accelerators: tuple[str, ...] = ()
     resources: Resources = field(default_factory=Resources)
     shared_memory_size: Quantity | None = None
-    port: int | None = None  # None: the agent leases one and passes it as LLMAZ_PORT
+    port: int | None = None
     startup_probe: Probe | None = None
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
     lifecycle: Lifecycle | None = None
     termination_grace_period_seconds: int = TERMINATION_GRACE_SECONDS
     skip_model_loader: bool = False
-    epoch: int = 0  # of a group of ranks; a lower one than the running is refused
+    epoch: int = 0
 
 
 def fingerprint(engine: AssignedEngine) -> str:
-    """Return 16 hex digits that differ when the process would have to be started anew to match `engine`."""
+    """Return 16 hex digits that differ when the process must be started anew to match `engine`."""
     text = json.dumps(encode(engine), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSpec:
-    """What the node shall hold and run."""
+    """What the node shall hold and run.
 
-    models: tuple[AssignedModel, ...] = ()
-    engines: tuple[AssignedEngine, ...] = ()
+    models: it shall hold
+    engines: it shall run
+    """
+
+    models: tuple[AssignedModel, ...] = field(default=(), metadata=list_map("name"))
+    engines: tuple[AssignedEngine, ...] = field(default=(), metadata=list_map("id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
-    """One device that an engine may own, or a part of one (MIG)."""
+    """One device that an engine may own, or a part of one (MIG).
+
+    uuid: that no other device has
+    index: by which the driver counts it
+    vendor: nvidia, amd, intel, huawei, google, ...
+    product: as the driver names it, such as NVIDIA A100-SXM4-80GB
+    resource: the extended resource that it counts as, such as nvidia.com/gpu
+    memory_bytes: in all
+    healthy: whether an engine may be put on it
+    message: what is wrong with it
+    """
 
     uuid: str
     index: int
-    vendor: str  # nvidia, amd, intel, huawei, google, ...
-    product: str  # as the driver names it: "NVIDIA A100-SXM4-80GB"
-    resource: str  # the extended resource that it counts as: nvidia.com/gpu
+    vendor: str
+    product: str
+    resource: str
     memory_bytes: int | None = None
     healthy: bool = field(default=True, metadata={"keep": True})
     message: str = ""
@@ -102,15 +144,25 @@ class ModelPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReport:
-    """One model on a node. While fetching, `bytes_done` is renewed every few seconds at most."""
+    """One model on a node. While fetching, `bytes_done` is renewed every few seconds at most.
+
+    name: of the OpenModel
+    phase: how far its weights are
+    revision: the commit or digest that the node holds, never a branch
+    bytes_done: that are here and verified
+    bytes_total: of the weights
+    path: what LLMAZ_MODEL_PATH is on this node
+    reason: of a failure, in CamelCase
+    message: of a failure, in a sentence
+    """
 
     name: str
     phase: ModelPhase
-    revision: str = ""  # the commit or digest that the node holds, never a branch
+    revision: str = ""
     bytes_done: int | None = None
     bytes_total: int | None = None
-    path: str = ""  # what LLMAZ_MODEL_PATH is on this node
-    reason: str = ""  # CamelCase, of a failure
+    path: str = ""
+    reason: str = ""
     message: str = ""
 
 
@@ -128,34 +180,62 @@ class EnginePhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineReport:
-    """One engine on a node. It may be sent requests only while its phase is Ready."""
+    """One engine on a node. It may be sent requests only while its phase is Ready.
+
+    id: of the assignment
+    phase: where it is between assigned and gone
+    fingerprint: of the assignment that runs
+    epoch: of the group that runs
+    reason: why it is not ready, in CamelCase: ExecutableNotFound, OutOfMemory, BadArguments, ...
+    message: the same in a sentence, with the last lines of the log where they help
+    address: an IP that other nodes reach
+    port: it listens on
+    pid: of the process
+    restarts: since it was assigned
+    started_at: when the process started
+    ready_at: when it was last ready for the first time since its start
+    retry_at: when it starts again
+    log: its path on the node
+    """
 
     id: str
     phase: EnginePhase
-    fingerprint: str = ""  # of the assignment that runs
+    fingerprint: str = ""
     epoch: int = 0
-    reason: str = ""  # CamelCase: ExecutableNotFound, OutOfMemory, BadArguments, ...
-    message: str = ""  # one sentence for the user, with the last lines of the log where they help
-    address: str = ""  # an IP that other nodes reach
+    reason: str = ""
+    message: str = ""
+    address: str = ""
     port: int | None = None
     pid: int | None = None
     restarts: int = 0
     started_at: datetime | None = None
     ready_at: datetime | None = None
     retry_at: datetime | None = None
-    log: str = ""  # path on the node
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """What the agent last saw."""
+    """What the agent last saw.
+
+    observed_generation: the generation of the spec that the agent last read
+    boot_id: of the node's running system
+    address: an IP that other nodes reach
+    agent_url: http://address:port of the agent, which serves /healthz and /metrics
+    agent_version: of llmaz
+    capacity: cpu and memory of the node
+    accelerators: its devices; absent while they are not known
+    models: in its cache; absent while they are not known
+    engines: on it; absent while they are not known
+    conditions: Ready
+    """
 
     observed_generation: int = 0
     boot_id: str = ""
     address: str = ""
-    agent_url: str = ""  # http://address:port of the agent: /healthz, /metrics
+    agent_url: str = ""
     agent_version: str = ""
-    capacity: Mapping[str, Quantity] = field(default_factory=dict)  # cpu, memory
+    capacity: Mapping[str, Quantity] = field(default_factory=dict)
     accelerators: tuple[Accelerator, ...] | None = None
     models: tuple[ModelReport, ...] | None = None
     engines: tuple[EngineReport, ...] | None = None
@@ -164,10 +244,12 @@ class NodeStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceNode:
-    """One node as llmaz sees it."""
+    """One node as llmaz sees it: what it shall hold and run, and what it does."""
 
-    api_version: str = field(default="llmaz.io/v1alpha1", metadata={"keep": True})
-    kind: str = field(default="InferenceNode", metadata={"keep": True})
+    api_version: Literal["llmaz.io/v1alpha1"] = field(
+        default="llmaz.io/v1alpha1", metadata={"keep": True}
+    )
+    kind: Literal["InferenceNode"] = field(default="InferenceNode", metadata={"keep": True})
     metadata: ObjectMeta
     spec: NodeSpec = field(default_factory=NodeSpec)
-    status: NodeStatus = field(default_factory=NodeStatus, metadata=named("status"))
+    status: NodeStatus = field(default_factory=NodeStatus)

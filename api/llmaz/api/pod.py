@@ -1,15 +1,20 @@
-"""The part of Kubernetes' pod vocabulary that manifests of ours use: variables, probes, hooks, resources."""
+"""The part of Kubernetes' pod vocabulary for one container: variables, probes, hooks, resources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llmaz.api.manifest import named
+from llmaz.api.fields import bounds
 from llmaz.api.quantity import Quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySelector:
-    """One key of a Secret or ConfigMap in the object's own namespace."""
+    """One key of a Secret or ConfigMap in the object's own namespace.
+
+    name: of the Secret or ConfigMap
+    key: whose value is read
+    optional: whether the variable stays unset where the object or key is missing, without an error
+    """
 
     name: str = ""
     key: str
@@ -18,7 +23,11 @@ class KeySelector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSelector:
-    """A field of the pod, such as `metadata.namespace` or `metadata.labels['x']`."""
+    """A field of the pod.
+
+    field_path: such as metadata.namespace or metadata.labels['x']
+    api_version: of the schema that the path is written in
+    """
 
     field_path: str
     api_version: str = "v1"
@@ -26,7 +35,12 @@ class FieldSelector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvVarSource:
-    """Where a variable's value comes from; exactly one is set."""
+    """Where a variable's value comes from; exactly one is set.
+
+    field_ref: a field of the pod
+    secret_key_ref: a key of a Secret
+    config_map_key_ref: a key of a ConfigMap
+    """
 
     field_ref: FieldSelector | None = None
     secret_key_ref: KeySelector | None = None
@@ -35,24 +49,37 @@ class EnvVarSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvVar:
-    """An environment variable; `$(OTHER)` in its value refers to a variable above it."""
+    """An environment variable.
 
-    name: str
+    name: of the variable
+    value: its text, in which $(OTHER) refers to a variable above it
+    value_from: where the value comes from instead
+    """
+
+    name: str = field(metadata=bounds(shortest=1))
     value: str = ""
     value_from: EnvVarSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What a container asks for and may not exceed, by resource name."""
+    """What a container asks for and may not exceed, by resource name.
 
-    limits: Mapping[str, Quantity] = field(default_factory=dict)
-    requests: Mapping[str, Quantity] = field(default_factory=dict)
+    limits: the most it may use
+    requests: what is set aside for it; what is left out is taken from limits
+    """
+
+    limits: Mapping[str, Quantity] = field(default_factory=dict, metadata=bounds(longest=32))
+    requests: Mapping[str, Quantity] = field(default_factory=dict, metadata=bounds(longest=32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpHeader:
-    """A header of a probe's request."""
+    """A header of a probe's request.
+
+    name: of the header
+    value: of the header
+    """
 
     name: str
     value: str
@@ -60,7 +87,14 @@ class HttpHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpGet:
-    """Ask an HTTP path; a status from 200 to 399 is a success."""
+    """Ask an HTTP path; a status from 200 to 399 is a success.
+
+    path: what is asked for
+    port: a number, or the name of one of the container's ports
+    host: the address to ask, if it is not the container's own
+    scheme: of the connection
+    http_headers: to send along
+    """
 
     path: str = "/"
     port: int | str
@@ -71,7 +105,11 @@ class HttpGet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpSocket:
-    """Open a TCP connection."""
+    """Open a TCP connection.
+
+    port: a number, or the name of one of the container's ports
+    host: the address to connect to, if it is not the container's own
+    """
 
     port: int | str
     host: str = ""
@@ -79,21 +117,31 @@ class TcpSocket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exec:
-    """Run a command without a shell; exit code 0 is a success."""
+    """Run a command without a shell; exit code 0 is a success.
+
+    command: the program and its arguments
+    """
 
     command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sleep:
-    """Wait."""
+    """Wait.
 
-    seconds: int
+    seconds: how long
+    """
+
+    seconds: int = field(metadata=bounds(minimum=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grpc:
-    """Ask the gRPC health service."""
+    """Ask the gRPC health service.
+
+    port: a number
+    service: the name to ask about
+    """
 
     port: int
     service: str = ""
@@ -101,23 +149,41 @@ class Grpc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A question that is asked of a container again and again; the defaults are the kubelet's."""
+    """A question that is asked of a container again and again; the defaults are the kubelet's.
+
+    http_get: ask an HTTP path
+    tcp_socket: open a TCP connection
+    exec: run a command
+    grpc: ask the gRPC health service
+    initial_delay_seconds: from the container's start to the first question
+    period_seconds: from one question to the next
+    timeout_seconds: after which no answer is a failure
+    success_threshold: successes in a row that make it good after a failure
+    failure_threshold: failures in a row that make it bad
+    termination_grace_period_seconds: from SIGTERM to SIGKILL when this probe ends the container
+    """
 
     http_get: HttpGet | None = None
     tcp_socket: TcpSocket | None = None
     exec: Exec | None = None
     grpc: Grpc | None = None
-    initial_delay_seconds: int = 0
-    period_seconds: int = 10
-    timeout_seconds: int = 1
-    success_threshold: int = 1
-    failure_threshold: int = 3
-    termination_grace_period_seconds: int | None = None
+    initial_delay_seconds: int = field(default=0, metadata=bounds(minimum=0))
+    period_seconds: int = field(default=10, metadata=bounds(minimum=1))
+    timeout_seconds: int = field(default=1, metadata=bounds(minimum=1))
+    success_threshold: int = field(default=1, metadata=bounds(minimum=1))
+    failure_threshold: int = field(default=3, metadata=bounds(minimum=1))
+    termination_grace_period_seconds: int | None = field(default=None, metadata=bounds(minimum=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifecycleHandler:
-    """What a hook does; exactly one is set."""
+    """What a hook does; exactly one is set.
+
+    exec: run a command
+    http_get: ask an HTTP path
+    tcp_socket: open a TCP connection
+    sleep: wait
+    """
 
     exec: Exec | None = None
     http_get: HttpGet | None = None
@@ -127,8 +193,13 @@ class LifecycleHandler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
-    """Hooks after the start and before the stop of a container."""
+    """Hooks of a container.
+
+    post_start: right after its start
+    pre_stop: before SIGTERM, within the grace period
+    stop_signal: what is sent in place of SIGTERM
+    """
 
     post_start: LifecycleHandler | None = None
     pre_stop: LifecycleHandler | None = None
-    stop_signal: str | None = field(default=None, metadata=named("stopSignal"))
+    stop_signal: str | None = None

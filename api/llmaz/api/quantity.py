@@ -1,7 +1,7 @@
 """Kubernetes quantities: `8Gi`, `500m`, `2`, and their comparison by value.
 
-The grammar is that of k8s.io/apimachinery's resource.Quantity: a decimal number with a binary suffix
-(Ki to Ei), a decimal suffix (n, u, m, k to E) or an exponent.
+The grammar is that of k8s.io/apimachinery's resource.Quantity: a decimal number with a binary
+suffix (Ki to Ei), a decimal suffix (n, u, m, k to E) or an exponent.
 """
 
 import re
@@ -11,7 +11,8 @@ from functools import total_ordering
 
 from llmaz.api.manifest import Json, ManifestError
 
-PATTERN = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
+_NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
+PATTERN = rf"^(\+|-)?{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?{_NUMBER}))?$"
 _SPLIT = re.compile(r"^([+-]?[0-9.]+)(.*)$")
 _SUFFIXES = {
     "": Decimal(1),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from llmaz.api.manifest import named
+from llmaz.api.fields import bounds, named
 
 
 class Hub(StrEnum):
@@ -15,10 +15,18 @@ class Hub(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelHub:
-    """A repository of a hub: whole, one file of it, or what the patterns select."""
+    """A repository of a hub: whole, one file of it, or what the patterns select.
+
+    name: of the hub
+    model_id: the repository, such as Qwen/Qwen2.5-7B
+    filename: the only file wanted, such as one GGUF
+    revision: a branch, tag or commit
+    allow_patterns: only files that one of them matches
+    ignore_patterns: no file that one of them matches
+    """
 
     name: Hub = Hub.HUGGINGFACE
-    model_id: str = field(default="", metadata=named("modelID"))
+    model_id: str = field(metadata=named("modelID") | bounds(shortest=1, longest=256))
     filename: str | None = None
     revision: str = "main"
     allow_patterns: tuple[str, ...] | None = None
@@ -27,7 +35,11 @@ class ModelHub:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSource:
-    """A hub's repository, a URI, or both, of which the hub wins (as upstream has it)."""
+    """A hub's repository, a URI, or both, of which the hub wins.
+
+    model_hub: a repository of a model hub
+    uri: scheme://address, such as s3://bucket/path, host:///path or ollama://name
+    """
 
     model_hub: ModelHub | None = None
-    uri: str | None = None
+    uri: str | None = field(default=None, metadata=bounds(longest=2048))

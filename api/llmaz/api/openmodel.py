@@ -1,0 +1,97 @@
+"""OpenModel: a model of the catalogue: where its weights are, which accelerators may serve it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from llmaz.api.fields import STRINGLY, bounds, formerly
+from llmaz.api.meta import Condition, ObjectMeta
+from llmaz.api.quantity import Quantity
+from llmaz.api.source import ModelSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flavor:
+    """One kind of accelerator that may serve the model.
+
+    name: by which Playgrounds prefer it, such as a100-80gb
+    limits: devices that a replica takes on one node, such as nvidia.com/gpu: 1
+    node_selector: labels of the nodes that have it
+    params: TP accelerators on each of PP nodes, INSTANCE-TYPE, and others for templates
+    """
+
+    name: str = field(metadata=bounds(shortest=1, longest=253))
+    limits: Mapping[str, Quantity] = field(
+        default_factory=dict,
+        metadata=formerly("requests") | bounds(longest=32),  # v0.1.0 said requests and meant limits
+    )
+    node_selector: Mapping[str, str] = field(
+        default_factory=dict, metadata=STRINGLY | bounds(longest=32)
+    )
+    params: Mapping[str, str] = field(default_factory=dict, metadata=STRINGLY | bounds(longest=32))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceConfig:
+    """What the model needs to be served.
+
+    flavors: kinds of accelerators in order of preference; without any, it runs on the CPU
+    """
+
+    flavors: tuple[Flavor, ...] = field(default=(), metadata=bounds(longest=8))
+
+    def flavor(self, name: str) -> Flavor | None:
+        """Return the first flavor of that name."""
+        return next((flavor for flavor in self.flavors if flavor.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenModelSpec:
+    """What the model is.
+
+    family_name: the family that the model belongs to, such as llama3; becomes a label
+    source: where the weights come from
+    inference_config: what the model needs to be served
+    owned_by: whom the list of models names as the owner
+    created_at: when the model came to be; else when the object did
+    """
+
+    family_name: str = field(metadata=bounds(longest=63))
+    source: ModelSource
+    inference_config: InferenceConfig = field(default_factory=InferenceConfig)
+    owned_by: str = "llmaz"
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenModelStatus:
+    """Where the weights are.
+
+    observed_generation: the generation that this status is about
+    cached: nodes that hold the weights of those that shall, as n/m
+    size_bytes: of the weights
+    revision: the commit or digest that is served, never a branch
+    message: why the model is not ready, in one sentence
+    conditions: Ready, and Cached
+    """
+
+    observed_generation: int = 0
+    cached: str = ""
+    size_bytes: int | None = None
+    revision: str = ""
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenModel:
+    """A model of the catalogue: where its weights are and which accelerators may serve it."""
+
+    api_version: Literal["llmaz.io/v1alpha1"] = field(
+        default="llmaz.io/v1alpha1", metadata={"keep": True}
+    )
+    kind: Literal["OpenModel"] = field(default="OpenModel", metadata={"keep": True})
+    metadata: ObjectMeta
+    spec: OpenModelSpec
+    status: OpenModelStatus = field(default_factory=OpenModelStatus)

@@ -1,0 +1,31 @@
+"""The status that Playgrounds and Services have in common."""
+
+from dataclasses import dataclass, field
+
+from llmaz.api.meta import Condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadStatus:
+    """How many replicas there are, where, and why it is not as it should be.
+
+    observed_generation: the generation that this status is about
+    replicas: that were made, whether ready or not
+    ready_replicas: that answer requests
+    ready: ready replicas of those wanted, as n/m
+    selector: of the labels of the engines' EndpointSlices, as text
+    flavor: the accelerators in use, such as a10, or a10,a100 while replicas differ
+    url: where the endpoint is
+    message: why it waits or failed, in one sentence
+    conditions: Progressing, and Available
+    """
+
+    observed_generation: int = 0
+    replicas: int = field(default=0, metadata={"keep": True})
+    ready_replicas: int = field(default=0, metadata={"keep": True})
+    ready: str = ""
+    selector: str = ""
+    flavor: str = ""
+    url: str = ""
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
