@@ -1,0 +1,57 @@
+"""`python -I -S -c ... DIRECTORY`: take the directory's lock, detach from who started us, serve.
+
+The starter waits for the first process to end: 0 says that the socket answers, 75 that another
+shim holds the lock. From then on nobody is this process's parent but init, and it has a session of
+its own.
+"""
+
+import fcntl
+import os
+import sys
+
+from llmaz.shim import crash, journal, proc, protocol
+from llmaz.shim.engine import Engine
+from llmaz.shim.output import Output
+from llmaz.shim.server import Server
+
+LOCKED = 75  # EX_TEMPFAIL
+
+
+def main(directory: str) -> int:
+    """Run the shim of one engine; its files are in `directory`."""
+    os.chdir(directory)
+    os.umask(0o077)
+    lock = os.open(protocol.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return LOCKED
+    ready, tell = os.pipe()
+    if os.fork() > 0:
+        os.close(tell)
+        return 0 if os.read(ready, 1) else 1
+    os.close(ready)
+    os.setsid()
+    _serve(tell)
+    return 0
+
+
+def _serve(tell: int) -> None:
+    effects = crash.Effects("shim", os.environ.pop(crash.VARIABLE, ""))
+    proc.become_subreaper()
+    former = journal.read()
+    mark = former["mark"] if former else os.urandom(16).hex()
+    output = Output()
+    engine = Engine(str(mark), output, effects)
+    if former:
+        engine.recover(former)
+    else:
+        journal.write(engine.record, effects)
+    server = Server(engine, output, effects)
+    os.write(tell, b"+")
+    os.close(tell)
+    server.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
