@@ -1,0 +1,60 @@
+"""Answers of the gateway itself, as OpenAI's clients read them: errors and the list of models."""
+
+import json
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from llmaz.gateway.routes import Served, Table
+
+INVALID_REQUEST = "invalid_request_error"
+UNAVAILABLE = "service_unavailable_error"
+BAD_GATEWAY = "bad_gateway_error"
+
+
+class OpenAIError(Exception):
+    """A request that the gateway itself answers, with an error."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = INVALID_REQUEST,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = {"message": message, "type": kind, "param": param, "code": code}
+        self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+
+    def response(self) -> web.Response:
+        return web.json_response({"error": self.error}, status=self.status, headers=self.headers)
+
+    def event(self) -> bytes:
+        """The error as an event, for a stream whose status was sent long ago."""
+        return b"data: " + json.dumps({"error": self.error}).encode() + b"\n\n"
+
+
+def model_list(table: Table) -> dict[str, object]:
+    """List every served model, also those whose engines are not ready."""
+    return {
+        "object": "list",
+        "data": [model_entry(name, served) for name, served in table.models.items()],
+    }
+
+
+def model_entry(name: str, served: tuple[Served, ...]) -> Mapping[str, object]:
+    """Describe one model; `llmaz` says what OpenAI's fields can't."""
+    created = [int(one.created_at.timestamp()) for one in served if one.created_at is not None]
+    ready = sum(len(one.endpoints) for one in served)
+    waiting = {} if ready else {"message": "; ".join(one.waits_because for one in served)}
+    return {
+        "id": name,
+        "object": "model",
+        "created": min(created, default=0),
+        "owned_by": "llmaz",
+        "llmaz": {"served_by": [one.name for one in served], "ready_engines": ready, **waiting},
+    }

@@ -1,0 +1,135 @@
+"""Which names are served, and by which engines: read from Playgrounds and EndpointSlices."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from llmaz.api.names import MODEL_NAME, PLAYGROUND_NAME, SERVICE_NAME
+from llmaz.gateway.objects import EndpointSlice, Playground
+
+_HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """Where one engine listens."""
+
+    address: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One Playground, or one Service without a Playground: a model and its ready engines."""
+
+    name: str  # namespace/name
+    model: str  # the OpenModel's name, under which its engines list the model
+    endpoints: tuple[Endpoint, ...] = ()
+    created_at: datetime | None = None
+    waits_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A name that is served: the model's name for the engine, and who may answer."""
+
+    model: str
+    served: tuple[Served, ...]
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return tuple(endpoint for one in self.served for endpoint in one.endpoints)
+
+    @property
+    def waits_because(self) -> str:
+        """Why no endpoint is ready, a clause for each Playground."""
+        return "; ".join(f"{one.name}: {one.waits_because}" for one in self.served)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownName:
+    """A name that nothing serves, and those that are served."""
+
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AmbiguousName:
+    """A Playground's name that several namespaces have."""
+
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everything that is served, sorted by name."""
+
+    served: tuple[Served, ...] = ()
+
+    @property
+    def models(self) -> dict[str, tuple[Served, ...]]:
+        """What serves each model, by the OpenModel's name."""
+        names = sorted({one.model for one in self.served if one.model})
+        return {name: tuple(one for one in self.served if one.model == name) for name in names}
+
+    def find(self, name: str) -> Route | UnknownName | AmbiguousName:
+        """Look a request's `model` up.
+
+        An OpenModel's name means all that serve it; `namespace/playground` means that one alone,
+        and so does a Playground's bare name where only one namespace has it. The model's name wins.
+        """
+        models = self.models
+        if name in models:
+            return Route(name, models[name])
+        matches = [one for one in self.served if name in (one.name, one.name.partition("/")[2])]
+        if not matches:
+            return UnknownName(tuple(models))
+        if len(matches) > 1:
+            return AmbiguousName(tuple(one.name for one in matches))
+        return Route(matches[0].model, tuple(matches))
+
+
+def table(playgrounds: Collection[Playground], slices: Collection[EndpointSlice]) -> Table:
+    """Join Playgrounds with the ready endpoints of their engines.
+
+    A slice belongs to its Playground, or to a Service that somebody made without one.
+    """
+    endpoints: dict[str, list[Endpoint]] = {}
+    models: dict[str, str] = {}
+    for one in slices:
+        owner = one.metadata.labels.get(PLAYGROUND_NAME) or one.metadata.labels.get(SERVICE_NAME)
+        if not owner:
+            continue
+        name = f"{one.metadata.namespace}/{owner}"
+        endpoints.setdefault(name, []).extend(_ready(one))
+        models[name] = one.metadata.labels.get(MODEL_NAME, "")
+    served = {
+        name: Served(name=name, model=model, endpoints=tuple(sorted(endpoints[name])))
+        for name, model in models.items()
+    }
+    for playground in playgrounds:
+        name = f"{playground.metadata.namespace}/{playground.metadata.name}"
+        served[name] = Served(
+            name=name,
+            model=playground.model,
+            endpoints=tuple(sorted(endpoints.get(name, ()))),
+            created_at=playground.metadata.creation_timestamp,
+            waits_because=playground.waits_because,
+        )
+    return Table(tuple(served[name] for name in sorted(served)))
+
+
+def _ready(one: EndpointSlice) -> list[Endpoint]:
+    ports = [port.port for port in one.ports if port.name in ("", _HTTP) and port.port]
+    return [
+        Endpoint(address, port)
+        for endpoint in one.endpoints
+        if endpoint.conditions.ready
+        for address in endpoint.addresses[:1]
+        for port in ports[:1]
+    ]

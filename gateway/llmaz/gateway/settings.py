@@ -1,0 +1,45 @@
+"""The gateway's settings, read once from the command line."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Where to listen, which cluster to read, how much to take."""
+
+    host: str
+    port: int
+    kubeconfig: Path | None  # None: the pod's own account
+    log_format: str
+    lifeline: bool
+    max_body_bytes: int
+    # Images and sound travel inside JSON, and a body is held until its model is known.
+
+
+def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySettings:
+    """Read the command line; leave the process with a usage line when it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="llmaz-gateway", description="One OpenAI endpoint in front of all Playgrounds."
+    )
+    add = parser.add_argument
+    add("--listen", default="0.0.0.0:8000", metavar="HOST:PORT", help="(%(default)s)")
+    add("--kubeconfig", type=Path, help="($KUBECONFIG, then the pod's own account)")
+    add("--log-format", choices=("text", "json"), default="text", help="(%(default)s)")
+    add("--lifeline", action="store_true", help="stop when standard input ends")
+    add("--max-body-mib", type=int, default=64, metavar="N", help="largest request (%(default)s)")
+    found = parser.parse_args(argv)
+    host, separator, port = found.listen.rpartition(":")
+    if not separator or not port.isdecimal():
+        parser.error(f"argument --listen: must be HOST:PORT, not {found.listen!r}")
+    named = environ.get("KUBECONFIG")
+    return GatewaySettings(
+        host=host,
+        port=int(port),
+        kubeconfig=found.kubeconfig or (Path(named) if named else None),
+        log_format=found.log_format,
+        lifeline=found.lifeline,
+        max_body_bytes=found.max_body_mib * 2**20,
+    )
