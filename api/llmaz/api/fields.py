@@ -46,6 +46,11 @@ def older_key_of(field: "dataclasses.Field[object]") -> str | None:
     return cast("str | None", field.metadata.get("formerly"))
 
 
+def list_map_of(field: "dataclasses.Field[object]") -> tuple[str, ...]:
+    """Return the keys that tell a list's items apart; none where the list is one value."""
+    return cast("tuple[str, ...]", field.metadata.get("list_map", ()))
+
+
 def has_default(field: "dataclasses.Field[object]") -> bool:
     """Tell whether a manifest may leave the field out."""
     return (
