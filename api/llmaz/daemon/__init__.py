@@ -1,0 +1,1 @@
+"""What makes a good background process: logs, an orderly end, backoff, health and metrics."""

@@ -1,0 +1,155 @@
+"""Informer: all objects of one kind, kept up to date by a list and a watch.
+
+What was last known stays through any outage: only a complete list and a DELETED event take an
+object away.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias, cast
+
+from llmaz.api.kinds import Kind
+from llmaz.api.manifest import Manifest
+from llmaz.daemon import backoff
+from llmaz.kube.client import Kube, WatchEvent
+from llmaz.kube.errors import Gone, KubeError, Unavailable
+
+logger = logging.getLogger(__name__)
+
+_SHORTEST_SECONDS = 1.0  # a watch that ends sooner is a failure, lest it be opened without a pause
+
+Key: TypeAlias = tuple[str, str]  # namespace ("" where the kind has none), name
+
+
+class Informer:
+    """Objects of one kind. `changed` is set after every change; several informers may share it."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        kind: Kind,
+        *,
+        changed: asyncio.Event,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> None:
+        self.kind = kind
+        self.synced = False  # whether `objects` was ever complete
+        self._kube = kube
+        self._changed = changed
+        self._namespace = namespace
+        self._label_selector = label_selector
+        self._field_selector = field_selector
+        self._objects: dict[Key, Manifest] = {}
+        self._version = ""  # to resume from; empty: list anew
+        self._failures = 0
+
+    @property
+    def objects(self) -> Mapping[Key, Manifest]:
+        """The objects by namespace and name. They are the informer's own: don't change them."""
+        return MappingProxyType(self._objects)
+
+    async def run(self) -> None:
+        """List, watch and resume for ever."""
+        while True:
+            try:
+                await self._follow()
+            except Gone as error:
+                logger.info("listing %s anew: %s", self.kind.plural, error)
+                self._version = ""
+            except KubeError as error:
+                await self._back_off(error)
+
+    def learn(self, manifest: Manifest) -> None:
+        """Take in the server's answer to a write of ours, before the watch brings it.
+
+        Older news than what the watch has brought are passed over, so that an object which was
+        deleted since does not come back.
+        """
+        if not self._version.isdecimal() or _order(_version(manifest)) <= _order(self._version):
+            return
+        known = self._objects.get(_key(manifest))
+        if known is None or _order(_version(manifest)) > _order(_version(known)):
+            self._keep(manifest)
+
+    async def _follow(self) -> None:
+        """Watch until the stream ends, after a list where there is no version to resume from."""
+        if not self._version:
+            await self._list()
+        stream = self._kube.watch(
+            self.kind,
+            self._namespace,
+            resource_version=self._version,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
+        opened = asyncio.get_running_loop().time()
+        async for event in stream:
+            self._failures = 0
+            self._take(event)
+        if asyncio.get_running_loop().time() - opened < _SHORTEST_SECONDS:
+            raise Unavailable(f"watch {self.kind.plural}: the stream ended at once")
+
+    async def _list(self) -> None:
+        listing = await self._kube.list(
+            self.kind,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
+        self._objects = {_key(item): _trimmed(item) for item in listing.items}
+        self._version = listing.resource_version
+        self._failures = 0
+        self.synced = True
+        self._changed.set()
+
+    def _take(self, event: WatchEvent) -> None:
+        self._version = _version(event.object)
+        if event.type == "BOOKMARK":
+            return
+        if event.type == "DELETED":
+            if self._objects.pop(_key(event.object), None) is not None:
+                self._changed.set()
+            return
+        known = self._objects.get(_key(event.object))
+        if known is None or _version(known) != _version(event.object):
+            self._keep(event.object)
+
+    def _keep(self, manifest: Manifest) -> None:
+        self._objects[_key(manifest)] = _trimmed(manifest)
+        self._changed.set()
+
+    async def _back_off(self, error: KubeError) -> None:
+        self._failures += 1
+        wait = backoff.delay(self._failures, jitter=random.random())  # noqa: S311  # no secret
+        wait = max(wait, error.retry_after_seconds or 0.0)
+        level = logging.WARNING if self._failures == 1 else logging.DEBUG
+        logger.log(level, "watching %s again in %.1f s: %s", self.kind.plural, wait, error)
+        await asyncio.sleep(wait)
+
+
+def _metadata(manifest: Manifest) -> Manifest:
+    return cast("Manifest", manifest["metadata"])
+
+
+def _key(manifest: Manifest) -> Key:
+    meta = _metadata(manifest)
+    return str(meta.get("namespace") or ""), str(meta["name"])
+
+
+def _version(manifest: Manifest) -> str:
+    return str(_metadata(manifest)["resourceVersion"])
+
+
+def _order(version: str) -> int:
+    return int(version) if version.isdecimal() else 0
+
+
+def _trimmed(manifest: Manifest) -> Manifest:
+    """Leave out who owns which field: nobody here reads it, and it is the larger half of many."""
+    meta = {key: value for key, value in _metadata(manifest).items() if key != "managedFields"}
+    return {**manifest, "metadata": meta}
