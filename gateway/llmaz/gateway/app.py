@@ -33,9 +33,9 @@ class Gateway:
         self._metrics = metrics
 
     @property
-    def ready(self) -> bool:
-        """Whether it knows what is served."""
-        return self._table is not None
+    def why_not_ready(self) -> str | None:
+        """What it waits for, if anything."""
+        return "the cluster's state has not been read yet" if self._table is None else None
 
     def show(self, table: Table) -> None:
         """Route by `table` from now on; requests under way are not touched."""

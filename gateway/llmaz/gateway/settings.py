@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmaz.daemon.logs import LogFormat
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
@@ -13,7 +15,7 @@ class GatewaySettings:
     host: str
     port: int
     kubeconfig: Path | None  # None: the pod's own account
-    log_format: str
+    log_format: LogFormat
     lifeline: bool
     max_body_bytes: int
     # Images and sound travel inside JSON, and a body is held until its model is known.

@@ -1,0 +1,51 @@
+"""Wire the gateway: settings, the cluster's objects, the HTTP server."""
+
+import asyncio
+import logging
+import os
+import sys
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from llmaz.daemon import logs, shutdown
+from llmaz.daemon.web import health_routes, listening
+from llmaz.gateway.app import Gateway, session
+from llmaz.gateway.metrics import Metrics
+from llmaz.gateway.settings import GatewaySettings, from_argv
+from llmaz.gateway.watch import follow
+from llmaz.kube import Kube, KubeError
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run until SIGTERM, SIGINT or the end of the lifeline."""
+    settings = from_argv(sys.argv[1:], os.environ)
+    logs.configure(settings.log_format)
+    try:
+        asyncio.run(_run(settings))
+    except (KubeError, OSError) as error:
+        logger.error("the gateway can't start: %s", error)
+        return 1
+    return 0
+
+
+async def _run(settings: GatewaySettings) -> None:
+    stop = shutdown.requested(lifeline=settings.lifeline)
+    registry = CollectorRegistry()
+    async with await Kube.connect(settings.kubeconfig) as kube, session() as client:
+        gateway = Gateway(client, Metrics(registry))
+        app = web.Application(client_max_size=settings.max_body_bytes)
+        gateway.add_routes(app)
+        app.add_routes(health_routes(lambda: gateway.why_not_ready, registry))
+        async with listening(app, settings.host, settings.port) as port:
+            logger.info("listening at http://%s:%s", settings.host, port)
+            async with asyncio.TaskGroup() as tasks:
+                following = tasks.create_task(follow(kube, gateway), name="follow")
+                await stop.wait()
+                following.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
