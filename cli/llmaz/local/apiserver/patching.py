@@ -1,0 +1,131 @@
+"""Patches: JSON, merge, strategic (built-in kinds) and server-side apply."""
+
+from llmaz.local.apiserver import status
+from llmaz.local.apiserver.bodies import media_type, read_patch
+from llmaz.local.apiserver.context import Context
+from llmaz.local.apiserver.metadata import meta, with_meta
+from llmaz.local.apiserver.routes import Request
+from llmaz.local.apiserver.writing import Write, Written, create, update
+from llmaz.local.objects.apply import ApplyConflict, server_side_apply
+from llmaz.local.objects.fielderror import FieldError
+from llmaz.local.objects.patches import PatchError, json_patch, merge_patch, strategic_patch
+from llmaz.local.objects.values import Json, Object
+
+JSON_PATCH = "application/json-patch+json"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+
+async def patch(context: Context, write: Write, request: Request) -> tuple[int, Written]:
+    """Change an object by the patch in the request's body; an apply may create it."""
+    kind = media_type(request.content_type)
+    accepted = (JSON_PATCH, MERGE, APPLY)
+    if not write.resource.custom:
+        accepted = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+    if kind not in accepted:
+        raise status.unsupported_media_type(accepted)
+    content = read_patch(request.body, kind)
+    if kind == APPLY:
+        return await _apply(context, write, request, content)
+    if "force" in request.query:
+        raise _invalid_options("force", "forbidden", "may not be specified for non-apply patch")
+    return 200, await update(context, write, lambda old: patched(write, kind, old, content))
+
+
+def patched(write: Write, kind: str, old: Object, content: Json) -> Object:
+    """Return an object with a patch applied, or refuse in the server's words."""
+    try:
+        if kind == JSON_PATCH:
+            return json_patch(old, content)
+        if kind == STRATEGIC:
+            return strategic_patch(old, content, write.resource.schema)
+        return merge_patch(old, content)
+    except PatchError as error:
+        if error.code == 422:  # noqa: PLR2004
+            raise status.StatusError(422, "Invalid", error.message, details={}) from None
+        if error.code == 413:  # noqa: PLR2004
+            raise status.StatusError(413, "RequestEntityTooLarge", error.message) from None
+        raise status.bad_request(error.message) from None
+
+
+async def _apply(
+    context: Context, write: Write, request: Request, config: Json
+) -> tuple[int, Written]:
+    resource = write.resource
+    if not request.query.get("fieldManager"):
+        raise _invalid_options("fieldManager", "required", "is required for apply patch")
+    _require_config(write, config)
+    write = _untracked(write)
+
+    def applied(live: Object | None) -> Object:
+        try:
+            return server_side_apply(
+                live,
+                config,
+                manager=request.manager(),
+                force=request.flag("force"),
+                subresource=write.subresource,
+                schema=resource.schema,
+                now=context.now(),
+            )
+        except ApplyConflict as error:
+            raise _apply_conflict(error) from None
+
+    if context.store.latest(resource.storage, write.key) is not None:
+        return 200, await update(context, write, applied)
+    if write.subresource:
+        raise status.not_found(resource.group, resource.plural, write.name)
+    fresh = with_meta(applied(None), name=write.name, resourceVersion=None)
+    return 201, await create(context, write, fresh)
+
+
+def _untracked(write: Write) -> Write:
+    return Write(
+        resource=write.resource,
+        namespace=write.namespace,
+        name=write.name,
+        subresource=write.subresource,
+        manager=write.manager,
+        dry_run=write.dry_run,
+        field_validation=write.field_validation,
+        track=False,
+    )
+
+
+def _require_config(write: Write, config: Json) -> None:
+    if not isinstance(config, dict):
+        raise status.bad_request("error decoding YAML: the patch is not an object")
+    for key in ("apiVersion", "kind"):
+        if not config.get(key):
+            raise status.bad_request(
+                f"invalid object type: /, Kind={config.get('kind', '')}: {key} is required"
+            )
+    if meta(config).get("managedFields"):
+        raise status.bad_request("metadata.managedFields must be nil")
+    name = meta(config).get("name", write.name)
+    if name != write.name:
+        raise status.bad_request(
+            f"name in the object ({name}) does not match the name on the URL ({write.name})"
+        )
+
+
+def _apply_conflict(error: ApplyConflict) -> status.StatusError:
+    causes = [
+        {
+            "reason": "FieldManagerConflict",
+            "message": f"conflict with {conflict.manager}",
+            "field": conflict.path,
+        }
+        for conflict in error.conflicts
+    ]
+    return status.StatusError(409, "Conflict", str(error), details={"causes": causes})
+
+
+def _invalid_options(field: str, kind: str, detail: str) -> status.StatusError:
+    error = (
+        FieldError(field, "required", None, detail)
+        if kind == "required"
+        else FieldError(field, "forbidden", None, detail)
+    )
+    return status.invalid("meta.k8s.io", "PatchOptions", "", [error])

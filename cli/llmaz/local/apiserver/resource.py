@@ -1,0 +1,92 @@
+"""What one served resource is: its names, schema, columns, subresources and the rules of its kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from llmaz.local.objects.values import Json, Object
+from llmaz.local.objects.fielderror import FieldError
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+Key = tuple[str, str]  # namespace (empty for cluster-scoped objects) and name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of the Table form, read from the object by a JSONPath."""
+
+    name: str
+    type: str
+    json_path: str
+    description: str = ""
+    format: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Where the scale subresource finds its numbers, as paths such as `.spec.replicas`."""
+
+    spec_replicas: str
+    status_replicas: str
+    label_selector: str = ""
+
+
+def _unchanged(obj: Object, _old: Object | None) -> Object:
+    return obj
+
+
+def _no_errors(_obj: Object, _old: Object | None) -> list[FieldError]:
+    return []
+
+
+def _same(obj: Object) -> Object:
+    return obj
+
+
+def _no_cells(_obj: Object) -> list[Json]:
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a kind does beyond its schema: all pure, with `old` None for a creation."""
+
+    prepare: Callable[[Object, Object | None], Object] = _unchanged
+    check: Callable[[Object, Object | None], list[FieldError]] = _no_errors
+    to_storage: Callable[[Object], Object] = _same
+    from_storage: Callable[[Object], Object] = _same
+    cells: Callable[[Object], list[Json]] = _no_cells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One resource in one version, as it is served."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    singular: str
+    namespaced: bool
+    schema: Mapping[str, Json]
+    storage: str
+    list_kind: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    columns: tuple[Column, ...] = ()
+    selectable: tuple[str, ...] = ()
+    has_status: bool = False
+    has_generation: bool = False
+    scale: Scale | None = None
+    custom: bool = False
+    rules: Rules = field(default_factory=Rules)
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def group_resource(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural

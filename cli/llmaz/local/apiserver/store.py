@@ -1,0 +1,322 @@
+"""The objects in memory, their history for watches, and the queue of writes to the database.
+
+A write is seen by readers and watches only once it is on the disk. Until then `latest` shows it to other
+writers alone, so that a change is decided on the newest state although many share one fsync. If the
+database refuses a batch, every write that was decided on top of it is refused too: nothing is half-written.
+"""
+
+import asyncio
+import bisect
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from llmaz.local.objects.values import Json, Object
+from llmaz.local.apiserver.database import Database, Row, StorageError
+from llmaz.local.apiserver.resource import Key
+
+WINDOW = 5000  # revisions a watch can go back; an object of 10 KiB makes that 50 MiB at most
+
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of an object; `obj` is shared with every reader and must never be changed."""
+
+    resource: str
+    key: Key
+    revision: int
+    obj: Object
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One write as watches see it; a DELETED event carries the object's last state."""
+
+    type: EventType
+    now: Stored
+    previous: Stored | None
+
+
+@dataclass(slots=True)
+class _Table:
+    objects: dict[Key, Stored]
+    order: list[Key]
+    history: deque[Event]
+    changed: "asyncio.Future[None] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    event: Event
+    done: "asyncio.Future[Stored]"
+
+
+def encoded(value: Json) -> bytes:
+    """Return compact JSON; a character that UTF-8 can't carry becomes a question mark."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+
+
+class Store:
+    """All objects of the server, by resource (`widgets.example.io`) and key (namespace, name)."""
+
+    def __init__(self, database: Database, *, window: int = WINDOW) -> None:
+        self._database = database
+        self._window = window
+        self._tables: dict[str, _Table] = {}
+        self._recent: deque[Event] = deque()
+        self._superseded: list[int] = []
+        self._pending: dict[tuple[str, Key], Event] = {}
+        self._queue: list[_Write] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._changed: asyncio.Future[None] | None = None
+        self.revision = 1
+        self.floor = 0
+        self._load()
+        self._next = self.revision + 1
+
+    # Reading: what is on the disk.
+
+    def get(self, resource: str, key: Key) -> Stored | None:
+        table = self._tables.get(resource)
+        return table.objects.get(key) if table else None
+
+    def select(self, resource: str, namespace: str = "") -> list[Stored]:
+        """Return the objects in the order of their keys, of one namespace or of all."""
+        table = self._tables.get(resource)
+        if table is None:
+            return []
+        if not namespace:
+            return [table.objects[key] for key in table.order]
+        start = bisect.bisect_left(table.order, (namespace, ""))
+        end = bisect.bisect_left(table.order, (namespace + "\0", ""))
+        return [table.objects[key] for key in table.order[start:end]]
+
+    def select_at(self, resource: str, namespace: str, revision: int) -> list[Stored]:
+        """Return the objects as they were at a revision that is not below the floor."""
+        if revision >= self.revision:
+            return self.select(resource, namespace)
+        then = {stored.key: stored for stored in self.select(resource, namespace)}
+        for event in reversed(self.events(resource, revision)):
+            if namespace and event.now.key[0] != namespace:
+                continue
+            if event.previous is None:
+                then.pop(event.now.key, None)
+            else:
+                then[event.now.key] = event.previous
+        return [then[key] for key in sorted(then)]
+
+    def counts(self) -> dict[str, int]:
+        return {name: len(table.objects) for name, table in sorted(self._tables.items())}
+
+    def everything(self) -> Iterator[Stored]:
+        for table in self._tables.values():
+            yield from table.objects.values()
+
+    def events(self, resource: str, after: int) -> list[Event]:
+        """Return the events of one resource that are newer than a revision, oldest first."""
+        table = self._tables.get(resource)
+        return _newer(table.history, after) if table else []
+
+    def all_events(self, after: int) -> list[Event]:
+        return _newer(self._recent, after)
+
+    def changed(self, resource: str) -> "asyncio.Future[None]":
+        """Return a future that the next committed write to the resource resolves."""
+        table = self._table(resource)
+        if table.changed is None or table.changed.done():
+            table.changed = asyncio.get_running_loop().create_future()
+        return table.changed
+
+    def any_changed(self) -> "asyncio.Future[None]":
+        if self._changed is None or self._changed.done():
+            self._changed = asyncio.get_running_loop().create_future()
+        return self._changed
+
+    def wal_bytes(self) -> int:
+        return self._database.wal_bytes()
+
+    # Writing. Between `latest` and the call of `put` or `remove` a writer must not await.
+
+    def latest(self, resource: str, key: Key) -> Stored | None:
+        """Return the newest state, on the disk or on its way there."""
+        pending = self._pending.get((resource, key))
+        if pending is None:
+            return self.get(resource, key)
+        return None if pending.type == "DELETED" else pending.now
+
+    def select_latest(self, resource: str, namespace: str = "") -> Iterator[Stored]:
+        known = {stored.key for stored in self.select(resource, namespace)}
+        pending = {key for name, key in self._pending if name == resource}
+        for key in known | {key for key in pending if not namespace or key[0] == namespace}:
+            stored = self.latest(resource, key)
+            if stored is not None:
+                yield stored
+
+    def put(self, resource: str, key: Key, obj: Object) -> "asyncio.Future[Stored]":
+        """Queue a creation or an update; the future resolves once it is on the disk."""
+        previous = self.latest(resource, key)
+        return self._enqueue(
+            "MODIFIED" if previous else "ADDED", resource, key, obj, previous=previous
+        )
+
+    def remove(self, resource: str, key: Key) -> "asyncio.Future[Stored]":
+        """Queue a removal of an object that `latest` has shown."""
+        previous = self.latest(resource, key)
+        if previous is None:
+            raise KeyError(key)
+        return self._enqueue("DELETED", resource, key, previous.obj, previous=previous)
+
+    async def run(self) -> None:
+        """Write queued batches until `stop`, then what is left, and close the database."""
+        while not self._stopping:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._write_batch()
+        self._thread.shutdown()
+        self._database.close()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def _enqueue(
+        self, type_: EventType, resource: str, key: Key, obj: Object, *, previous: Stored | None
+    ) -> "asyncio.Future[Stored]":
+        now = _numbered(resource, key, obj, self._next)
+        self._next += 1
+        write = _Write(Event(type_, now, previous), asyncio.get_running_loop().create_future())
+        self._pending[resource, key] = write.event
+        self._queue.append(write)
+        self._wake.set()
+        return write.done
+
+    async def _write_batch(self) -> None:
+        batch, self._queue = self._queue, []
+        if not batch:
+            return
+        superseded, self._superseded = self._superseded, []
+        rows = [_row(write.event) for write in batch]
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(
+                self._thread, self._database.write, rows, superseded, self.floor
+            )
+        except StorageError as error:
+            self._superseded = superseded + self._superseded
+            self._refuse([*batch, *self._queue], error)
+            return
+        for write in batch:
+            self._publish(write.event)
+            if not write.done.done():
+                write.done.set_result(write.event.now)
+        self._forget()
+        self._notify({write.event.now.resource for write in batch})
+
+    def _refuse(self, writes: Iterable[_Write], error: StorageError) -> None:
+        self._queue = []
+        self._pending.clear()
+        self._next = self.revision + 1
+        for write in writes:
+            if not write.done.done():
+                write.done.set_exception(error)
+
+    def _publish(self, event: Event) -> None:
+        now = event.now
+        table = self._table(now.resource)
+        if event.type == "DELETED":
+            del table.objects[now.key]
+            del table.order[bisect.bisect_left(table.order, now.key)]
+        else:
+            if now.key not in table.objects:
+                bisect.insort(table.order, now.key)
+            table.objects[now.key] = now
+        self._remember(event)
+        if self._pending.get((now.resource, now.key)) is event:
+            del self._pending[now.resource, now.key]
+
+    def _remember(self, event: Event) -> None:
+        self._table(event.now.resource).history.append(event)
+        self._recent.append(event)
+        self.revision = event.now.revision
+
+    def _forget(self) -> None:
+        """Let events out of the window; what they replaced or removed is then needed by nobody."""
+        while len(self._recent) > self._window:
+            event = self._recent.popleft()
+            self._table(event.now.resource).history.popleft()
+            self.floor = event.now.revision
+            if event.previous is not None:
+                self._superseded.append(event.previous.revision)
+            if event.type == "DELETED":
+                self._superseded.append(event.now.revision)
+
+    def _notify(self, resources: set[str]) -> None:
+        waiting = [self._tables[name].changed for name in resources]
+        for future in (*waiting, self._changed):
+            if future is not None and not future.done():
+                future.set_result(None)
+
+    def _table(self, resource: str) -> _Table:
+        if resource not in self._tables:
+            self._tables[resource] = _Table({}, [], deque())
+        return self._tables[resource]
+
+    def _load(self) -> None:
+        rows, self.floor = self._database.load()
+        for row in rows:
+            table = self._table(row.resource)
+            key = (row.namespace, row.name)
+            previous = table.objects.get(key)
+            now = Stored(row.resource, key, row.number, json.loads(row.body), row.body)
+            if row.type == "DELETED":
+                table.objects.pop(key, None)
+            else:
+                table.objects[key] = now
+            if row.number > self.floor:
+                self._remember(Event(_event_type(row.type), now, previous))
+        for table in self._tables.values():
+            table.order = sorted(table.objects)
+        self.revision = rows[-1].number if rows else 1
+        self._forget()
+
+
+def renumbered(stored: Stored, revision: int) -> Stored:
+    """Return the same object as of a later revision: how a watch reports what left its selection."""
+    return _numbered(stored.resource, stored.key, stored.obj, revision)
+
+
+def _newer(history: deque[Event], after: int) -> list[Event]:
+    found: list[Event] = []
+    for event in reversed(history):
+        if event.now.revision <= after:
+            break
+        found.append(event)
+    found.reverse()
+    return found
+
+
+def _numbered(resource: str, key: Key, obj: Object, revision: int) -> Stored:
+    metadata = obj["metadata"]
+    assert isinstance(metadata, dict)
+    numbered = obj | {"metadata": metadata | {"resourceVersion": str(revision)}}
+    return Stored(resource, key, revision, numbered, encoded(numbered))
+
+
+def _row(event: Event) -> Row:
+    now = event.now
+    return Row(now.revision, event.type, now.resource, now.key[0], now.key[1], now.encoded)
+
+
+def _event_type(text: str) -> EventType:
+    match text:
+        case "ADDED" | "MODIFIED" | "DELETED":
+            return text
+    raise StorageError(f"the journal has an unknown type of event: {text}")

@@ -1,0 +1,181 @@
+"""Watches: the history after a version, then each write as it is committed, until the time is over."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+
+from llmaz.local.apiserver.context import Context
+from llmaz.local.apiserver.forms import Render
+from llmaz.local.apiserver.resource import Resource
+from llmaz.local.apiserver.routes import Request
+from llmaz.local.apiserver.selection import Wanted
+from llmaz.local.apiserver.status import StatusError, expired
+from llmaz.local.apiserver.store import Event, Stored, renumbered
+from llmaz.local.objects.fielderror import FieldError
+from llmaz.local.objects.values import Object
+
+BOOKMARK_SECONDS = 60.0
+_SHORTEST, _LONGEST = 1800, 3600  # seconds of a watch that names no end
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+def revision_of(text: str) -> int:
+    """Return a resourceVersion of the query as a number; 0 stands for none."""
+    if not text:
+        return 0
+    if text.isascii() and text.isdigit():
+        return int(text)
+    message = (
+        f"resourceVersion: Invalid value: {json.dumps(text)}: strconv.ParseUint: parsing "
+        f"{json.dumps(text)}: invalid syntax"
+    )
+    raise StatusError(500, "", message)
+
+
+def require_watchable(request: Request) -> None:
+    """Refuse combinations of the query that a watch does not know."""
+    match = request.query.get("resourceVersionMatch", "")
+    if request.flag("sendInitialEvents"):
+        if match != "NotOlderThan":
+            error = FieldError(
+                "resourceVersionMatch",
+                "forbidden",
+                None,
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            )
+            raise _invalid_options(error)
+    elif match and "sendInitialEvents" not in request.query:
+        error = FieldError(
+            "resourceVersionMatch",
+            "forbidden",
+            None,
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        )
+        raise _invalid_options(error)
+
+
+def _invalid_options(error: FieldError) -> StatusError:
+    message = f'ListOptions.meta.k8s.io "" is invalid: {error.message()}'
+    details = {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [error.cause()]}
+    return StatusError(422, "Invalid", message, details=details)
+
+
+async def watch(
+    context: Context,
+    resource: Resource,
+    request: Request,
+    *,
+    namespace: str,
+    wanted: Wanted | None,
+    render: Render,
+) -> AsyncIterator[bytes]:
+    """Yield the lines of a watch; it ends with its time, or with an ERROR event."""
+    watcher = _Watcher(context, resource, namespace, wanted, render)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _seconds(request)
+    bookmarks = request.flag("allowWatchBookmarks")
+    after = revision_of(request.query.get("resourceVersion", ""))
+    initial = request.flag("sendInitialEvents") or (
+        after == 0 and "sendInitialEvents" not in request.query
+    )
+    if initial or after == 0:
+        if initial:
+            yield b"".join(watcher.present())
+        after = context.store.revision
+        if bookmarks and request.flag("sendInitialEvents"):
+            yield watcher.bookmark(after, {INITIAL_EVENTS_END: "true"})
+    next_bookmark = loop.time() + BOOKMARK_SECONDS
+    while True:
+        if after < context.store.floor:
+            yield _error(expired(f"too old resource version: {after} ({context.store.floor})"))
+            return
+        changed = context.store.changed(resource.storage)
+        reached = context.store.revision
+        lines = watcher.since(after)
+        if lines:
+            yield b"".join(lines)
+        after = max(after, reached)
+        now = loop.time()
+        if now >= end:
+            return
+        if bookmarks and now >= next_bookmark:
+            yield watcher.bookmark(after, {})
+            next_bookmark = now + BOOKMARK_SECONDS
+        wake = min(end, next_bookmark) if bookmarks else end
+        await asyncio.wait({changed}, timeout=wake - now)
+
+
+class _Watcher:
+    """Turns events of the store into lines of one watch."""
+
+    def __init__(
+        self,
+        context: Context,
+        resource: Resource,
+        namespace: str,
+        wanted: Wanted | None,
+        render: Render,
+    ) -> None:
+        self._store = context.store
+        self._resource = resource
+        self._namespace = namespace
+        self._wanted = wanted
+        self._render = render
+
+    def present(self) -> Iterator[bytes]:
+        for stored in self._store.select(self._resource.storage, self._namespace):
+            if self._matches(stored):
+                yield self._line("ADDED", stored)
+
+    def since(self, after: int) -> list[bytes]:
+        events = self._store.events(self._resource.storage, after)
+        return [line for event in events for line in self._lines(event)]
+
+    def bookmark(self, revision: int, annotations: dict[str, str]) -> bytes:
+        metadata: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+        if annotations:
+            metadata["annotations"] = annotations
+        obj = {
+            "kind": self._resource.kind,
+            "apiVersion": self._resource.api_version,
+            "metadata": metadata,
+        }
+        return _joined("BOOKMARK", self._render.bookmark(obj))
+
+    def _lines(self, event: Event) -> Iterator[bytes]:
+        """Yield what the event is to this watch: a change into its selection is an addition."""
+        if self._namespace and event.now.key[0] != self._namespace:
+            return
+        before = event.previous is not None and self._matches(event.previous)
+        after = event.type != "DELETED" and self._matches(event.now)
+        if after:
+            yield self._line("MODIFIED" if before else "ADDED", event.now)
+        elif before and event.previous is not None:
+            yield self._line("DELETED", self._last(event, event.previous))
+
+    def _last(self, event: Event, previous: Stored) -> Stored:
+        if event.type == "DELETED":
+            return event.now
+        return renumbered(previous, event.now.revision)
+
+    def _matches(self, stored: Stored) -> bool:
+        return self._wanted is None or self._wanted(self._resource.rules.from_storage(stored.obj))
+
+    def _line(self, type_: str, stored: Stored) -> bytes:
+        return _joined(type_, self._render.one(stored))
+
+
+def _joined(type_: str, body: bytes) -> bytes:
+    return b'{"type":"%s","object":%s}\n' % (type_.encode(), body)
+
+
+def _error(error: StatusError) -> bytes:
+    return _joined("ERROR", json.dumps(error.body()).encode())
+
+
+def _seconds(request: Request) -> float:
+    text = request.query.get("timeoutSeconds", "")
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return float(text)
+    return random.uniform(_SHORTEST, _LONGEST)  # noqa: S311  # spreads reconnections, no secret
