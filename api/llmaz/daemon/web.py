@@ -39,7 +39,10 @@ def health_routes(why_not_ready: WhyNotReady, registry: CollectorRegistry) -> li
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Serve `app` inside the `with` block; port 0 takes a free one. Yields the port in use."""
-    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=1.0)
+    # A handler ends with its client: what a request holds (an engine, a watch) is freed at once.
+    runner = web.AppRunner(
+        app, handle_signals=False, shutdown_timeout=1.0, handler_cancellation=True
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
