@@ -1,0 +1,1 @@
+"""What the benchmarks share: options, figures, and processes that are always ended."""
