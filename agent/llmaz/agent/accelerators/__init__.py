@@ -1,0 +1,1 @@
+"""What accelerators the node has and how they are, and the processors and memory beside them."""

@@ -1,0 +1,82 @@
+"""Asks a child program about accelerators, with a deadline: a call into a driver can hang."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+
+from llmaz.agent.accelerators.device import Answer, Devices, LookFailed, NoDriver
+from llmaz.api.manifest import ManifestError, decode
+
+NVML_PROGRAM = (sys.executable, "-m", "llmaz.agent.accelerators.nvml")
+DEADLINE_SECONDS = 10.0  # opening NVML without persistence mode takes seconds on nodes with 8 GPUs
+_LINE_LIMIT = 4 * 2**20
+_ANSWERS: Mapping[str, type[Answer]] = {
+    kind.__name__: kind for kind in (Devices, NoDriver, LookFailed)
+}
+
+
+class ChildProbe:
+    """One provider behind a child process: started when asked, ended when it does not answer."""
+
+    def __init__(
+        self,
+        program: tuple[str, ...] = NVML_PROGRAM,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        self._program = program
+        self._deadline_seconds = deadline_seconds
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def look(self) -> Answer:
+        """Return the provider's answer, LookFailed where none came in time."""
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                answer = await self._ask()
+        except TimeoutError:
+            await self.aclose()
+            return LookFailed(
+                reason="NoAnswer",
+                message=f"the driver did not answer within {self._deadline_seconds:g} s",
+            )
+        except (OSError, ValueError, ManifestError) as error:
+            await self.aclose()
+            return LookFailed(reason="ProbeFailed", message=f"the device probe failed: {error}")
+        if isinstance(answer, NoDriver):
+            await self.aclose()  # a node without the driver needs no process that waits for one
+        return answer
+
+    async def aclose(self) -> None:
+        """End the child, also one that hangs in a call."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        with suppress(ProcessLookupError):
+            child.kill()
+        with suppress(
+            TimeoutError
+        ):  # a process in uninterruptible sleep dies when the driver lets it
+            async with asyncio.timeout(1):
+                await child.wait()
+
+    async def _ask(self) -> Answer:
+        if self._child is None:
+            self._child = await asyncio.create_subprocess_exec(
+                *self._program,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                limit=_LINE_LIMIT,
+            )
+        stdin, stdout = self._child.stdin, self._child.stdout
+        if stdin is None or stdout is None:
+            raise OSError("the probe has no pipes")
+        stdin.write(b"look\n")
+        await stdin.drain()
+        line = await stdout.readline()
+        if not line:
+            raise OSError(f"the probe exited with code {await self._child.wait()}")
+        message = json.loads(line)
+        return decode(_ANSWERS[message["kind"]], message["answer"])

@@ -1,0 +1,131 @@
+"""The agent of one node: its parts, wired to each other, and how they run together."""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import cast
+
+from llmaz.agent.accelerators.capacity import capacity
+from llmaz.agent.accelerators.probe import ChildProbe
+from llmaz.agent.accelerators.watch import AcceleratorWatch
+from llmaz.agent.assignment import AssignmentFile
+from llmaz.agent.cache.cache import DEFAULT_ENDPOINT, ModelCache
+from llmaz.agent.cache.child import HubChild
+from llmaz.agent.engines import Engines
+from llmaz.agent.loop import Loop
+from llmaz.agent.observe import AssignmentWatch, Observer
+from llmaz.agent.own import OwnNode
+from llmaz.agent.perform import Performer
+from llmaz.agent.plan import Plan
+from llmaz.agent.publish import StatusPublisher
+from llmaz.agent.register import Registration
+from llmaz.agent.secret import SecretTokens
+from llmaz.agent.settings import RunAgent
+from llmaz.agent.state import NodeFacts, NodeState
+from llmaz.api.manifest import Manifest
+from llmaz.kube import Kube
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def facts_of(settings: RunAgent, port: int) -> NodeFacts:
+    """Collect what does not change while the agent runs."""
+    return NodeFacts(
+        name=settings.node_name,
+        address=settings.address,
+        agent_url=f"http://{settings.address}:{port}",
+        agent_version=version("llmaz"),
+        boot_id=BOOT_ID.read_text().strip(),
+        capacity=capacity(),
+    )
+
+
+class Agent:
+    """One node's agent, for one connection to the API server."""
+
+    def __init__(self, settings: RunAgent, facts: NodeFacts, kube: Kube) -> None:
+        self._changed = changed = asyncio.Event()
+        self._publisher = StatusPublisher(kube, settings.node_name)
+        self._registration = Registration(
+            kube, facts, register_node=settings.register_node, found=self._found
+        )
+        self._own = OwnNode(
+            kube, settings.node_name, changed=changed, missing=self._registration.missing.set
+        )
+        self._accelerators = AcceleratorWatch(ChildProbe(), now=_now, changed=changed)
+        self._models = ModelCache(
+            settings.cache_dir,
+            fetcher=HubChild(),
+            tokens=SecretTokens(kube),
+            now=_now,
+            changed=changed,
+            endpoint=os.environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
+        )
+        self._engines = Engines(settings.state_dir)
+        self._performer = Performer(
+            engines=self._engines,
+            models=self._models,
+            fresh_assignment=self._own.fresh,
+            changed=changed,
+        )
+        self._loop = Loop(
+            facts,
+            observer=Observer(
+                assignments=AssignmentWatch(self._own.shown, AssignmentFile(settings.state_dir)),
+                engines=self._engines,
+                models=self._models.seen,
+                sighting=lambda: self._accelerators.sighting,
+            ),
+            performer=self._performer,
+            publisher=self._publisher,
+            changed=changed,
+            now=_now,
+        )
+
+    def last_look(self) -> tuple[NodeState, Plan] | None:
+        """Return what was last seen and decided, for the metrics."""
+        seen, decided = self._loop.seen, self._loop.decided
+        return (seen, decided) if seen is not None and decided is not None else None
+
+    def why_not_ready(self) -> str | None:
+        """Say what the agent waits for before it is of use; None when it is."""
+        if self._loop.decided is None:
+            return "the node has not been looked at yet"
+        if not self._own.synced:
+            return "the API server has not answered yet"
+        return None
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Run every part until `stop`. Engines and their shims are left as they are."""
+        async with asyncio.TaskGroup() as group:
+            parts = [
+                group.create_task(part)
+                for part in (
+                    self._own.run(),
+                    self._registration.run(),
+                    self._publisher.run(),
+                    self._accelerators.run(),
+                    self._forward_engines(),
+                    self._loop.run(),
+                )
+            ]
+            await stop.wait()
+            for part in parts:
+                part.cancel()
+        await self._performer.aclose()
+        await self._models.aclose()
+
+    async def _forward_engines(self) -> None:
+        while True:
+            await self._engines.changed.wait()
+            self._engines.changed.clear()
+            self._changed.set()
+
+    def _found(self, manifest: Manifest) -> None:
+        self._publisher.found(cast("Manifest", manifest.get("status") or {}))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,80 @@
+"""What the controller wants of this node: read from its InferenceNode, and kept on the disk.
+
+The copy on the disk is what the agent goes on with when the API server is away, over its own
+restart too.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from llmaz.agent.cache.tree import write_atomically
+from llmaz.api.manifest import Manifest, ManifestError, decode, encode
+from llmaz.api.node import NodeSpec, fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A spec that was read, and the generation of the object that held it."""
+
+    generation: int
+    spec: NodeSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A spec that can't be read: where it is wrong and what is."""
+
+    generation: int
+    message: str
+
+
+Reading: TypeAlias = Assignment | Refusal | None
+
+
+def read_assignment(manifest: Manifest) -> Reading:
+    """Read an InferenceNode's spec; None where nobody has assigned anything yet.
+
+    An object as the agent creates it has no spec and is of generation 1. That is no assignment: an
+    InferenceNode that somebody deleted, and the agent made anew, must not stop the node's engines.
+    """
+    metadata = manifest.get("metadata")
+    found = metadata.get("generation") if isinstance(metadata, dict) else None
+    generation = found if isinstance(found, int) else 0
+    spec = manifest.get("spec")
+    if not spec and generation <= 1:
+        return None
+    try:
+        return Assignment(generation=generation, spec=decode(NodeSpec, spec or {}, "spec"))
+    except ManifestError as error:
+        return Refusal(generation=generation, message=str(error))
+
+
+def confirms_stop(reading: Reading, engine_id: str, running: str) -> bool:
+    """Tell whether an assignment says that an engine with the fingerprint `running` shall not run.
+
+    An assignment that is unknown or can't be read confirms nothing.
+    """
+    if not isinstance(reading, Assignment):
+        return False
+    wanted = (engine for engine in reading.spec.engines if engine.id == engine_id)
+    return all(fingerprint(engine) != running for engine in wanted)
+
+
+class AssignmentFile:
+    """The last assignment, in the agent's state directory."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / "assignment.json"
+
+    def load(self) -> Assignment | None:
+        """Return the assignment that was saved last; None where there is none."""
+        try:
+            text = self._path.read_text()
+        except FileNotFoundError:
+            return None
+        return decode(Assignment, json.loads(text))
+
+    def save(self, assignment: Assignment) -> None:
+        write_atomically(self._path, json.dumps(cast("Manifest", encode(assignment))))

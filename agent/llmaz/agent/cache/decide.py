@@ -1,0 +1,143 @@
+"""Which models to fetch and which to drop, and what to say of each. Pure."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from llmaz.agent.cache.state import (
+    DropModel,
+    Failed,
+    Fetching,
+    FetchModel,
+    Held,
+    ModelAction,
+    ModelSeen,
+)
+from llmaz.api.node import AssignedModel, ModelPhase, ModelReport, NodeSpec
+
+FIRST_WAIT_SECONDS = 2.0
+LONGEST_WAIT_SECONDS = 300.0
+LASTING_WAIT_SECONDS = 60.0  # a missing path or a refused token may be mended by somebody
+JITTER = 0.2  # nodes that were cut off together shall not come back together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlan:
+    """What to do about the models now, what to report, and which are ready for engines."""
+
+    actions: tuple[ModelAction, ...]
+    reports: tuple[ModelReport, ...]
+    ready: Mapping[str, str]  # name -> path
+    look_again_in: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    report: ModelReport
+    action: ModelAction | None = None
+    retry_at: datetime | None = None
+
+
+def decide_models(spec: NodeSpec | None, seen: Mapping[str, ModelSeen], now: datetime) -> ModelPlan:
+    """Bring the models that are seen one step towards those that are assigned.
+
+    Without a known assignment nothing is fetched and nothing is dropped. A model of which every
+    engine brings its own weights is not fetched; one that no engine uses is wanted for later, and
+    is.
+    """
+    if spec is None:
+        steps = [_rest(entry) for _, entry in sorted(seen.items())]
+        drops = []
+    else:
+        wanted = sorted(spec.models, key=lambda model: model.name)
+        steps = [_keep(model, seen.get(model.name), spec, now) for model in wanted]
+        needed = {model.name for model in wanted if _is_needed(model, spec)}
+        drops = [DropModel(name=name) for name in sorted(seen.keys() - needed)]
+    return ModelPlan(
+        actions=(*drops, *(step.action for step in steps if step.action is not None)),
+        reports=tuple(step.report for step in steps),
+        ready={
+            step.report.name: step.report.path
+            for step in steps
+            if step.report.phase is ModelPhase.READY
+        },
+        look_again_in=_next_look(steps, now),
+    )
+
+
+def _keep(model: AssignedModel, seen: ModelSeen | None, spec: NodeSpec, now: datetime) -> _Step:
+    if not _is_needed(model, spec):
+        own = ModelReport(
+            name=model.name, phase=ModelPhase.READY, message="its engines bring their own weights"
+        )
+        return _Step(report=own)
+    if seen is None or seen.model.source != model.source:
+        pending = ModelReport(name=model.name, phase=ModelPhase.PENDING)
+        return _Step(report=pending, action=FetchModel(model=model))
+    resting = _rest(seen)
+    if not isinstance(seen.state, Failed):
+        return resting
+    if seen.model != model or (resting.retry_at is not None and resting.retry_at <= now):
+        return _Step(report=resting.report, action=FetchModel(model=model))
+    return resting
+
+
+def _is_needed(model: AssignedModel, spec: NodeSpec) -> bool:
+    users = [
+        engine for engine in spec.engines if model.name in (engine.main_model, engine.draft_model)
+    ]
+    return not users or not all(engine.skip_model_loader for engine in users)
+
+
+def _rest(seen: ModelSeen) -> _Step:
+    """Report a model with which nothing is to be done now."""
+    name = seen.model.name
+    match seen.state:
+        case Fetching(bytes_done=done, bytes_total=total, after=after):
+            fetching = ModelReport(
+                name=name,
+                phase=ModelPhase.FETCHING,
+                bytes_done=done,
+                bytes_total=total,
+                reason=after.reason if after else "",
+                message=f"tried again after: {after.message}" if after else "",
+            )
+            return _Step(report=fetching)
+        case Held(path=path, revision=revision, size_bytes=size):
+            held = ModelReport(
+                name=name,
+                phase=ModelPhase.READY,
+                revision=revision,
+                bytes_done=size,
+                bytes_total=size,
+                path=path,
+            )
+            return _Step(report=held)
+        case Failed() as failed:
+            report = ModelReport(
+                name=name, phase=ModelPhase.FAILED, reason=failed.reason, message=failed.message
+            )
+            return _Step(report=report, retry_at=failed.at + _wait(name, failed))
+        case _:
+            assert_never(seen.state)
+
+
+def _wait(name: str, failed: Failed) -> timedelta:
+    """How long after a failure to try again; it depends on the count and the name alone."""
+    if failed.passing:
+        seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (failed.failures - 1))
+    else:
+        seconds = LASTING_WAIT_SECONDS
+    spread = zlib.crc32(f"{name} {failed.failures}".encode()) / 0xFFFFFFFF
+    return timedelta(seconds=seconds * (1 - JITTER + 2 * JITTER * spread))
+
+
+def _next_look(steps: list[_Step], now: datetime) -> float | None:
+    waits = [
+        (step.retry_at - now).total_seconds()
+        for step in steps
+        if step.retry_at is not None and step.action is None
+    ]
+    return max(0.0, min(waits)) if waits else None

@@ -1,0 +1,87 @@
+"""What the cache knows of each model, and what can be done about one. Values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from llmaz.api.node import AssignedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetching:
+    """A fetch is under way. None: the size is not known yet."""
+
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+    after: "Failed | None" = None  # the failure that this fetch follows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The weights are complete and verified. An empty path: the engine brings them itself."""
+
+    path: str
+    revision: str = ""
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The last fetch failed. `failures` counts those in a row."""
+
+    reason: str  # CamelCase
+    message: str
+    passing: bool  # trying again may help without anybody's doing
+    failures: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSeen:
+    """One model on this node, as it was last asked for."""
+
+    model: AssignedModel
+    state: Fetching | Held | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchModel:
+    """Bring a model's weights to the node, from where they are by now."""
+
+    model: AssignedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropModel:
+    """Stop a fetch, and stop reporting the model. The weights stay on the disk."""
+
+    name: str
+
+
+ModelAction: TypeAlias = FetchModel | DropModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileMark:
+    """A file on the disk that was verified when it had this size."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """How a fetch ended well: what LLMAZ_MODEL_PATH shall be, and every file that was verified."""
+
+    path: str
+    revision: str = ""
+    files: tuple[FileMark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailed:
+    """How a fetch ended otherwise."""
+
+    reason: str
+    message: str
+    passing: bool

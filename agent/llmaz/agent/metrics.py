@@ -1,0 +1,151 @@
+"""Gauges computed from the last look at the node, when somebody asks for them."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from llmaz.agent.plan import Plan
+from llmaz.agent.state import NodeFacts, NodeState
+from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, ModelPhase, NodeStatus
+
+
+class AgentCollector(Collector):
+    """What /metrics tells of the agent, its engines, models and accelerators."""
+
+    def __init__(
+        self,
+        facts: NodeFacts,
+        seen: Callable[[], tuple[NodeState, Plan] | None],
+    ) -> None:
+        self._facts = facts
+        self._seen = seen
+
+    def describe(self) -> list[Metric]:
+        """Name nothing ahead: a registry would otherwise collect before there is a look."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily(
+            "llmaz_agent_info", "The agent that runs.", labels=["node", "version"]
+        )
+        info.add_metric([self._facts.name, self._facts.agent_version], 1)
+        yield info
+        seen = self._seen()
+        if seen is None:
+            return
+        state, decided = seen
+        yield from _of_engines(decided.status)
+        yield from _of_assignment(state)
+        yield from _of_models(decided.status)
+        yield from _of_accelerators(state)
+
+
+def _of_engines(status: NodeStatus) -> Iterator[Metric]:
+    engines = status.engines or ()
+    phases = GaugeMetricFamily(
+        "llmaz_engine_phase", "1 for the phase that an engine is in.", labels=["engine", "phase"]
+    )
+    restarts = CounterMetricFamily(
+        "llmaz_engine_restarts", "Starts of an engine beyond its first.", labels=["engine"]
+    )
+    waits = GaugeMetricFamily(
+        "llmaz_engine_time_to_ready_seconds",
+        "From an engine's last start until it was ready.",
+        labels=["engine"],
+    )
+    for engine in engines:
+        for phase in EnginePhase:
+            phases.add_metric([engine.id, phase.value], float(engine.phase is phase))
+        restarts.add_metric([engine.id], engine.restarts)
+        seconds = _time_to_ready(engine)
+        if seconds is not None:
+            waits.add_metric([engine.id], seconds)
+    yield from (phases, restarts, waits)
+
+
+def _time_to_ready(engine: EngineReport) -> float | None:
+    started: datetime | None = engine.started_at
+    if started is None or engine.ready_at is None:
+        return None
+    return (engine.ready_at - started).total_seconds()
+
+
+def _of_assignment(state: NodeState) -> Iterator[Metric]:
+    generation = GaugeMetricFamily(
+        "llmaz_agent_assignment_generation", "Generation of the assignment that is followed."
+    )
+    owners = GaugeMetricFamily(
+        "llmaz_engine_accelerator_info",
+        "Joins an engine to the accelerators that it may use.",
+        labels=["engine", "service", "playground", "model", "uuid"],
+    )
+    if state.assignment is not None:
+        generation.add_metric([], state.assignment.generation)
+        for engine in state.assignment.spec.engines:
+            for uuid in engine.accelerators or ("",):
+                owners.add_metric(_join(engine, uuid), 1)
+    yield from (generation, owners)
+
+
+def _join(engine: AssignedEngine, uuid: str) -> list[str]:
+    return [engine.id, engine.service, engine.playground or "", engine.model, uuid]
+
+
+def _of_models(status: NodeStatus) -> Iterator[Metric]:
+    phases = GaugeMetricFamily(
+        "llmaz_cache_model_phase", "1 for the phase that a model is in.", labels=["model", "phase"]
+    )
+    sizes = GaugeMetricFamily(
+        "llmaz_cache_model_bytes", "Bytes of a model that are here.", labels=["model"]
+    )
+    for model in status.models or ():
+        for phase in ModelPhase:
+            phases.add_metric([model.name, phase.value], float(model.phase is phase))
+        if model.bytes_done is not None:
+            sizes.add_metric([model.name], model.bytes_done)
+    yield from (phases, sizes)
+
+
+_GAUGES = (
+    ("llmaz_accelerator_memory_used_bytes", "memory_used_bytes", "Memory in use on the device."),
+    ("llmaz_accelerator_utilization_ratio", "utilization", "Share of time that it computes."),
+    ("llmaz_accelerator_temperature_celsius", "temperature_celsius", "Temperature of the device."),
+    ("llmaz_accelerator_power_watts", "power_watts", "Power that the device draws."),
+)
+
+
+def _of_accelerators(state: NodeState) -> Iterator[Metric]:
+    devices = state.accelerators.devices or ()
+    labels = ["uuid"]
+    info = GaugeMetricFamily(
+        "llmaz_accelerator_info",
+        "An accelerator of the node.",
+        labels=["uuid", "vendor", "product"],
+    )
+    healthy = GaugeMetricFamily(
+        "llmaz_accelerator_healthy", "1 while it can be used.", labels=labels
+    )
+    total = GaugeMetricFamily(
+        "llmaz_accelerator_memory_bytes", "Memory of the device.", labels=labels
+    )
+    for device in devices:
+        accelerator = device.accelerator
+        info.add_metric([accelerator.uuid, accelerator.vendor, accelerator.product], 1)
+        healthy.add_metric([accelerator.uuid], float(accelerator.healthy))
+        if accelerator.memory_bytes is not None:
+            total.add_metric([accelerator.uuid], accelerator.memory_bytes)
+    yield from (info, healthy, total)
+    for name, field, words in _GAUGES:
+        gauge = GaugeMetricFamily(name, words, labels=labels)
+        for device in devices:
+            value: float | None = getattr(device.gauges, field)
+            if value is not None:
+                gauge.add_metric([device.accelerator.uuid], value)
+        yield gauge
+    stale = GaugeMetricFamily(
+        "llmaz_accelerator_stale", "1 while the driver does not answer and old news is shown."
+    )
+    stale.add_metric([], float(state.accelerators.failure is not None))
+    yield stale

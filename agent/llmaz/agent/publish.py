@@ -1,0 +1,130 @@
+"""Writes the status to the InferenceNode: at once, but coalesced where only progress moves."""
+
+import asyncio
+import logging
+import random
+import time
+from typing import Protocol, cast
+
+from llmaz.api.kinds import INFERENCE_NODE, Kind
+from llmaz.api.manifest import Json, Manifest, encode, key_of
+from llmaz.api.node import NodeStatus
+from llmaz.daemon import backoff
+from llmaz.kube.errors import KubeError
+
+logger = logging.getLogger(__name__)
+
+QUIET_SECONDS = 2.0  # between two writes of which the second only tells progress
+LONGEST_RETRY_SECONDS = 10.0
+_PROGRESS = ("bytesDone",)
+_STATUS_KEYS = tuple(key_of(field) for field in NodeStatus.__dataclass_fields__.values())
+
+
+class StatusApi(Protocol):
+    """The one call that the publisher makes."""
+
+    async def patch(
+        self,
+        kind: Kind,
+        name: str,
+        patch: Manifest,
+        namespace: str | None = None,
+        *,
+        subresource: str = "",
+    ) -> Manifest: ...
+
+
+def status_patch(written: Manifest, wanted: Manifest) -> Manifest:
+    """Return the merge patch that makes one status of the other: a key that shall go is null."""
+    return {key: wanted.get(key) for key in _STATUS_KEYS if written.get(key) != wanted.get(key)}
+
+
+def is_quiet(written: Manifest, wanted: Manifest) -> bool:
+    """Tell whether two statuses differ in progress alone, which can wait a moment."""
+    return _without_progress(written) == _without_progress(wanted)
+
+
+def _without_progress(status: Manifest) -> Manifest:
+    models = status.get("models")
+    if not isinstance(models, list):
+        return status
+    still: list[Json] = [
+        {key: value for key, value in model.items() if key not in _PROGRESS}
+        if isinstance(model, dict)
+        else model
+        for model in models
+    ]
+    return {**status, "models": still}
+
+
+class StatusPublisher:
+    """Keeps the status on the API server equal to what was offered last."""
+
+    def __init__(self, api: StatusApi, node_name: str) -> None:
+        self._api = api
+        self._node_name = node_name
+        self._wanted: Manifest = {}
+        self._written: Manifest | None = None  # None: there is no object to write to
+        self._written_at = 0.0
+        self._dirty = asyncio.Event()
+
+    def offer(self, status: NodeStatus) -> None:
+        """Have this status written; one that is offered before that replaces it."""
+        wanted = cast("Manifest", encode(status))
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._dirty.set()
+
+    def found(self, status: Manifest) -> None:
+        """Take note of the object on the API server, new or not, and of the status that it has."""
+        self._written = status
+        self._dirty.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        failures = 0
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            if self._written is None or not status_patch(self._written, self._wanted):
+                continue
+            if await self._held_back():
+                continue
+            try:
+                await self._write()
+                failures = 0
+            except KubeError as error:
+                failures += 1
+                logger.log(
+                    logging.WARNING if failures == 1 else logging.DEBUG,
+                    "status not written: %s",
+                    error,
+                )
+                await asyncio.sleep(
+                    backoff.delay(
+                        failures,
+                        jitter=random.random(),  # noqa: S311  # no secret
+                        longest_seconds=LONGEST_RETRY_SECONDS,
+                    )
+                )
+                self._dirty.set()
+
+    async def _held_back(self) -> bool:
+        """Wait before a write that only tells progress; tell whether something came meanwhile."""
+        wait = self._written_at + QUIET_SECONDS - time.monotonic()
+        if wait <= 0 or self._written is None or not is_quiet(self._written, self._wanted):
+            return False
+        try:
+            async with asyncio.timeout(wait):
+                await self._dirty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _write(self) -> None:
+        wanted, written = self._wanted, self._written
+        patch: Manifest = {"status": status_patch(written or {}, wanted)}
+        await self._api.patch(INFERENCE_NODE, self._node_name, patch, subresource="status")
+        if self._written is written:  # no new object was found meanwhile
+            self._written = wanted
+        self._written_at = time.monotonic()

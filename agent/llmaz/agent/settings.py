@@ -1,0 +1,119 @@
+"""What the agent is told at its start: one frozen value, read from argv once, in `__main__`."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+DEFAULT_ROOT = "/var/lib/llmaz"  # a DaemonSet mounts the node's directory of this name
+DEFAULT_LISTEN = "127.0.0.1:9400"
+STOP_GRACE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What the machine says of itself, as defaults for what the command line leaves out."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAgent:
+    """Run the agent of one node."""
+
+    node_name: str
+    address: str  # an IP that others reach: engines are offered at it
+    listen_host: str
+    listen_port: int
+    state_dir: Path
+    cache_dir: Path
+    kubeconfig: Path | None
+    register_node: bool
+    lifeline: bool
+    log_format: Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopEngines:
+    """Stop every engine of a state directory, and exit."""
+
+    state_dir: Path
+    grace_seconds: float
+    log_format: Literal["text", "json"]
+
+
+AgentSettings: TypeAlias = RunAgent | StopEngines
+
+
+def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> AgentSettings:
+    """Read the command line; a mistake in it ends the process with the usage and exit code 2."""
+    if argv and argv[0] == "stop-engines":
+        return _stop_engines(argv[1:], environ)
+    parser = _parser(environ, prog="llmaz-agent", description="Runs the engines of one node.")
+    parser.add_argument("--node-name", default=environ.get("NODE_NAME") or host.name.lower())
+    parser.add_argument("--address", default=host.address, help="IP at which others reach the node")
+    parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
+    parser.add_argument("--cache-dir", type=Path, default=_root(environ) / "cache")
+    parser.add_argument("--kubeconfig", type=Path, default=_path(environ.get("KUBECONFIG")))
+    parser.add_argument(
+        "--register-node", action="store_true", help="create the Node object: no kubelet does"
+    )
+    parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
+    given = parser.parse_args(argv)
+    listen_host, listen_port = given.listen
+    return RunAgent(
+        node_name=given.node_name,
+        address=given.address,
+        listen_host=listen_host,
+        listen_port=listen_port,
+        state_dir=given.state_dir.absolute(),
+        cache_dir=given.cache_dir.absolute(),
+        kubeconfig=given.kubeconfig,
+        register_node=given.register_node,
+        lifeline=given.lifeline,
+        log_format=given.log_format,
+    )
+
+
+def _stop_engines(argv: Sequence[str], environ: Mapping[str, str]) -> StopEngines:
+    parser = _parser(
+        environ,
+        prog="llmaz-agent stop-engines",
+        description="Stops every engine of this node, drained. No agent may be running.",
+    )
+    parser.add_argument("--grace", type=float, default=STOP_GRACE_SECONDS, metavar="SECONDS")
+    given = parser.parse_args(argv)
+    return StopEngines(
+        state_dir=given.state_dir.absolute(),
+        grace_seconds=given.grace,
+        log_format=given.log_format,
+    )
+
+
+def _parser(environ: Mapping[str, str], *, prog: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--state-dir", type=Path, default=_root(environ) / "agent")
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    return parser
+
+
+def _root(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("LLMAZ_HOME") or DEFAULT_ROOT)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
