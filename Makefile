@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help dev check format test test-slow demo bench clean
+.PHONY: help dev check format crds test test-slow demo bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: $(STAMP) ## Lint, format check, types and import contracts (seconds)
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+crds: $(STAMP) ## Write the CRDs from the types
+	$(BIN)/python charts/crds.py
 
 test: $(STAMP) ## Run the tests (minutes)
 	$(BIN)/pytest -n 2 -m "not slow"

@@ -21,9 +21,9 @@ class RecommendedConfig:
     """Arguments and resources for one use of the engine.
 
     name: default, speculative-decoding, model-parallelism, or one that Playgrounds name
-    args: with placeholders such as {{ .ModelPath }}
-    resources: that a replica asks for and may not exceed; accelerators stand in the flavors
-    shared_memory_size: of /dev/shm
+    args: arguments with placeholders such as {{ .ModelPath }}
+    resources: what a replica asks for and may not exceed; accelerators stand in the flavors
+    shared_memory_size: the size of /dev/shm
     scale_trigger: what decides the number of replicas, where a Playground leaves it open
     """
 
@@ -38,8 +38,8 @@ class RecommendedConfig:
 class MultiHostCommands:
     """What a group of nodes runs in place of the command (v0.1.0).
 
-    leader: of the first node; the arguments are added to its last word
-    worker: of the other nodes, without arguments
+    leader: what the first node runs; the arguments are added to its last word
+    worker: what the other nodes run, without arguments
     """
 
     leader: tuple[str, ...] = ()
@@ -50,8 +50,8 @@ class MultiHostCommands:
 class Process:
     """How the engine runs as a process of the node, where there are no containers.
 
-    command: in place of the container's command
-    requirements: of Python packages that bring the program
+    command: the program and its first arguments in place of the container's command
+    requirements: Python packages that bring the program
     """
 
     command: tuple[str, ...] = ()
@@ -67,14 +67,14 @@ class BackendRuntimeSpec:
     process: how the engine runs as a process of the node, where there are no containers
     image: the container image without its tag
     version: the tag of the image
-    envs: variables, in order
+    envs: environment variables, in order
     lifecycle: hooks after the start and before the stop
-    startup_probe: until which the other probes wait
-    liveness_probe: whose failure restarts the engine
-    readiness_probe: whose failure takes the engine out of the Service
-    resources: of the recommendedConfigs that have none (v0.1.0)
+    startup_probe: the probe until which the other probes wait
+    liveness_probe: the probe whose failure restarts the engine
+    readiness_probe: the probe whose failure takes the engine out of the Service
+    resources: resources of the recommendedConfigs that have none (v0.1.0)
     recommended_configs: arguments and resources for the uses of the engine
-    scale_triggers: that Playgrounds may refer to; the first is the default (v0.1.0)
+    scale_triggers: triggers that Playgrounds may refer to; the first is the default (v0.1.0)
     """
 
     command: tuple[str, ...] = field(default=(), metadata=formerly("commands"))
@@ -82,7 +82,7 @@ class BackendRuntimeSpec:
     process: Process | None = None
     image: str = field(metadata=bounds(shortest=1))
     version: str = field(metadata=bounds(shortest=1))
-    envs: tuple[EnvVar, ...] = ()
+    envs: tuple[EnvVar, ...] = field(default=(), metadata=bounds(longest=256))
     lifecycle: Lifecycle | None = None
     startup_probe: Probe | None = None
     liveness_probe: Probe | None = None

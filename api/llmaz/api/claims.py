@@ -17,7 +17,7 @@ class Role(StrEnum):
 class ModelRef:
     """One OpenModel and what it is for.
 
-    name: of the OpenModel
+    name: the OpenModel
     role: main answers; draft proposes tokens for it (speculative decoding)
     """
 

@@ -18,6 +18,13 @@ STRINGLY: Metadata = {"stringly": True}
 OPAQUE: Metadata = {"opaque": True}
 
 
+# Older manifests have another type there, which the class's `upgraded` reads.
+RESHAPED: Metadata = {"reshaped": True}
+
+# The API server writes the default into the object, also where it is an object itself.
+WRITTEN: Metadata = {"written": True}
+
+
 def named(key: str) -> Metadata:
     """Say the manifest's key where camelCase of the field's name is not it (`modelID`)."""
     return {"key": key}

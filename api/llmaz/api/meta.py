@@ -42,7 +42,7 @@ class ObjectMeta:
 class Condition:
     """One aspect of an object's state, as metav1.Condition.
 
-    type: of the aspect, in CamelCase
+    type: the aspect, in CamelCase
     status: True, False or Unknown
     reason: one word in CamelCase for programs
     message: a sentence for people

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from llmaz.api.fields import list_map
+from llmaz.api.fields import bounds, list_map
 from llmaz.api.manifest import encode
 from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.names import TERMINATION_GRACE_SECONDS
@@ -26,7 +26,7 @@ from llmaz.api.source import ModelSource
 class AssignedModel:
     """A model that the node shall hold, because an engine of it serves it or to have it near.
 
-    name: of the OpenModel
+    name: the OpenModel
     source: where the weights come from
     secret_namespace: where the hub's Secrets are looked up; without one, no credentials are used
     """
@@ -44,27 +44,27 @@ class AssignedEngine:
     those of names.py (LLMAZ_MODEL_PATH, ...) and expands them as a kubelet does.
 
     id: <namespace>/<service>-<replica>, stable over restarts of any program
-    service: that the engine is a replica of
-    playground: that the Service was made from, if any
+    service: the Service that the engine is a replica of
+    playground: the Playground that the Service was made from, if any
     model: the name under which the engine lists the model
     main_model: the entry of models that answers
     draft_model: the entry of models that proposes tokens, if any
     runtime: the BackendRuntime
-    image: of the container, where there are containers
+    image: the container image, used where there are containers
     command: the program and its first arguments
     args: further arguments
-    env: variables, in order
+    env: environment variables, in order
     accelerators: UUIDs of the devices that the engine owns; without any, it runs on the CPU
-    resources: that it asks for and may not exceed
-    shared_memory_size: of /dev/shm
-    port: it listens on; without one, the agent leases one and passes it as LLMAZ_PORT
-    startup_probe: until which the other probes wait
-    liveness_probe: whose failure restarts it
-    readiness_probe: whose failure takes it out of the Service
+    resources: what it asks for and may not exceed
+    shared_memory_size: the size of /dev/shm
+    port: the port that it listens on; without one, the agent leases one and passes it as LLMAZ_PORT
+    startup_probe: the probe until which the other probes wait
+    liveness_probe: the probe whose failure restarts it
+    readiness_probe: the probe whose failure takes it out of the Service
     lifecycle: hooks after the start and before the stop
-    termination_grace_period_seconds: from SIGTERM to SIGKILL
+    termination_grace_period_seconds: seconds from SIGTERM to SIGKILL
     skip_model_loader: whether the engine fetches the weights itself
-    epoch: of a group of ranks; a lower one than the running is refused
+    epoch: the group's, if it is a rank of one; a lower one than the running is refused
     """
 
     id: str
@@ -77,7 +77,7 @@ class AssignedEngine:
     image: str = ""
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
-    env: tuple[EnvVar, ...] = ()
+    env: tuple[EnvVar, ...] = field(default=(), metadata=bounds(longest=256))
     accelerators: tuple[str, ...] = ()
     resources: Resources = field(default_factory=Resources)
     shared_memory_size: Quantity | None = None
@@ -101,24 +101,28 @@ def fingerprint(engine: AssignedEngine) -> str:
 class NodeSpec:
     """What the node shall hold and run.
 
-    models: it shall hold
-    engines: it shall run
+    models: the models that it shall hold
+    engines: the engines that it shall run
     """
 
-    models: tuple[AssignedModel, ...] = field(default=(), metadata=list_map("name"))
-    engines: tuple[AssignedEngine, ...] = field(default=(), metadata=list_map("id"))
+    models: tuple[AssignedModel, ...] = field(
+        default=(), metadata=list_map("name") | bounds(longest=512)
+    )
+    engines: tuple[AssignedEngine, ...] = field(
+        default=(), metadata=list_map("id") | bounds(longest=256)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
     """One device that an engine may own, or a part of one (MIG).
 
-    uuid: that no other device has
-    index: by which the driver counts it
+    uuid: an identifier that no other device has
+    index: the number by which the driver counts it
     vendor: nvidia, amd, intel, huawei, google, ...
-    product: as the driver names it, such as NVIDIA A100-SXM4-80GB
+    product: what the driver calls it, such as NVIDIA A100-SXM4-80GB
     resource: the extended resource that it counts as, such as nvidia.com/gpu
-    memory_bytes: in all
+    memory_bytes: its memory in all
     healthy: whether an engine may be put on it
     message: what is wrong with it
     """
@@ -146,14 +150,14 @@ class ModelPhase(StrEnum):
 class ModelReport:
     """One model on a node. While fetching, `bytes_done` is renewed every few seconds at most.
 
-    name: of the OpenModel
+    name: the OpenModel
     phase: how far its weights are
     revision: the commit or digest that the node holds, never a branch
-    bytes_done: that are here and verified
-    bytes_total: of the weights
+    bytes_done: how many bytes are here and verified
+    bytes_total: the size of the weights
     path: what LLMAZ_MODEL_PATH is on this node
-    reason: of a failure, in CamelCase
-    message: of a failure, in a sentence
+    reason: why it failed, in CamelCase
+    message: why it failed, in a sentence
     """
 
     name: str
@@ -182,18 +186,18 @@ class EnginePhase(StrEnum):
 class EngineReport:
     """One engine on a node. It may be sent requests only while its phase is Ready.
 
-    id: of the assignment
+    id: the assignment's
     phase: where it is between assigned and gone
-    fingerprint: of the assignment that runs
-    epoch: of the group that runs
+    fingerprint: what tells the running assignment from others
+    epoch: of the group as it runs
     reason: why it is not ready, in CamelCase: ExecutableNotFound, OutOfMemory, BadArguments, ...
     message: the same in a sentence, with the last lines of the log where they help
     address: an IP that other nodes reach
-    port: it listens on
-    pid: of the process
-    restarts: since it was assigned
+    port: the port that it listens on
+    pid: the process
+    restarts: how often it was started again since it was assigned
     started_at: when the process started
-    ready_at: when it was last ready for the first time since its start
+    ready_at: when it first answered since its start
     retry_at: when it starts again
     log: its path on the node
     """
@@ -219,14 +223,14 @@ class NodeStatus:
     """What the agent last saw.
 
     observed_generation: the generation of the spec that the agent last read
-    boot_id: of the node's running system
+    boot_id: what tells this run of the node's system from others
     address: an IP that other nodes reach
     agent_url: http://address:port of the agent, which serves /healthz and /metrics
-    agent_version: of llmaz
-    capacity: cpu and memory of the node
+    agent_version: the agent's version
+    capacity: the node's cpu and memory
     accelerators: its devices; absent while they are not known
-    models: in its cache; absent while they are not known
-    engines: on it; absent while they are not known
+    models: what its cache holds; absent while they are not known
+    engines: what runs on it; absent while they are not known
     conditions: Ready
     """
 

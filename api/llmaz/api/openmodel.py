@@ -15,10 +15,10 @@ from llmaz.api.source import ModelSource
 class Flavor:
     """One kind of accelerator that may serve the model.
 
-    name: by which Playgrounds prefer it, such as a100-80gb
+    name: the name by which Playgrounds prefer it, such as a100-80gb
     limits: devices that a replica takes on one node, such as nvidia.com/gpu: 1
     node_selector: labels of the nodes that have it
-    params: TP accelerators on each of PP nodes, INSTANCE-TYPE, and others for templates
+    params: TP, the accelerators on each of PP nodes; INSTANCE-TYPE, the kind of machine
     """
 
     name: str = field(metadata=bounds(shortest=1, longest=253))
@@ -70,7 +70,7 @@ class OpenModelStatus:
 
     observed_generation: the generation that this status is about
     cached: nodes that hold the weights of those that shall, as n/m
-    size_bytes: of the weights
+    size_bytes: the size of the weights
     revision: the commit or digest that is served, never a branch
     message: why the model is not ready, in one sentence
     conditions: Ready, and Cached

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llmaz.api.claims import ModelClaim, ModelClaims
-from llmaz.api.fields import bounds, formerly
+from llmaz.api.fields import RESHAPED, bounds, formerly
 from llmaz.api.manifest import ManifestError, at, decode
 from llmaz.api.meta import ObjectMeta
 from llmaz.api.pod import EnvVar, Resources
@@ -19,7 +19,7 @@ DEFAULT_BACKEND = "vllm"
 class NamedFlags:
     """Arguments as v0.1.0 wrote them: with the configuration that they add to.
 
-    name: of the configuration
+    name: the configuration
     flags: the arguments
     """
 
@@ -32,19 +32,19 @@ class BackendRuntimeConfig:
     """Which engine serves, and what is different from its BackendRuntime.
 
     backend_name: the BackendRuntime
-    version: of the engine, in place of the BackendRuntime's
+    version: the version of the engine, in place of the BackendRuntime's
     config_name: one of its recommendedConfigs; else the one that suits the claims
-    args: added to the arguments of that configuration
-    envs: added to the BackendRuntime's by name
-    resources: added to those of the configuration by name
-    shared_memory_size: of /dev/shm, in place of the configuration's
+    args: arguments added to the arguments of that configuration
+    envs: environment variables added to the BackendRuntime's by name
+    resources: what a replica asks for and may not exceed, over what the configuration says
+    shared_memory_size: the size of /dev/shm, in place of the configuration's
     """
 
     backend_name: str = field(default=DEFAULT_BACKEND, metadata=formerly("name"))
     version: str | None = None
     config_name: str | None = None
-    args: tuple[str, ...] = ()
-    envs: tuple[EnvVar, ...] = ()
+    args: tuple[str, ...] = field(default=(), metadata=RESHAPED)
+    envs: tuple[EnvVar, ...] = field(default=(), metadata=bounds(longest=256))
     resources: Resources = field(default_factory=Resources)
     shared_memory_size: Quantity | None = None
 
@@ -68,8 +68,8 @@ class PlaygroundSpec:
     """What to serve.
 
     replicas: how many copies of the model answer requests
-    model_claim: the model, or
-    model_claims: a main model and a draft model for speculative decoding
+    model_claim: the model
+    model_claims: in place of modelClaim, a main model and a draft model for speculative decoding
     backend_runtime_config: which engine serves, if not vllm as its BackendRuntime has it
     elastic_config: how many replicas there may be, and what decides
     """

@@ -11,8 +11,8 @@ from llmaz.api.quantity import Quantity
 class KeySelector:
     """One key of a Secret or ConfigMap in the object's own namespace.
 
-    name: of the Secret or ConfigMap
-    key: whose value is read
+    name: the Secret or ConfigMap
+    key: the key whose value is read
     optional: whether the variable stays unset where the object or key is missing, without an error
     """
 
@@ -25,8 +25,8 @@ class KeySelector:
 class FieldSelector:
     """A field of the pod.
 
-    field_path: such as metadata.namespace or metadata.labels['x']
-    api_version: of the schema that the path is written in
+    field_path: a path such as metadata.namespace or metadata.labels['x']
+    api_version: the version of the schema that the path is written in
     """
 
     field_path: str
@@ -51,8 +51,8 @@ class EnvVarSource:
 class EnvVar:
     """An environment variable.
 
-    name: of the variable
-    value: its text, in which $(OTHER) refers to a variable above it
+    name: the variable's name
+    value: the variable's text, in which $(OTHER) refers to a variable above it
     value_from: where the value comes from instead
     """
 
@@ -65,8 +65,8 @@ class EnvVar:
 class Resources:
     """What a container asks for and may not exceed, by resource name.
 
-    limits: the most it may use
-    requests: what is set aside for it; what is left out is taken from limits
+    limits: the most that may be used
+    requests: what is set aside; what is left out is taken from limits
     """
 
     limits: Mapping[str, Quantity] = field(default_factory=dict, metadata=bounds(longest=32))
@@ -77,8 +77,8 @@ class Resources:
 class HttpHeader:
     """A header of a probe's request.
 
-    name: of the header
-    value: of the header
+    name: the header's name
+    value: the header's text
     """
 
     name: str
@@ -89,11 +89,11 @@ class HttpHeader:
 class HttpGet:
     """Ask an HTTP path; a status from 200 to 399 is a success.
 
-    path: what is asked for
+    path: the path that is asked for
     port: a number, or the name of one of the container's ports
     host: the address to ask, if it is not the container's own
-    scheme: of the connection
-    http_headers: to send along
+    scheme: HTTP or HTTPS
+    http_headers: headers to send along
     """
 
     path: str = "/"
@@ -129,7 +129,7 @@ class Exec:
 class Sleep:
     """Wait.
 
-    seconds: how long
+    seconds: how long to wait
     """
 
     seconds: int = field(metadata=bounds(minimum=0))
@@ -139,7 +139,7 @@ class Sleep:
 class Grpc:
     """Ask the gRPC health service.
 
-    port: a number
+    port: the number of the port
     service: the name to ask about
     """
 
@@ -155,12 +155,12 @@ class Probe:
     tcp_socket: open a TCP connection
     exec: run a command
     grpc: ask the gRPC health service
-    initial_delay_seconds: from the container's start to the first question
-    period_seconds: from one question to the next
-    timeout_seconds: after which no answer is a failure
-    success_threshold: successes in a row that make it good after a failure
-    failure_threshold: failures in a row that make it bad
-    termination_grace_period_seconds: from SIGTERM to SIGKILL when this probe ends the container
+    initial_delay_seconds: seconds from the container's start to the first question
+    period_seconds: seconds from one question to the next
+    timeout_seconds: seconds after which no answer is a failure
+    success_threshold: how many successes in a row make it good after a failure
+    failure_threshold: how many failures in a row make it bad
+    termination_grace_period_seconds: seconds from SIGTERM to SIGKILL when it fails for good
     """
 
     http_get: HttpGet | None = None
@@ -195,9 +195,9 @@ class LifecycleHandler:
 class Lifecycle:
     """Hooks of a container.
 
-    post_start: right after its start
-    pre_stop: before SIGTERM, within the grace period
-    stop_signal: what is sent in place of SIGTERM
+    post_start: what is done right after the start
+    pre_stop: what is done before SIGTERM, within the grace period
+    stop_signal: the signal in place of SIGTERM
     """
 
     post_start: LifecycleHandler | None = None

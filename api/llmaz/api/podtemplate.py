@@ -6,7 +6,7 @@ something other than what was asked for.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from llmaz.api.fields import bounds
 from llmaz.api.names import MODEL_RUNNER
@@ -18,9 +18,9 @@ from llmaz.api.quantity import Quantity
 class ContainerPort:
     """A port that the container listens on.
 
-    container_port: the number
-    name: by which probes and Services may refer to it
-    protocol: of the transport
+    container_port: the number of the port
+    name: the name by which probes and Services may refer to it
+    protocol: the transport
     """
 
     container_port: int = field(metadata=bounds(minimum=1, maximum=65535))
@@ -32,8 +32,8 @@ class ContainerPort:
 class VolumeMount:
     """Where a container sees a volume.
 
-    name: of the volume
-    mount_path: in the container
+    name: the volume
+    mount_path: the path in the container
     read_only: whether writing is refused
     sub_path: the folder of the volume that is seen, if not all of it
     """
@@ -60,7 +60,7 @@ class EmptyDir:
 class HostPath:
     """A path of the node.
 
-    path: on the node
+    path: the path on the node
     type: what must be there, as Kubernetes names it: Directory, File, DirectoryOrCreate, ...
     """
 
@@ -72,7 +72,7 @@ class HostPath:
 class Volume:
     """A folder that containers may mount; exactly one kind is set.
 
-    name: by which containers mount it
+    name: the name by which containers mount it
     empty_dir: a folder that lives as long as the pod
     host_path: a path of the node
     """
@@ -86,19 +86,19 @@ class Volume:
 class Container:
     """One program of the pod. The one named model-runner is the engine.
 
-    name: of the container
-    image: whose files it sees, where there are containers
+    name: model-runner for the engine, another for other programs
+    image: the container image, used where there are containers
     image_pull_policy: when the image is fetched, as Kubernetes has it
     command: the program and its first arguments
     args: further arguments
-    working_dir: it starts in
-    env: variables, in order
-    ports: it listens on
-    resources: it asks for and may not exceed
-    volume_mounts: the volumes that it sees
-    startup_probe: until which the other probes wait
-    liveness_probe: whose failure restarts it
-    readiness_probe: whose failure takes it out of the Service
+    working_dir: the folder that it starts in
+    env: environment variables, in order
+    ports: the ports that it listens on
+    resources: what it asks for and may not exceed
+    volume_mounts: where it sees volumes
+    startup_probe: the probe until which the other probes wait
+    liveness_probe: the probe whose failure restarts it
+    readiness_probe: the probe whose failure takes it out of the Service
     lifecycle: hooks after the start and before the stop
     """
 
@@ -108,7 +108,7 @@ class Container:
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     working_dir: str = ""
-    env: tuple[EnvVar, ...] = ()
+    env: tuple[EnvVar, ...] = field(default=(), metadata=bounds(longest=256))
     ports: tuple[ContainerPort, ...] = ()
     resources: Resources = field(default_factory=Resources)
     volume_mounts: tuple[VolumeMount, ...] = ()
@@ -122,13 +122,13 @@ class Container:
 class PodSpec:
     """The programs of a pod.
 
-    containers: one of them is named model-runner
-    volumes: that the containers may mount
-    termination_grace_period_seconds: from SIGTERM to SIGKILL
+    containers: the programs; one of them is named model-runner
+    volumes: folders that the containers may mount
+    termination_grace_period_seconds: seconds from SIGTERM to SIGKILL
     """
 
     containers: tuple[Container, ...] = field(metadata=bounds(shortest=1, longest=16))
-    volumes: tuple[Volume, ...] = ()
+    volumes: tuple[Volume, ...] = field(default=(), metadata=bounds(longest=64))
     termination_grace_period_seconds: int | None = field(default=None, metadata=bounds(minimum=0))
 
     @property
@@ -141,8 +141,8 @@ class PodSpec:
 class TemplateMeta:
     """What the pods are marked with.
 
-    labels: of each pod
-    annotations: of each pod
+    labels: labels of each pod
+    annotations: annotations of each pod
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -153,9 +153,13 @@ class TemplateMeta:
 class PodTemplate:
     """What each pod is made from.
 
-    metadata: its labels and annotations
-    spec: its containers and volumes
+    The API server keeps what these types do not know, so that the controller can say that it is
+    refused, and where; pruned, it would be ignored in silence.
+
+    metadata: labels and annotations of each pod
+    spec: containers and volumes of each pod
     """
 
+    KEEP_UNKNOWN: ClassVar = True
     metadata: TemplateMeta = field(default_factory=TemplateMeta)
     spec: PodSpec

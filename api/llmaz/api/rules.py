@@ -26,7 +26,7 @@ LABEL_NAME = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 # The core Service `<name>-lb` must have a name of at most 63 characters that begins with a letter.
 NAME_OF_SERVED = "^[a-z]([-a-z0-9]{0,58}[a-z0-9])?$"
 LABEL_VALUE = "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
-SHARE = "^[0-9]+%?$"
+SHARE = "^[0-9]+%$"
 URI = (
     "(?i)^(oss://[^./:]+[.][^/:]+/.+|(s3|gcs|gs|hf|pvc|http|https)://[^/]+/.+"
     "|(host|file):///.+|ollama://[^/].*)$"
@@ -84,17 +84,31 @@ def _name(of: type[T], pattern: str, message: str) -> Rule[T]:
     )
 
 
+def _share(key: str, value: Callable[[RollingUpdate], int | str]) -> Rule[RollingUpdate]:
+    return Rule(
+        of=RollingUpdate,
+        field=key,
+        message="must be a number or a share such as 25%",
+        cel=f"type(self.{key}) == int ? self.{key} >= 0 : self.{key}.matches('{SHARE}')",
+        holds=lambda update: _is_share(value(update)),
+    )
+
+
+def _is_share(value: int | str) -> bool:
+    return value >= 0 if isinstance(value, int) else re.fullmatch(SHARE, value) is not None
+
+
 _SERVED_NAME = (
-    "must be at most 60 lower case letters, digits and '-', begin with a letter and end with a "
-    "letter or digit: the name with -lb added names a core Service"
+    "the name must be at most 60 lower case letters, digits and '-', begin with a letter and end "
+    "with a letter or digit: with -lb added, it names a core Service"
 )
 
 _OPEN_MODEL: tuple[Rule[Any], ...] = (
     _name(
         OpenModel,
         LABEL_NAME,
-        "must be at most 63 lower case letters, digits and '-', and begin and end with a letter "
-        "or digit (dots are not allowed: write 0--5b for 0.5b)",
+        "the name must be at most 63 lower case letters, digits and '-', and begin and end with a "
+        "letter or digit (dots are not allowed: write 0--5b for 0.5b)",
     ),
     Rule(
         of=OpenModelSpec,
@@ -181,18 +195,12 @@ _WORKLOAD: tuple[Rule[Any], ...] = (
         cel="self.containers.exists(container, container.name == 'model-runner')",
         holds=lambda pod: pod.model_runner is not None,
     ),
-    Rule(
-        of=RollingUpdate,
-        message="maxUnavailable and maxSurge must each be a number or a share such as 25%",
-        cel=f"[self.maxUnavailable, self.maxSurge].all(x, string(x).matches('{SHARE}'))",
-        holds=lambda update: all(
-            re.fullmatch(SHARE, str(value)) for value in (update.max_unavailable, update.max_surge)
-        ),
-    ),
+    _share("maxUnavailable", attrgetter("max_unavailable")),
+    _share("maxSurge", attrgetter("max_surge")),
     Rule(
         of=RollingUpdate,
         message="maxUnavailable and maxSurge can't both be 0: no replica could ever be replaced",
-        cel="![self.maxUnavailable, self.maxSurge].all(x, string(x) in ['0', '0%'])",
+        cel="!(string(self.maxUnavailable) in ['0', '0%'] && string(self.maxSurge) in ['0', '0%'])",
         holds=lambda update: (
             not ({str(update.max_unavailable), str(update.max_surge)} <= {"0", "0%"})
         ),

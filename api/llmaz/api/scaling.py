@@ -10,8 +10,8 @@ from llmaz.api.fields import OPAQUE, bounds
 class HpaTrigger:
     """The rules of a HorizontalPodAutoscaler, passed on to it as they are.
 
-    metrics: as in autoscaling/v2
-    behavior: as in autoscaling/v2
+    metrics: what is measured, as in autoscaling/v2
+    behavior: how fast it may scale, as in autoscaling/v2
     """
 
     metrics: tuple[Mapping[str, object], ...] = field(default=(), metadata=OPAQUE)
@@ -32,7 +32,7 @@ class ScaleTrigger:
 class NamedScaleTrigger:
     """A trigger of a BackendRuntime that Playgrounds may refer to (v0.1.0).
 
-    name: by which scaleTriggerRef refers to it
+    name: the name by which scaleTriggerRef refers to it
     hpa: a HorizontalPodAutoscaler with these rules
     """
 
@@ -44,7 +44,7 @@ class NamedScaleTrigger:
 class ScaleTriggerRef:
     """A trigger of the BackendRuntime (v0.1.0).
 
-    name: of one of its scaleTriggers
+    name: one of the BackendRuntime's scaleTriggers
     """
 
     name: str

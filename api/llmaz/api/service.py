@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llmaz.api.claims import ModelClaims
-from llmaz.api.fields import bounds
+from llmaz.api.fields import WRITTEN, bounds
 from llmaz.api.meta import ObjectMeta
 from llmaz.api.podtemplate import PodTemplate
 from llmaz.api.workload import WorkloadStatus
@@ -19,7 +19,7 @@ class SubGroupPolicy:
     """How a group is divided for the scheduler.
 
     sub_group_policy_type: whether the leader counts as a member of the first part
-    sub_group_size: pods in a part
+    sub_group_size: how many pods a part has
     """
 
     sub_group_policy_type: Literal["LeaderWorker", "LeaderExcluded"] = "LeaderWorker"
@@ -30,9 +30,9 @@ class SubGroupPolicy:
 class WorkloadTemplate:
     """What a replica is: one pod, or a group of a leader and workers.
 
-    leader_template: of the first pod of a group; else it is a worker as the others
-    worker_template: of the pods
-    size: pods in a group, the leader included
+    leader_template: what the first pod of a group is made from, if not the workerTemplate
+    worker_template: what the pods are made from
+    size: how many pods a group has, the leader included
     restart_policy: whether a group starts anew when one of its pods ends
     sub_group_policy: how a group is divided for the scheduler
     """
@@ -62,7 +62,7 @@ class RollingUpdate:
 class RolloutStrategy:
     """How replicas are replaced when what they run has changed.
 
-    type: the only one there is
+    type: RollingUpdate is the only one there is
     rolling_update_configuration: how many may be missing or in excess
     """
 
@@ -83,7 +83,7 @@ class ServiceSpec:
     model_claims: ModelClaims
     replicas: int = field(default=1, metadata=bounds(minimum=0))
     workload_template: WorkloadTemplate
-    rollout_strategy: RolloutStrategy = field(default_factory=RolloutStrategy)
+    rollout_strategy: RolloutStrategy = field(default_factory=RolloutStrategy, metadata=WRITTEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

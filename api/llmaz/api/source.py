@@ -17,12 +17,12 @@ class Hub(StrEnum):
 class ModelHub:
     """A repository of a hub: whole, one file of it, or what the patterns select.
 
-    name: of the hub
+    name: the hub
     model_id: the repository, such as Qwen/Qwen2.5-7B
     filename: the only file wanted, such as one GGUF
     revision: a branch, tag or commit
-    allow_patterns: only files that one of them matches
-    ignore_patterns: no file that one of them matches
+    allow_patterns: patterns of file names; only what one of them matches is fetched
+    ignore_patterns: patterns of file names; nothing that one of them matches is fetched
     """
 
     name: Hub = Hub.HUGGINGFACE
@@ -38,8 +38,8 @@ class ModelSource:
     """A hub's repository, a URI, or both, of which the hub wins.
 
     model_hub: a repository of a model hub
-    uri: scheme://address, such as s3://bucket/path, host:///path or ollama://name
+    uri: where the weights are, such as s3://bucket/path, host:///path or ollama://name
     """
 
     model_hub: ModelHub | None = None
-    uri: str | None = field(default=None, metadata=bounds(longest=2048))
+    uri: str | None = field(default=None, metadata=bounds(longest=1024))

@@ -10,10 +10,10 @@ class WorkloadStatus:
     """How many replicas there are, where, and why it is not as it should be.
 
     observed_generation: the generation that this status is about
-    replicas: that were made, whether ready or not
-    ready_replicas: that answer requests
+    replicas: how many replicas were made, whether ready or not
+    ready_replicas: how many replicas answer requests
     ready: ready replicas of those wanted, as n/m
-    selector: of the labels of the engines' EndpointSlices, as text
+    selector: labels of the engines' EndpointSlices, as text
     flavor: the accelerators in use, such as a10, or a10,a100 while replicas differ
     url: where the endpoint is
     message: why it waits or failed, in one sentence
