@@ -9,6 +9,8 @@ SKIP_MODEL_LOADER = "llmaz.io/skip-model-loader"
 # Labels and annotations of ours.
 PLAYGROUND_NAME = "llmaz.io/playground"
 SERVICE_NAME = "llmaz.io/service"
+RUNTIME_NAME = "llmaz.io/backend-runtime"
+APPLIED = "llmaz.io/applied"  # on what the controller makes: a digest of what it last wrote there
 ENGINE_ID = "llmaz.io/engine"
 OWNED_LABELS = "llmaz.io/owned-labels"  # on a Node: the label keys that the controller may remove
 ACCELERATOR = (
@@ -41,6 +43,10 @@ MODEL_PATH = "LLMAZ_MODEL_PATH"
 DRAFT_MODEL_PATH = "LLMAZ_DRAFT_MODEL_PATH"
 HOST = "LLMAZ_HOST"  # the address to listen on: of loopback where one machine is all there is
 PORT = "LLMAZ_PORT"
+
+# `{{ .TP }}` and `{{ .PP }}`, set by the controller from the flavor that a replica runs on.
+TP = "LLMAZ_TP"
+PP = "LLMAZ_PP"
 
 # Variables of LeaderWorkerSet, which the seeds' scripts read.
 LWS_LEADER_ADDRESS = "LWS_LEADER_ADDRESS"
