@@ -25,6 +25,8 @@ _WATCH_SECONDS = 300
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
 
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -88,6 +90,24 @@ class Kube:
             if not meta.get("continue"):
                 return Listing(tuple(items), str(meta["resourceVersion"]))
             query["continue"] = str(meta["continue"])
+
+    async def table(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        name: str | None = None,
+        label_selector: str = "",
+    ) -> Manifest:
+        """Return the server's own Table of a kind, or of one object: what `kubectl get` prints."""
+        return await self._object(
+            "list" if name is None else "get",
+            "GET",
+            kind,
+            kind.path(name, namespace),
+            query=_selection(label_selector, ""),
+            accept=_TABLE,
+        )
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         path = kind.path(None, _namespace(manifest))
@@ -184,6 +204,7 @@ class Kube:
         query: dict[str, str] | None = None,
         body: Json = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Manifest:
         _, _, rest = path.partition(f"/{kind.version}/")
         request = f"{verb} {rest}"
@@ -195,6 +216,7 @@ class Kube:
             timeout=_DEADLINE,
             body=body,
             content_type=content_type,
+            accept=accept,
         )
         if not isinstance(answer, dict):
             raise Unavailable(f"{request}: the answer is no object")

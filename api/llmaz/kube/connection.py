@@ -69,11 +69,18 @@ class Connection:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own, which bounds each phase
         body: Json = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Json:
         """Send one request and return the JSON of its answer; `request` names it in errors."""
         try:
             response = await self.send(
-                method, path, query=query, timeout=timeout, body=body, content_type=content_type
+                method,
+                path,
+                query=query,
+                timeout=timeout,
+                body=body,
+                content_type=content_type,
+                accept=accept,
             )
             async with response:
                 text = await response.read()
@@ -96,11 +103,12 @@ class Connection:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own, which bounds each phase
         body: Json = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> aiohttp.ClientResponse:
         """Send one request and return its answer with the body still to be read."""
         headers = {
             "Content-Type": content_type,
-            "Accept": "application/json",
+            "Accept": accept,
             "User-Agent": "llmaz",
         }
         await self._client.update_params_for_auth(headers, None, ["BearerToken"], path, method, "")
