@@ -27,7 +27,7 @@ class _Unreadable(Exception):
 
 
 def media_type(content_type: str) -> str:
-    return content_type.split(";")[0].strip().lower()
+    return content_type.split(";", maxsplit=1)[0].strip().lower()
 
 
 def read_object(body: bytes, content_type: str, kind: str) -> tuple[Object, tuple[str, ...]]:

@@ -4,24 +4,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from llmaz.local.apiserver.metadata import meta
-from llmaz.local.apiserver.resource import ALL_VERBS, Column, Resource, Scale
+from llmaz.local.apiserver.resource import ALL_VERBS, Resource, Scale
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.schema import structural_errors
+from llmaz.local.objects.table import printer_columns
 from llmaz.local.objects.values import Object
 
 STORAGE = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
-# The columns of a CRD that names none.
-_AGE = Column(
-    name="Age",
-    type="date",
-    json_path=".metadata.creationTimestamp",
-    description="CreationTimestamp is a timestamp representing the server time when this object was "
-    "created. It is not guaranteed to be set in happens-before order across separate operations. "
-    "Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by "
-    "the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/"
-    "sig-architecture/api-conventions.md#metadata",
-)
 _VERSION = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
 _STAGES = {"": 2, "beta": 1, "alpha": 0}
 # A custom resource's discovery lists its verbs in this order.
@@ -187,7 +177,7 @@ def _resource(spec: Object, version: Object) -> Resource:
         storage=f"{names['plural']}.{spec['group']}",
         schema=version["schema"]["openAPIV3Schema"],
         verbs=CUSTOM_VERBS,
-        columns=tuple(map(_column, version.get("additionalPrinterColumns") or ())) or (_AGE,),
+        columns=printer_columns(version.get("additionalPrinterColumns")),
         selectable=tuple(
             field["jsonPath"].removeprefix(".") for field in version.get("selectableFields") or ()
         ),
@@ -195,19 +185,6 @@ def _resource(spec: Object, version: Object) -> Resource:
         has_generation=True,
         scale=_scale(subresources.get("scale")),
         custom=True,
-    )
-
-
-def _column(column: Object) -> Column:
-    path = column["jsonPath"]
-    described = f"Custom resource definition column (in JSONPath format): {path}"
-    return Column(
-        name=column["name"],
-        type=column["type"],
-        json_path=path,
-        description=column.get("description") or described,
-        format=column.get("format", ""),
-        priority=column.get("priority", 0),
     )
 
 

@@ -106,9 +106,7 @@ def _described(registry: Registry, group: str, version: str) -> Object:
 def _described_resource(resource: Resource) -> Object:
     described: Object = {
         "resource": resource.plural,
-        "responseKind": _response_kind(
-            resource, (resource.group, resource.version, resource.kind)
-        ),
+        "responseKind": _response_kind(resource, (resource.group, resource.version, resource.kind)),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),

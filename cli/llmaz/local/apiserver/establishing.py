@@ -2,8 +2,8 @@
 
 from llmaz.local.apiserver import definitions
 from llmaz.local.apiserver.context import Context
+from llmaz.local.apiserver.fields import track_update
 from llmaz.local.apiserver.metadata import meta
-from llmaz.local.objects.apply import track_update
 from llmaz.local.objects.values import Object
 
 
@@ -36,7 +36,7 @@ async def _settle(context: Context, crd: Object) -> None:
         manager="kube-apiserver",
         subresource="status",
         schema=resource.schema,
-        now=context.now(),
+        now=context.clock(),
         api_version=resource.api_version,
     )
     await context.store.put(definitions.STORAGE, key, tracked)

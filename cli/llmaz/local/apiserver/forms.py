@@ -8,11 +8,10 @@ from typing import Protocol
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.negotiation import Answer
 from llmaz.local.apiserver.resource import Resource
+from llmaz.local.apiserver.status import bad_request
 from llmaz.local.apiserver.store import Stored, encoded
-from llmaz.local.objects.table import table
+from llmaz.local.objects.table import Include, partial_list, partial_metadata, table
 from llmaz.local.objects.values import Object
-
-_META = "meta.k8s.io/v1"
 
 
 class Render(Protocol):
@@ -30,8 +29,17 @@ def render_for(
 ) -> Render:
     """Return the writer of the negotiated form; `include` is a Table's includeObject."""
     if answer.form == "Table":
-        return _Tables(resource, clock, include or "Metadata")
-    return _Partial(resource) if answer.form == "PartialObjectMetadata" else _Whole(resource)
+        return _Tables(resource, clock, _include(include))
+    return _Partial() if answer.form == "PartialObjectMetadata" else _Whole(resource)
+
+
+def _include(text: str) -> Include:
+    match text:
+        case "None" | "Object" | "Metadata":
+            return text
+        case "":
+            return "Metadata"
+    raise bad_request(f"unrecognized includeObject value: {text}")
 
 
 def as_served(resource: Resource, obj: Object) -> Object:
@@ -56,6 +64,8 @@ class _Whole:
 
     def many(self, stored: Sequence[Stored], list_metadata: Object) -> bytes:
         # The objects are kept encoded: a list of thousands is put together, not written anew.
+        if self.resource.custom:
+            list_metadata = {"continue": ""} | list_metadata
         head = {
             "kind": list_kind(self.resource),
             "apiVersion": self.resource.api_version,
@@ -70,48 +80,42 @@ class _Whole:
 
 @dataclass(frozen=True, slots=True)
 class _Partial:
-    resource: Resource
-
     def one(self, stored: Stored) -> bytes:
-        return encoded(_partial(stored.obj))
+        return encoded(partial_metadata(stored.obj))
 
     def many(self, stored: Sequence[Stored], list_metadata: Object) -> bytes:
-        items = [_partial(item.obj) for item in stored]
-        head = {"kind": "PartialObjectMetadataList", "apiVersion": _META}
-        return encoded(head | {"metadata": list_metadata, "items": items})
+        return encoded(partial_list((item.obj for item in stored), list_metadata))
 
     def bookmark(self, obj: Object) -> bytes:
-        return encoded(_partial(obj))
+        return encoded(partial_metadata(obj))
 
 
 @dataclass(slots=True)
 class _Tables:
     resource: Resource
     clock: Callable[[], datetime]
-    include: str
+    include: Include
     described: bool = False  # a watch sends the columns with its first event alone
 
     def one(self, stored: Stored) -> bytes:
-        made = self._table([stored.obj])
-        made["metadata"] = {"resourceVersion": str(stored.revision)}
+        made = self._table([stored.obj], {"resourceVersion": str(stored.revision)})
         if self.described:
             made["columnDefinitions"] = None
         self.described = True
         return encoded(made)
 
     def many(self, stored: Sequence[Stored], list_metadata: Object) -> bytes:
-        return encoded(self._table([item.obj for item in stored]) | {"metadata": list_metadata})
+        return encoded(self._table([item.obj for item in stored], list_metadata))
 
     def bookmark(self, obj: Object) -> bytes:
-        made = self._table([])
-        made["metadata"] = meta(obj)
-        return encoded(made)
+        return encoded(self._table([], meta(obj)))
 
-    def _table(self, objects: list[Object]) -> Object:
+    def _table(self, objects: list[Object], metadata: Object) -> Object:
         served = [as_served(self.resource, obj) for obj in objects]
-        columns = [*self.resource.columns]
-        return table(served, columns, now=self.clock(), include_object=self.include)
-
-
-def _partial(obj: Object) -> Object:
-    return {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": meta(obj)}
+        return table(
+            served,
+            self.resource.columns,
+            now=self.clock(),
+            metadata=metadata,
+            include=self.include,
+        )

@@ -1,43 +1,18 @@
 """What the server itself writes into metadata, and the rules that metadata must keep. All pure."""
 
-import re
 from collections.abc import Iterator
 
 from llmaz.local.apiserver.resource import Resource
-from llmaz.local.objects.fielderror import FieldError
+from llmaz.local.objects.fielderror import FieldError, too_long
+from llmaz.local.objects.names import (
+    label_1035_errors,
+    label_errors,
+    label_key_errors,
+    label_value_errors,
+    subdomain_errors,
+)
 from llmaz.local.objects.values import Json, Object
 
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
-
-_SUBDOMAIN_WORDS = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-    "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
-    r"validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-_LABEL_WORDS = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must "
-    "start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for "
-    "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-_SERVICE_WORDS = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
-    "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
-_QUALIFIED_WORDS = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
-    "an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
-    "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-_VALUE_WORDS = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
-    "and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or "
-    "'12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
 _ANNOTATIONS_LIMIT = 256 * 1024
 _GENERATED = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words
 _GENERATED_LENGTH = 5
@@ -102,9 +77,7 @@ def for_update(resource: Resource, obj: Object, old: Object) -> Object:
 
 
 def _tidy(metadata: Object) -> Object:
-    return {
-        key: value for key, value in metadata.items() if value not in (None, "", {}, [])
-    }
+    return {key: value for key, value in metadata.items() if value not in (None, "", {}, [])}
 
 
 def _wanted_differs(resource: Resource, obj: Object, old: Object) -> bool:
@@ -132,58 +105,28 @@ def _name_errors(resource: Resource, metadata: Object) -> Iterator[FieldError]:
     if not name:
         yield FieldError("metadata.name", "required", None, "name or generateName is required")
         return
-    pattern, words, longest = _name_rule(resource)
-    if len(name) > longest:
-        yield FieldError(
-            "metadata.name", "invalid", name, f"must be no more than {longest} characters"
-        )
-    if not pattern.fullmatch(name):
+    rules = {"namespaces": label_errors, "services": label_1035_errors}
+    for words in rules.get(resource.storage, subdomain_errors)(name):
         yield FieldError("metadata.name", "invalid", name, words)
-
-
-def _name_rule(resource: Resource) -> tuple[re.Pattern[str], str, int]:
-    match resource.group_resource:
-        case "namespaces":
-            return _LABEL, _LABEL_WORDS, 63
-        case "services":
-            return _SERVICE_LABEL, _SERVICE_WORDS, 63
-    return _SUBDOMAIN, _SUBDOMAIN_WORDS, 253
 
 
 def _label_errors(labels: Json) -> Iterator[FieldError]:
     for key, value in labels.items() if isinstance(labels, dict) else ():
-        yield from _key_errors("metadata.labels", key)
-        if not isinstance(value, str):
-            continue
-        if len(value) > 63:  # noqa: PLR2004
-            yield FieldError(
-                "metadata.labels", "invalid", value, "must be no more than 63 characters"
-            )
-        if not _VALUE.fullmatch(value):
-            yield FieldError("metadata.labels", "invalid", value, _VALUE_WORDS)
+        for words in label_key_errors(key):
+            yield FieldError("metadata.labels", "invalid", key, words)
+        for words in label_value_errors(value):
+            yield FieldError("metadata.labels", "invalid", value, words)
 
 
 def _annotation_errors(annotations: Json) -> Iterator[FieldError]:
     if not isinstance(annotations, dict):
         return
     for key in annotations:
-        yield from _key_errors("metadata.annotations", key.lower())
-    size = sum(len(str(part).encode()) for pair in annotations.items() for part in pair)
+        for words in label_key_errors(key.lower()):
+            yield FieldError("metadata.annotations", "invalid", key, words)
+    size = sum(len(part.encode()) for pair in annotations.items() for part in pair)
     if size > _ANNOTATIONS_LIMIT:
-        detail = f"may not be more than {_ANNOTATIONS_LIMIT} bytes"
-        yield FieldError("metadata.annotations", "tooLong", None, detail)
-
-
-def _key_errors(path: str, key: str) -> Iterator[FieldError]:
-    prefix, slash, name = key.rpartition("/")
-    if slash and not _SUBDOMAIN.fullmatch(prefix):
-        yield FieldError(path, "invalid", key, f"prefix part {_SUBDOMAIN_WORDS}")
-    if not name:
-        yield FieldError(path, "invalid", key, "name part must be non-empty")
-    elif len(name) > 63:  # noqa: PLR2004
-        yield FieldError(path, "invalid", key, "name part must be no more than 63 characters")
-    if not _QUALIFIED.fullmatch(name):
-        yield FieldError(path, "invalid", key, _QUALIFIED_WORDS)
+        yield too_long("metadata.annotations", _ANNOTATIONS_LIMIT)
 
 
 def _owner_errors(owners: Json) -> Iterator[FieldError]:
@@ -202,7 +145,8 @@ def _owner_errors(owners: Json) -> Iterator[FieldError]:
 def _finalizer_errors(finalizers: Json, old: Object | None) -> Iterator[FieldError]:
     names = finalizers if isinstance(finalizers, list) else []
     for name in names:
-        yield from _key_errors("metadata.finalizers", name)
+        for words in label_key_errors(name):
+            yield FieldError("metadata.finalizers", "invalid", name, words)
     if old is None or "deletionTimestamp" not in meta(old):
         return
     added = [name for name in names if name not in meta(old).get("finalizers", [])]

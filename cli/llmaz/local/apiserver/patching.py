@@ -3,10 +3,10 @@
 from llmaz.local.apiserver import status
 from llmaz.local.apiserver.bodies import media_type, read_patch
 from llmaz.local.apiserver.context import Context
+from llmaz.local.apiserver.fields import ApplyConflict, ApplyError, server_side_apply
 from llmaz.local.apiserver.metadata import meta, with_meta
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.writing import Write, Written, create, update
-from llmaz.local.objects.apply import ApplyConflict, server_side_apply
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.patches import PatchError, json_patch, merge_patch, strategic_patch
 from llmaz.local.objects.values import Json, Object
@@ -42,9 +42,9 @@ def patched(write: Write, kind: str, old: Object, content: Json) -> Object:
             return strategic_patch(old, content, write.resource.schema)
         return merge_patch(old, content)
     except PatchError as error:
-        if error.code == 422:  # noqa: PLR2004
+        if error.code == 422:
             raise status.StatusError(422, "Invalid", error.message, details={}) from None
-        if error.code == 413:  # noqa: PLR2004
+        if error.code == 413:
             raise status.StatusError(413, "RequestEntityTooLarge", error.message) from None
         raise status.bad_request(error.message) from None
 
@@ -67,10 +67,13 @@ async def _apply(
                 force=request.flag("force"),
                 subresource=write.subresource,
                 schema=resource.schema,
-                now=context.now(),
+                now=context.clock(),
             )
         except ApplyConflict as error:
-            raise _apply_conflict(error) from None
+            details = {"causes": error.causes()}
+            raise status.StatusError(409, "Conflict", error.message, details=details) from None
+        except ApplyError as error:
+            raise status.StatusError(500, "", str(error)) from None
 
     if context.store.latest(resource.storage, write.key) is not None:
         return 200, await update(context, write, applied)
@@ -110,18 +113,6 @@ def _require_config(write: Write, config: Json) -> None:
         )
 
 
-def _apply_conflict(error: ApplyConflict) -> status.StatusError:
-    causes = [
-        {
-            "reason": "FieldManagerConflict",
-            "message": f"conflict with {conflict.manager}",
-            "field": conflict.path,
-        }
-        for conflict in error.conflicts
-    ]
-    return status.StatusError(409, "Conflict", str(error), details={"causes": causes})
-
-
 def _invalid_options(field: str, kind: str, detail: str) -> status.StatusError:
     error = (
         FieldError(field, "required", None, detail)
@@ -129,3 +120,12 @@ def _invalid_options(field: str, kind: str, detail: str) -> status.StatusError:
         else FieldError(field, "forbidden", None, detail)
     )
     return status.invalid("meta.k8s.io", "PatchOptions", "", [error])
+
+
+def patched_scale(write: Write, request: Request, shown: Object) -> Object:
+    """Return a Scale with the patch in a request's body applied."""
+    kind = media_type(request.content_type)
+    accepted = (JSON_PATCH, MERGE)
+    if kind not in accepted:
+        raise status.unsupported_media_type(accepted)
+    return patched(write, kind, shown, read_patch(request.body, kind))

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 
 from llmaz.local.apiserver.context import Context
-from llmaz.local.apiserver.forms import Render
 from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.selection import Wanted
@@ -103,6 +102,4 @@ def _page(token: str) -> _Page | None:
         namespace, name = value["start"]
         return _Page(int(value["rv"]), (str(namespace), str(name)))
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        raise bad_request(
-            f"invalid continue token: continue key is not valid: {error}"
-        ) from None
+        raise bad_request(f"invalid continue token: continue key is not valid: {error}") from None

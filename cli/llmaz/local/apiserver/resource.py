@@ -1,26 +1,15 @@
 """What one served resource is: its names, schema, columns, subresources and the rules of its kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from llmaz.local.objects.values import Json, Object
 from llmaz.local.objects.fielderror import FieldError
+from llmaz.local.objects.table import AGE, NAME, Column
+from llmaz.local.objects.values import Object, Schema
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 Key = tuple[str, str]  # namespace (empty for cluster-scoped objects) and name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A column of the Table form, read from the object by a JSONPath."""
-
-    name: str
-    type: str
-    json_path: str
-    description: str = ""
-    format: str = ""
-    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +33,6 @@ def _same(obj: Object) -> Object:
     return obj
 
 
-def _no_cells(_obj: Object) -> list[Json]:
-    return []
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What a kind does beyond its schema: all pure, with `old` None for a creation."""
@@ -56,7 +41,6 @@ class Rules:
     check: Callable[[Object, Object | None], list[FieldError]] = _no_errors
     to_storage: Callable[[Object], Object] = _same
     from_storage: Callable[[Object], Object] = _same
-    cells: Callable[[Object], list[Json]] = _no_cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +53,13 @@ class Resource:
     plural: str
     singular: str
     namespaced: bool
-    schema: Mapping[str, Json]
+    schema: Schema
     storage: str
     list_kind: str = ""
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
-    columns: tuple[Column, ...] = ()
+    columns: tuple[Column, ...] = (NAME, AGE)
     selectable: tuple[str, ...] = ()
     has_status: bool = False
     has_generation: bool = False

@@ -68,7 +68,7 @@ def route(method: str, path: str, query: Mapping[str, str]) -> Route | None:
         case _:
             return None
     namespace, plural, rest = _scope([first, *rest])
-    if len(rest) > 2:  # noqa: PLR2004  # a name and a subresource
+    if len(rest) > 2:  # a name and a subresource
         return None
     name = rest[0] if rest else ""
     subresource = rest[1] if len(rest) > 1 else ""
@@ -87,7 +87,7 @@ def route(method: str, path: str, query: Mapping[str, str]) -> Route | None:
 
 
 def _scope(parts: list[str]) -> tuple[str, str, list[str]]:
-    if parts[0] == "namespaces" and len(parts) > 2 and parts[2] not in _OF_NAMESPACES:  # noqa: PLR2004
+    if parts[0] == "namespaces" and len(parts) > 2 and parts[2] not in _OF_NAMESPACES:
         return parts[1], parts[2], parts[3:]
     return "", parts[0], parts[1:]
 

@@ -2,9 +2,9 @@
 
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.resource import Resource, Scale
-from llmaz.local.apiserver.selection import field_text
 from llmaz.local.apiserver.status import StatusError
 from llmaz.local.objects.fielderror import FieldError
+from llmaz.local.objects.selectors import field_value
 from llmaz.local.objects.values import Json, Object, type_name
 
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -16,7 +16,7 @@ def scale_of(obj: Object, scale: Scale) -> Object:
     replicas = _at(obj, scale.spec_replicas)
     status: Object = {"replicas": _at(obj, scale.status_replicas) or 0}
     if scale.label_selector:
-        selector = field_text(obj, scale.label_selector.removeprefix("."))
+        selector = field_value(obj, scale.label_selector.removeprefix("."))
         status |= {"selector": selector} if selector else {}
     return {
         "kind": "Scale",
@@ -51,7 +51,9 @@ def scale_errors(resource: Resource, obj: Object) -> list[FieldError]:
         if value is None:
             continue
         if not isinstance(value, int) or isinstance(value, bool):
-            detail = f"{path} accessor error: {value} is of the type {_go_type(value)}, expected int64"
+            detail = (
+                f"{path} accessor error: {value} is of the type {_go_type(value)}, expected int64"
+            )
             errors.append(FieldError(path, "invalid", 0, detail))
         elif value < 0:
             errors.append(FieldError(path, "invalid", value, "should be a non-negative integer"))
@@ -74,4 +76,6 @@ def _at(obj: Object, path: str) -> Json:
 def _with(obj: Object, path: list[str], value: Json) -> Object:
     first, *rest = path
     inner = obj.get(first)
-    return obj | {first: _with(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
+    return obj | {
+        first: _with(inner if isinstance(inner, dict) else {}, rest, value) if rest else value
+    }

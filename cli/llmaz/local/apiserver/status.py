@@ -5,8 +5,8 @@ The words matter: client-go, kubectl and people match on reasons, causes and mes
 
 from collections.abc import Sequence
 
-from llmaz.local.objects.values import Json, Object
 from llmaz.local.objects.fielderror import FieldError, summary
+from llmaz.local.objects.values import Json, Object
 
 
 class StatusError(Exception):

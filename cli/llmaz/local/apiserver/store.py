@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
-from llmaz.local.objects.values import Json, Object
 from llmaz.local.apiserver.database import Database, Row, StorageError
 from llmaz.local.apiserver.resource import Key
+from llmaz.local.objects.values import Json, Object
 
 WINDOW = 5000  # revisions a watch can go back; an object of 10 KiB makes that 50 MiB at most
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from llmaz.local.apiserver import status
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.deletion import released
+from llmaz.local.apiserver.fields import track_update
 from llmaz.local.apiserver.forms import as_served
 from llmaz.local.apiserver.metadata import for_creation, for_update, meta, meta_errors, with_meta
 from llmaz.local.apiserver.metatypes import require_metadata
 from llmaz.local.apiserver.resource import Key, Resource
-from llmaz.local.objects.apply import track_update
+from llmaz.local.apiserver.scaling import scale_errors
 from llmaz.local.objects.defaulting import defaulted
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.pruning import pruned
@@ -228,8 +229,13 @@ def _only_subresource(write: Write, obj: Object, old: Object) -> Object:
 
 def _require_valid(write: Write, obj: Object, old: Object | None) -> None:
     resource = write.resource
-    errors = meta_errors(resource, obj, old)
-    errors += validate(resource.schema, obj, old)
+    errors = validate(
+        resource.schema,
+        obj,
+        old,
+        metadata=meta_errors(resource, obj, old),
+        scale=scale_errors(resource, obj),
+    )
     errors += resource.rules.check(obj, old)
     if errors:
         name = meta(obj).get("name", "")
@@ -243,7 +249,7 @@ def _tracked(context: Context, write: Write, old: Object | None, obj: Object) ->
         manager=write.manager,
         subresource=write.subresource,
         schema=write.resource.schema,
-        now=context.now(),
+        now=context.clock(),
         api_version=write.resource.api_version,
     )
 

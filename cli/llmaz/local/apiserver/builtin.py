@@ -1,0 +1,117 @@
+"""The built-in resources: which are served, by what names, and what each kind does beyond its schema."""
+
+from dataclasses import replace
+
+from llmaz.local.apiserver import builtinrules as rules
+from llmaz.local.apiserver import definitions, events
+from llmaz.local.apiserver.fields import SCHEMAS
+from llmaz.local.apiserver.resource import ALL_VERBS, Resource, Rules
+from llmaz.local.apiserver.reviews import review_resources
+from llmaz.local.apiserver.services import service_rules
+from llmaz.local.apiserver.store import Store
+
+_NO_COLLECTION = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
+
+
+def builtin_resources(store: Store) -> list[Resource]:
+    """Return the built-in resources in the order of discovery."""
+    return [
+        _core("ConfigMap", "configmaps", "cm"),
+        replace(
+            _core("Event", "events", "ev"),
+            selectable=events.SELECTABLE,
+            rules=Rules(prepare=events.prepared),
+        ),
+        replace(
+            _core("Namespace", "namespaces", "ns", namespaced=False),
+            verbs=_NO_COLLECTION,
+            has_status=True,
+            selectable=("status.phase",),
+            rules=Rules(prepare=rules.namespace),
+        ),
+        replace(
+            _core("Node", "nodes", "no", namespaced=False),
+            has_status=True,
+            selectable=("spec.unschedulable",),
+            rules=Rules(prepare=rules.node),
+        ),
+        replace(
+            _core("Pod", "pods", "po"),
+            categories=("all",),
+            has_status=True,
+            selectable=("spec.nodeName", "spec.restartPolicy", "status.phase", "status.podIP"),
+            rules=Rules(prepare=rules.pod),
+        ),
+        replace(
+            _core("Secret", "secrets"), selectable=("type",), rules=Rules(prepare=rules.secret)
+        ),
+        _core("ServiceAccount", "serviceaccounts", "sa"),
+        replace(
+            _core("Service", "services", "svc"),
+            categories=("all",),
+            has_status=True,
+            selectable=("spec.clusterIP", "spec.type"),
+            rules=service_rules(store),
+        ),
+        _events(),
+        *review_resources(),
+        _definitions(),
+        _grouped("coordination.k8s.io", "Lease", "leases"),
+        replace(
+            _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
+            has_generation=True,
+            rules=Rules(prepare=rules.endpoint_slice, check=rules.endpoint_slice_errors),
+        ),
+    ]
+
+
+def _core(kind: str, plural: str, *short_names: str, namespaced: bool = True) -> Resource:
+    return Resource(
+        group="",
+        version="v1",
+        kind=kind,
+        plural=plural,
+        singular=kind.lower(),
+        short_names=short_names,
+        namespaced=namespaced,
+        schema=SCHEMAS["v1", kind],
+        storage=plural,
+    )
+
+
+def _grouped(group: str, kind: str, plural: str) -> Resource:
+    core = _core("Pod", "pods")
+    return replace(
+        core,
+        group=group,
+        kind=kind,
+        plural=plural,
+        singular=kind.lower(),
+        schema=SCHEMAS[f"{group}/v1", kind],
+        storage=f"{plural}.{group}",
+    )
+
+
+def _events() -> Resource:
+    """Events of events.k8s.io are those of the core group under other names of their fields."""
+    return replace(
+        _grouped("events.k8s.io", "Event", "events"),
+        short_names=("ev",),
+        storage="events",
+        selectable=events.SELECTABLE_NEW,
+        rules=Rules(
+            prepare=events.prepared_new, to_storage=events.to_core, from_storage=events.from_core
+        ),
+    )
+
+
+def _definitions() -> Resource:
+    return replace(
+        _grouped("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions"),
+        namespaced=False,
+        short_names=("crd", "crds"),
+        categories=("api-extensions",),
+        has_status=True,
+        has_generation=True,
+        rules=Rules(prepare=definitions.prepared, check=definitions.errors),
+    )

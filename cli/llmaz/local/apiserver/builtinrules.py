@@ -1,0 +1,99 @@
+"""What built-in kinds do beyond their schemas: defaults that depend on other fields, and checks."""
+
+import base64
+import ipaddress
+from collections.abc import Iterator
+
+from llmaz.local.apiserver.metadata import meta
+from llmaz.local.objects.fielderror import FieldError
+from llmaz.local.objects.values import Json, Object
+
+_NODE_INFO = (
+    "architecture",
+    "bootID",
+    "containerRuntimeVersion",
+    "kernelVersion",
+    "kubeProxyVersion",
+    "kubeletVersion",
+    "machineID",
+    "operatingSystem",
+    "osImage",
+    "systemUUID",
+)
+
+
+def member(obj: Object, key: str) -> Object:
+    """Return an object inside an object, empty if it is not there."""
+    found = obj.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def namespace(obj: Object, old: Object | None) -> Object:
+    """A namespace carries its name as a label, and a finalizer until it is empty."""
+    labels = member(meta(obj), "labels") | {"kubernetes.io/metadata.name": meta(obj)["name"]}
+    obj = obj | {"metadata": meta(obj) | {"labels": labels}}
+    if old is not None:
+        # The finalizer in the spec goes by the finalize subresource alone.
+        return obj | {"spec": old.get("spec", {})}
+    return obj | {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+
+
+def node(obj: Object, _old: Object | None) -> Object:
+    """A node shows every field of its machine, and may allocate what it has."""
+    status = member(obj, "status")
+    info = dict.fromkeys(_NODE_INFO, "") | member(status, "nodeInfo")
+    status = {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}} | status | {"nodeInfo": info}
+    if status.get("capacity"):
+        status["allocatable"] = member(status, "capacity") | member(status, "allocatable")
+    return obj | {"spec": member(obj, "spec"), "status": status}
+
+
+def pod(obj: Object, old: Object | None) -> Object:
+    """A new pod is pending."""
+    return (
+        obj if old is not None else obj | {"status": {"phase": "Pending", "qosClass": "BestEffort"}}
+    )
+
+
+def secret(obj: Object, _old: Object | None) -> Object:
+    """A secret's `stringData` is written only: it becomes `data`."""
+    texts = member(obj, "stringData")
+    data = {
+        key: base64.b64encode(value.encode()).decode()
+        for key, value in texts.items()
+        if isinstance(value, str)
+    }
+    kept = {key: value for key, value in obj.items() if key != "stringData"}
+    merged = member(obj, "data") | data
+    return {"type": "Opaque"} | kept | ({"data": merged} if merged else {})
+
+
+def endpoint_slice(obj: Object, _old: Object | None) -> Object:
+    """Ports are TCP unless they say otherwise."""
+    ports = [{"name": "", "protocol": "TCP"} | port for port in obj.get("ports") or []]
+    return obj | ({"ports": ports} if ports else {})
+
+
+def endpoint_slice_errors(obj: Object, _old: Object | None) -> list[FieldError]:
+    """Endpoints are addresses of the slice's family that other machines could reach."""
+    return [
+        error
+        for index, endpoint in enumerate(obj.get("endpoints") or [])
+        for place, address in enumerate(endpoint.get("addresses") or [])
+        for error in _address_errors(address, f"endpoints[{index}].addresses[{place}]")
+    ]
+
+
+def _address_errors(address: Json, path: str) -> Iterator[FieldError]:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+        yield FieldError(path, "invalid", address, detail)
+        return
+    if ip.is_unspecified:
+        detail = f"may not be unspecified ({address})"
+        yield FieldError(path, "invalid", address, detail)
+    if ip.is_link_local:
+        detail = "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+        yield FieldError(path, "invalid", address, detail)

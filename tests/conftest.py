@@ -1,0 +1,3 @@
+"""Fixtures that tests of several programs share."""
+
+pytest_plugins = ("support.controlplane",)

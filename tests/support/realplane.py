@@ -1,0 +1,118 @@
+"""A real kube-apiserver with its etcd, started as envtest does: from a directory of binaries."""
+
+import contextlib
+import secrets
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from support.plane import ControlPlane, plane_of
+
+READY_SECONDS = 60.0
+
+
+@contextmanager
+def real_control_plane(assets: Path, directory: Path) -> Iterator[ControlPlane]:
+    """Run etcd and kube-apiserver inside the `with` block."""
+    client, peer, secure = _free_port(), _free_port(), _free_port()
+    token = secrets.token_urlsafe(16)
+    etcd = [str(assets / "etcd"), f"--data-dir={directory / 'etcd'}"]
+    etcd += [f"--listen-client-urls=http://127.0.0.1:{client}"]
+    etcd += [f"--advertise-client-urls=http://127.0.0.1:{client}"]
+    etcd += [f"--listen-peer-urls=http://127.0.0.1:{peer}", "--unsafe-no-fsync"]
+    certificates = directory / "certificates"
+    api = [str(assets / "kube-apiserver"), *_arguments(directory, token)]
+    api += [f"--etcd-servers=http://127.0.0.1:{client}", f"--secure-port={secure}"]
+    api += [f"--cert-dir={certificates}"]
+    with _running(etcd, directory / "etcd.log"), _running(api, directory / "apiserver.log"):
+        authority = certificates / "apiserver.crt"
+        _wait_until_ready(f"https://127.0.0.1:{secure}", authority, token)
+        kubeconfig = directory / "kubeconfig"
+        kubeconfig.write_text(_kubeconfig(f"https://127.0.0.1:{secure}", authority, token))
+        yield plane_of(kubeconfig, directory, real=True)
+
+
+def _arguments(directory: Path, token: str) -> list[str]:
+    tokens = directory / "tokens.csv"
+    tokens.write_text(f'{token},admin,admin,"system:masters"\n')
+    key = directory / "service-accounts.key"
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key.write_bytes(
+        made.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+    )
+    return [
+        f"--token-auth-file={tokens}",
+        "--authorization-mode=RBAC",
+        "--bind-address=127.0.0.1",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--disable-admission-plugins=ServiceAccount",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+    ]
+
+
+def _kubeconfig(url: str, authority: Path, token: str) -> str:
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": "t", "cluster": {"server": url, "certificate-authority": str(authority)}}
+            ],
+            "users": [{"name": "t", "user": {"token": token}}],
+            "contexts": [{"name": "t", "context": {"cluster": "t", "user": "t"}}],
+            "current-context": "t",
+        }
+    )
+
+
+@contextmanager
+def _running(command: list[str], log: Path) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(url: str, authority: Path, token: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    request = urllib.request.Request(  # noqa: S310
+        f"{url}/api/v1/namespaces/default", headers={"Authorization": f"Bearer {token}"}
+    )
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            trusted = ssl.create_default_context(cafile=str(authority))
+            with urllib.request.urlopen(request, context=trusted) as answer:  # noqa: S310
+                answer.read()
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"no kube-apiserver on {url} after {READY_SECONDS} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
