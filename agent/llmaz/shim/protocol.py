@@ -55,7 +55,7 @@ JOURNAL_FAILED = "journal-failed"  # the intent can't be written, so nothing was
 EXEC_FAILED = "exec-failed"
 
 
-class Refused(Exception):  # noqa: N818  # an answer to a request, not a fault
+class Refused(Exception):  # an answer to a request, not a fault
     """A request that is not carried out: a code for programs and a sentence for people."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -4,3 +4,7 @@
 (decide.py) is the only place that decides. An engine is the child of a shim (llmaz.shim), never of
 the agent, so that an agent may die, be upgraded and start again without an engine noticing.
 """
+
+from llmaz.agent.engines.adapter import Engines, Lookup, stop_all
+
+__all__ = ["Engines", "Lookup", "stop_all"]

@@ -81,17 +81,14 @@ def decide_engines(
 
 def _parting(engine: EngineSeen) -> _Step:
     """An engine that is assigned no more: stopped, then forgotten once nothing of it is left."""
-    resting = _resting(engine)
     match engine.process:
         case Exited(clear=True):
             return _Step(action=ForgetEngine(id=engine.id), report=_stopping(engine))
-        case Running() | Launching():
+        case Running() if engine.stopping_since is None:
             stop = StopEngine(id=engine.id, reason="no longer assigned to this node")
             return _Step(action=stop, report=_stopping(engine, stop.reason))
-        case Exited() | Unreachable():
-            return resting
         case _:
-            assert_never(engine.process)
+            return _resting(engine)
 
 
 def _keep(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step:
@@ -100,12 +97,14 @@ def _keep(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step
         return _start(engine, None, node)
     changed = seen.fingerprint != fingerprint(engine)
     match seen.process:
+        case Running() if seen.stopping_since is not None:
+            return _resting(seen)
         case Running() if engine.epoch < seen.assignment.epoch:
             return _resting(seen)
-        case Running() | Launching() if changed:
+        case Running() if changed:
             stop = StopEngine(id=engine.id, reason="its assignment changed")
             return _Step(action=stop, report=_stopping(seen, stop.reason))
-        case Running() if seen.health is Health.DEAD and seen.stopping_since is None:
+        case Running() if seen.health is Health.DEAD:
             stop = StopEngine(id=engine.id, reason=seen.detail)
             return _Step(action=stop, report=_stopping(seen, stop.reason))
         case Exited(clear=True, fault=fault) as exited:

@@ -1,0 +1,247 @@
+"""The engines of one node: what the agent's look, decide and act work with.
+
+Opening it adopts every engine that a former agent left, without touching one. Only one agent may
+have a state directory open at a time; the agent sees to that with its lock.
+"""
+
+import asyncio
+import logging
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, assert_never
+
+import aiohttp
+
+from llmaz.agent.engines import env, ports, record
+from llmaz.agent.engines.errors import EngineError
+from llmaz.agent.engines.launch import dismiss
+from llmaz.agent.engines.liveness import Patience
+from llmaz.agent.engines.probe import Prober
+from llmaz.agent.engines.record import EngineRecord
+from llmaz.agent.engines.state import (
+    EngineAction,
+    EngineSeen,
+    ForgetEngine,
+    StartEngine,
+    StopEngine,
+)
+from llmaz.agent.engines.supervised import Supervised, Tools
+from llmaz.api.node import Accelerator, AssignedEngine, fingerprint
+from llmaz.shim import crash
+
+logger = logging.getLogger(__name__)
+
+ADOPTION_SECONDS = 5.0  # after that the others are reported as they are; a shim may be stopped
+
+
+class Lookup(Protocol):
+    """Where the values of variables come from that an assignment only names."""
+
+    async def get_secret(self, namespace: str, name: str) -> Mapping[str, str]: ...
+
+    async def get_config_map(self, namespace: str, name: str) -> Mapping[str, str]: ...
+
+
+class Engines:
+    """All engines under `state_dir`."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        environ: Mapping[str, str],
+        lookup: Lookup,
+        changed: asyncio.Event,
+        node_name: str = "",
+        address: str = "127.0.0.1",
+        accelerators: Callable[[], Mapping[str, Accelerator]] = dict,
+        patience: Patience | None = None,
+        port_band: range = ports.BAND,
+    ) -> None:
+        self.changed = changed
+        self._root = state_dir / "engines"
+        self._environ = environ
+        self._lookup = lookup
+        self._node_name = node_name
+        self._address = address
+        self._accelerators = accelerators
+        self._patience = patience or Patience()
+        self._port_band = port_band
+        self._engines: dict[str, Supervised] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self._effects = crash.Effects("agent", environ.get(crash.VARIABLE, ""))
+
+    async def __aenter__(self) -> Self:
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._session = aiohttp.ClientSession(trust_env=False)
+        self._tools = Tools(
+            prober=Prober(self._session),
+            patience=self._patience,
+            changed=self.changed,
+            effects=self._effects,
+            environ=self._environ,
+            environment=self._environment,
+        )
+        await self._adopt()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.gather(*(engine.aclose() for engine in self._engines.values()))
+        if self._session is not None:
+            await self._session.close()
+
+    async def observe(self) -> tuple[EngineSeen, ...]:
+        """Return every engine that has a record, by id."""
+        return tuple(engine.seen() for _, engine in sorted(self._engines.items()))
+
+    async def perform(self, action: EngineAction) -> None:
+        """Do one action; doing it twice is safe. A stop returns when it has begun."""
+        match action:
+            case StartEngine():
+                await self._start(action)
+            case StopEngine(id=id_, reason=reason):
+                if id_ in self._engines:
+                    await self._engines[id_].stop(reason)
+            case ForgetEngine(id=id_):
+                if id_ in self._engines:
+                    await self._engines[id_].forget()
+                    del self._engines[id_]
+                    self.changed.set()
+            case _:
+                assert_never(action)
+
+    async def stop_all(self, reason: str, *, within: float) -> None:
+        """Stop every engine, wait until nothing of them is left, and dismiss their shims."""
+        async with asyncio.TaskGroup() as group:
+            for engine in self._engines.values():
+                group.create_task(self._stop_and_dismiss(engine, reason, within))
+
+    async def _stop_and_dismiss(self, engine: Supervised, reason: str, within: float) -> None:
+        await engine.stop(reason, within=within)
+        await engine.gone()
+        await engine.dismiss()
+
+    async def _adopt(self) -> None:
+        tasks = []
+        for directory in sorted(path for path in self._root.iterdir() if path.is_dir()):
+            kept = record.read(directory)
+            if kept is None:
+                logger.warning("ending what is left in %s, which has no record", directory)
+                await dismiss(directory, self._environ)
+                record.remove(directory, self._effects)
+                continue
+            engine = Supervised(kept.assignment.id, directory, self._tools, kept)
+            self._engines[engine.id] = engine
+            tasks.append(engine.begin_attach())
+        if tasks:
+            await asyncio.wait(tasks, timeout=ADOPTION_SECONDS)
+
+    async def _start(self, action: StartEngine) -> None:
+        engine = action.engine
+        known = self._engines.get(engine.id)
+        wanted = self._wanted(action, known.record if known else None)
+        if known is None:
+            directory = record.directory_of(self._root, engine.id)
+            self._effects.announce("make the directory")
+            directory.mkdir(mode=0o700, exist_ok=True)
+            known = Supervised(engine.id, directory, self._tools, wanted)
+            self._engines[engine.id] = known
+        await known.start(wanted)
+
+    def _wanted(self, action: StartEngine, former: EngineRecord | None) -> EngineRecord:
+        """Return the record of the next run: an assignment that changed starts counting anew."""
+        engine = action.engine
+        same = former is not None and former.fingerprint == fingerprint(engine)
+        started_before = former is not None and former.runs_counted > 0
+        return EngineRecord(
+            assignment=engine,
+            fingerprint=fingerprint(engine),
+            model_path=action.model_path,
+            draft_model_path=action.draft_model_path,
+            port=self._port(engine, former),
+            runs_counted=former.runs_counted if former else 0,
+            failures=former.failures if former and same else 0,
+            restarts=former.restarts + int(started_before) if former and same else 0,
+        )
+
+    def _port(self, engine: AssignedEngine, former: EngineRecord | None) -> int:
+        if engine.port is not None:
+            return engine.port
+        kept = former.port if former is not None and not _clashed(former) else None
+        if kept is not None and kept in self._port_band and ports.is_free(kept):
+            return kept
+        taken = {e.record.port for e in self._engines.values() if e.record.port is not None}
+        # Two state directories on one machine shall not begin at the same port.
+        begin = zlib.crc32(str(self._root).encode())
+        return ports.lease(self._port_band, taken, start_at=begin)
+
+    async def _environment(self, kept: EngineRecord) -> env.CommandLine:
+        engine = kept.assignment
+        namespace = engine.id.partition("/")[0]
+        secrets: dict[str, Mapping[str, str]] = {}
+        config_maps: dict[str, Mapping[str, str]] = {}
+        for variable in engine.env:
+            source = variable.value_from
+            if source and source.secret_key_ref and source.secret_key_ref.name not in secrets:
+                name = source.secret_key_ref.name
+                secrets[name] = await self._lookup.get_secret(namespace, name)
+            if source and source.config_map_key_ref:
+                name = source.config_map_key_ref.name
+                config_maps[name] = await self._lookup.get_config_map(namespace, name)
+        return env.command_line(
+            engine,
+            self._local(),
+            env.Leased(
+                port=kept.port or 0,
+                model_path=kept.model_path,
+                draft_model_path=kept.draft_model_path,
+                secrets=secrets,
+                config_maps=config_maps,
+            ),
+        )
+
+    def _local(self) -> env.Local:
+        own = str(Path(sys.executable).parent)  # the engines that came with this agent
+        path = self._environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+        return env.Local(
+            node_name=self._node_name,
+            address=self._address,
+            path=f"{own}:{path}",
+            inherited={
+                name: self._environ[name] for name in env.INHERITED if name in self._environ
+            },
+            accelerators=self._accelerators(),
+        )
+
+
+def _clashed(former: EngineRecord) -> bool:
+    return former.fault is not None and former.fault.reason == "PortInUse"
+
+
+async def stop_all(state_dir: Path, grace_seconds: float, environ: Mapping[str, str]) -> None:
+    """End every engine under `state_dir`, drained, within about `grace_seconds`, and their shims.
+
+    Records and logs stay: the next agent starts the engines again if they are still assigned.
+    """
+    changed = asyncio.Event()
+    engines = Engines(state_dir, environ=environ, lookup=_Nowhere(), changed=changed)
+    async with engines:
+        await engines.stop_all("the node's engines are stopped", within=grace_seconds)
+
+
+class _Nowhere:
+    """No API server is asked while everything is stopped: exec hooks go without Secrets' values."""
+
+    async def get_secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        raise EngineError(f"Secret {namespace}/{name} is not looked up to stop an engine")
+
+    async def get_config_map(self, namespace: str, name: str) -> Mapping[str, str]:
+        raise EngineError(f"ConfigMap {namespace}/{name} is not looked up to stop an engine")

@@ -1,0 +1,176 @@
+"""Watches one run of one engine: from its start to ready, and then whether it stays so.
+
+Here is only the asking and the waiting. What answers mean is decided in startup.py and liveness.py.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from llmaz.agent.engines import liveness, startup
+from llmaz.agent.engines.liveness import Patience, Pulse
+from llmaz.agent.engines.probe import Answer, Prober, Target
+from llmaz.agent.engines.startup import Progress
+from llmaz.agent.engines.state import Health
+from llmaz.api.node import AssignedEngine
+from llmaz.api.pod import LifecycleHandler, Probe
+
+_PROGRESS_SECONDS = 2.0  # between two looks at what a starting engine does
+_FAILURE_THRESHOLD = 3  # of /health, where the runtime has no probe of its own
+_OK = Answer(ok=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """The run that is watched."""
+
+    engine: AssignedEngine
+    target: Target
+    started_ago: float  # seconds
+    marks: Callable[[], Awaitable[tuple[int, ...]]]  # numbers that grow while it starts
+    tell: Callable[[Health, str], None]
+
+
+class Monitor:
+    """Asks one engine until it is dead or the task is cancelled."""
+
+    def __init__(self, watched: Watched, prober: Prober, patience: Patience) -> None:
+        self._watched = watched
+        self._target = watched.target
+        self._prober = prober
+        self._patience = patience
+        self._name = watched.target.model
+
+    async def run(self, *, was_ready: bool) -> None:
+        """Watch; what was ready under a former agent is taken for ready until it fails."""
+        if not was_ready:
+            verdict = await self._await_start()
+            if verdict is not None:
+                self._watched.tell(Health.DEAD, verdict)
+                return
+        self._watched.tell(Health.READY, "")
+        self._watched.tell(Health.DEAD, await self._keep_watch())
+
+    async def _await_start(self) -> str | None:
+        """Wait until every gate has opened once, in order; say why the start is given up."""
+        engine = self._watched.engine
+        hook = engine.lifecycle.post_start if engine.lifecycle else None
+        if hook is not None:
+            answer = await run_hook(self._prober, hook, self._target, None)
+            if not answer.ok:
+                return f"its postStart hook failed: {answer.detail}"
+        gates = iter((self._started, self._accepts, self._lists_model, self._gives_token))
+        gate = next(gates, None)
+        now = time.monotonic()
+        progress = Progress(since=now - self._watched.started_ago, moved_at=now)
+        delay = startup.FIRST_POLL_SECONDS
+        looked_at = 0.0
+        while gate is not None:
+            answer = await gate()
+            if answer.ok:
+                gate = next(gates, None)
+                continue
+            now = time.monotonic()
+            if now - looked_at >= _PROGRESS_SECONDS:
+                looked_at = now
+                progress = startup.moved(progress, await self._watched.marks(), now)
+            verdict = startup.given_up(progress, engine.startup_probe, self._patience, now)
+            if verdict is not None:
+                return f"{verdict}: {answer.detail}"
+            self._watched.tell(Health.STARTING, answer.detail)
+            await asyncio.sleep(delay)
+            delay = startup.next_poll(delay)
+        return None
+
+    async def _started(self) -> Answer:
+        probe = self._watched.engine.startup_probe
+        return _OK if probe is None else await self._ask(probe)
+
+    async def _accepts(self) -> Answer:
+        probe = self._watched.engine.readiness_probe
+        if probe is not None:
+            return await self._ask(probe)
+        return await self._prober.health(self._target, self._patience.health_seconds)
+
+    async def _lists_model(self) -> Answer:
+        seconds = self._patience.health_seconds
+        answer, self._name = await self._prober.listed(self._target, seconds)
+        return answer
+
+    async def _gives_token(self) -> Answer:
+        # The first token may compile kernels: it gets the time that a start without progress gets.
+        seconds = self._patience.startup_stall_seconds
+        return await self._prober.token(self._target, self._name, seconds)
+
+    async def _keep_watch(self) -> str:
+        """Look again and again; return why the engine is dead."""
+        engine = self._watched.engine
+        readiness = _Streak(engine.readiness_probe)
+        alive = _Streak(engine.liveness_probe)
+        pulse = Pulse(proven_at=time.monotonic())
+        while True:
+            await asyncio.sleep(self._patience.watch_seconds)
+            pulse = await self._feel(pulse, alive)
+            if liveness.in_doubt(pulse, self._patience, time.monotonic()):
+                answer = await self._token_again()
+                pulse = liveness.answered(pulse, ok=answer.ok, now=time.monotonic())
+                pulse = await self._feel(pulse, None)
+                if liveness.is_dead(pulse, self._patience):
+                    return f"it hangs: {answer.detail}"
+            if readiness.is_due(time.monotonic()):
+                self._tell_readiness(readiness, await self._accepts())
+
+    async def _token_again(self) -> Answer:
+        return await self._prober.token(self._target, self._name, self._patience.token_seconds)
+
+    async def _feel(self, pulse: Pulse, alive: "_Streak | None") -> Pulse:
+        activity = await self._prober.activity(self._target, self._patience.health_seconds)
+        now = time.monotonic()
+        pulse = liveness.felt(pulse, activity, now)
+        if alive is None or alive.probe is None or not alive.is_due(now):
+            return pulse
+        return liveness.with_liveness(pulse, failed=alive.count(await self._ask(alive.probe)))
+
+    def _tell_readiness(self, streak: "_Streak", answer: Answer) -> None:
+        if streak.count(answer):
+            self._watched.tell(Health.UNREADY, answer.detail)
+        elif answer.ok:
+            self._watched.tell(Health.READY, "")
+
+    async def _ask(self, probe: Probe) -> Answer:
+        """Ask a probe; a kubelet's default of 1 s would fail healthy engines under load."""
+        seconds = max(float(probe.timeout_seconds), self._patience.health_seconds)
+        return await self._prober.probe(probe, self._target, seconds)
+
+
+class _Streak:
+    """Failures in a row of one probe, and when it is asked next."""
+
+    def __init__(self, probe: Probe | None) -> None:
+        self.probe = probe
+        self._failures = 0
+        self._next = 0.0
+
+    def is_due(self, now: float) -> bool:
+        if now < self._next:
+            return False
+        self._next = now + (self.probe.period_seconds if self.probe else 0)
+        return True
+
+    def count(self, answer: Answer) -> bool:
+        """Count an answer; tell whether the probe has failed often enough to be believed."""
+        self._failures = 0 if answer.ok else self._failures + 1
+        threshold = self.probe.failure_threshold if self.probe else _FAILURE_THRESHOLD
+        return self._failures >= threshold
+
+
+async def run_hook(
+    prober: Prober, hook: LifecycleHandler, target: Target, seconds: float | None
+) -> Answer:
+    """Run a lifecycle hook once; with `seconds`, for no longer than that."""
+    if hook.sleep is not None:
+        await asyncio.sleep(min(hook.sleep.seconds, seconds or hook.sleep.seconds))
+        return _OK
+    probe = Probe(exec=hook.exec, http_get=hook.http_get, tcp_socket=hook.tcp_socket)
+    return await prober.probe(probe, target, seconds if seconds is not None else 3600.0)

@@ -1,0 +1,204 @@
+"""Questions to a running engine: its runtime's probes, its models, one token, its metrics.
+
+An answer is a value; that an engine does not answer is one too.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+import aiohttp
+
+from llmaz.agent.engines.metrics import Activity, read_activity
+from llmaz.api.names import ENGINE_PORT
+from llmaz.api.pod import Exec, HttpGet, Probe, TcpSocket
+
+PORT_NAMES = ("http", str(ENGINE_PORT))  # what runtimes call the engine's port, whichever it is
+_METRICS_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a question; `detail` says in words why it is no success."""
+
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The engine that is asked."""
+
+    port: int
+    model: str  # the name under which it is to list its model
+    model_path: str = ""
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # of exec probes and hooks
+    host: str = "127.0.0.1"
+
+    def url(self, path: str) -> str:
+        return f"http://{self.host}:{self.port}{path}"
+
+    @property
+    def accepted_names(self) -> tuple[str, ...]:
+        """Names of the model that prove the right one is served.
+
+        TGI lists the path it was given, TensorRT-LLM the path's last part: both name the weights
+        exactly.
+        """
+        if not self.model_path:
+            return (self.model,)
+        return (self.model, self.model_path, PurePath(self.model_path).name)
+
+
+class Prober:
+    """Asks; holds the connections. `token` requests are the cheapest that engines know."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def probe(self, probe: Probe, target: Target, seconds: float) -> Answer:
+        """Ask a runtime's own probe; a gRPC one is taken as a TCP one."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._probe(probe, target)
+        except TimeoutError:
+            return Answer(ok=False, detail=f"no answer within {seconds:g} s")
+        except (OSError, aiohttp.ClientError) as error:
+            return Answer(ok=False, detail=_words(error))
+
+    async def health(self, target: Target, seconds: float) -> Answer:
+        """Ask `/health`; where an engine has none, listing its models stands in."""
+        answer, status = await self._get(target, "/health", seconds)
+        if status in (404, 405):
+            answer, _ = await self._get(target, "/v1/models", seconds)
+        return answer
+
+    async def listed(self, target: Target, seconds: float) -> tuple[Answer, str]:
+        """Ask which models are served; return the name by which requests mean this one."""
+        try:
+            async with asyncio.timeout(seconds):
+                async with self._session.get(target.url("/v1/models")) as response:
+                    if response.status in (404, 405):  # it lists none: a token will tell
+                        return Answer(ok=True), target.model
+                    listing = json.loads(await response.text())
+        except TimeoutError:
+            return Answer(ok=False, detail=f"/v1/models: no answer within {seconds:g} s"), ""
+        except (OSError, ValueError, aiohttp.ClientError) as error:
+            return Answer(ok=False, detail=f"/v1/models: {_words(error)}"), ""
+        return _found(listing, target)
+
+    async def token(self, target: Target, name: str, seconds: float) -> Answer:
+        """Have one token generated (an embedding where it generates none)."""
+        detail = "it has none of /v1/completions, /v1/chat/completions, /v1/embeddings"
+        chat = [{"role": "user", "content": "Hi"}]
+        bodies: tuple[tuple[str, dict[str, object]], ...] = (
+            ("/v1/completions", {"prompt": "Hi", "max_tokens": 1}),
+            ("/v1/chat/completions", {"messages": chat, "max_tokens": 1}),
+            ("/v1/embeddings", {"input": "Hi"}),
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                for path, body in bodies:
+                    request = self._session.post(target.url(path), json={"model": name, **body})
+                    async with request as response:
+                        text = await response.text()
+                    if response.status < 400:
+                        return Answer(ok=True)
+                    detail = f"{path}: {response.status} {text[:200]}"
+                    if response.status >= 500:
+                        break
+        except TimeoutError:
+            return Answer(ok=False, detail=f"no token within {seconds:g} s")
+        except (OSError, aiohttp.ClientError) as error:
+            return Answer(ok=False, detail=_words(error))
+        return Answer(ok=False, detail=detail)
+
+    async def activity(self, target: Target, seconds: float) -> Activity | None:
+        """Read the engine's metrics; None where it has none that are known, or gives none now."""
+        with contextlib.suppress(OSError, ValueError, TimeoutError, aiohttp.ClientError):
+            async with asyncio.timeout(seconds):
+                async with self._session.get(target.url("/metrics")) as response:
+                    if response.status == 200:
+                        page = await response.content.read(_METRICS_BYTES)
+                        return read_activity(page.decode(errors="replace"))
+        return None
+
+    async def run(self, action: Exec, env: Mapping[str, str]) -> Answer:
+        """Run a command of a probe or a hook, in the engine's environment and without a shell."""
+        process = await asyncio.create_subprocess_exec(
+            *action.command,
+            env=dict(env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return Answer(ok=code == 0, detail=f"{action.command[0]} exited with code {code}")
+
+    async def fetch(self, ask: HttpGet, target: Target) -> Answer:
+        """Make a probe's or hook's HTTP request."""
+        host = ask.host or target.host
+        path = ask.path if ask.path.startswith("/") else f"/{ask.path}"
+        url = f"{ask.scheme.lower()}://{host}:{actual_port(ask.port, target.port)}{path}"
+        headers = {header.name: header.value for header in ask.http_headers}
+        async with self._session.get(url, headers=headers, ssl=False) as response:
+            return Answer(ok=200 <= response.status < 400, detail=f"{path}: {response.status}")
+
+    async def _probe(self, probe: Probe, target: Target) -> Answer:
+        if probe.http_get is not None:
+            return await self.fetch(probe.http_get, target)
+        if probe.exec is not None:
+            return await self.run(probe.exec, target.env)
+        if probe.tcp_socket is not None:
+            return await connects(probe.tcp_socket, target)
+        if probe.grpc is not None:
+            return await connects(TcpSocket(port=probe.grpc.port), target)
+        return Answer(ok=True)
+
+    async def _get(self, target: Target, path: str, seconds: float) -> tuple[Answer, int]:
+        try:
+            async with asyncio.timeout(seconds), self._session.get(target.url(path)) as response:
+                ok = 200 <= response.status < 400
+                return Answer(ok=ok, detail=f"{path}: {response.status}"), response.status
+        except TimeoutError:
+            return Answer(ok=False, detail=f"{path}: no answer within {seconds:g} s"), 0
+        except (OSError, aiohttp.ClientError) as error:
+            return Answer(ok=False, detail=f"{path}: {_words(error)}"), 0
+
+
+async def connects(socket: TcpSocket, target: Target) -> Answer:
+    """Open a TCP connection and close it."""
+    port = actual_port(socket.port, target.port)
+    _, writer = await asyncio.open_connection(socket.host or target.host, port)
+    writer.close()
+    return Answer(ok=True)
+
+
+def actual_port(named: int | str, port: int) -> int:
+    """Return the port that a probe means: 8080 and `http` are the engine's, whichever it has."""
+    return port if str(named) in PORT_NAMES else int(named)
+
+
+def _found(listing: object, target: Target) -> tuple[Answer, str]:
+    entries = listing.get("data") if isinstance(listing, dict) else None
+    if not isinstance(entries, list):
+        return Answer(ok=False, detail="/v1/models: not a list of models"), ""
+    ids = [str(entry.get("id")) for entry in entries if isinstance(entry, dict)]
+    for name in target.accepted_names:
+        if name in ids:
+            return Answer(ok=True), name
+    listed = ", ".join(ids) or "no model"
+    return Answer(ok=False, detail=f"/v1/models lists {listed}, not {target.model}"), ""
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
