@@ -32,7 +32,7 @@ def main() -> int:
                 case RunAgent():
                     asyncio.run(_run(settings))
                 case StopEngines(state_dir=state_dir, grace_seconds=grace):
-                    asyncio.run(stop_all(state_dir, grace))
+                    asyncio.run(stop_all(state_dir, grace, os.environ))
     except (LockedError, KubeError, OSError) as error:
         logger.error("llmaz-agent: %s", error)
         return 1
@@ -47,7 +47,7 @@ async def _run(settings: RunAgent) -> None:
         app.add_routes(health_routes(face.why_not_ready, face.registry))
         async with listening(app, settings.listen_host, settings.listen_port) as port:
             facts = facts_of(settings, port)
-            agent = Agent(settings, facts, kube)
+            agent = Agent(settings, facts, kube, os.environ)
             face.show(agent, AgentCollector(facts, agent.last_look))
             logger.info("agent of node %s at %s", facts.name, facts.agent_url)
             await agent.run_until(stop)

@@ -1,7 +1,7 @@
 """The agent of one node: its parts, wired to each other, and how they run together."""
 
 import asyncio
-import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from llmaz.agent.assignment import AssignmentFile
 from llmaz.agent.cache.cache import DEFAULT_ENDPOINT, ModelCache
 from llmaz.agent.cache.child import HubChild
 from llmaz.agent.engines import Engines
+from llmaz.agent.lookup import ClusterLookup
 from llmaz.agent.loop import Loop
 from llmaz.agent.observe import AssignmentWatch, Observer
 from llmaz.agent.own import OwnNode
@@ -21,10 +22,10 @@ from llmaz.agent.perform import Performer
 from llmaz.agent.plan import Plan
 from llmaz.agent.publish import StatusPublisher
 from llmaz.agent.register import Registration
-from llmaz.agent.secret import SecretTokens
 from llmaz.agent.settings import RunAgent
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.manifest import Manifest
+from llmaz.api.node import Accelerator
 from llmaz.kube import Kube
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -45,30 +46,43 @@ def facts_of(settings: RunAgent, port: int) -> NodeFacts:
 class Agent:
     """One node's agent, for one connection to the API server."""
 
-    def __init__(self, settings: RunAgent, facts: NodeFacts, kube: Kube) -> None:
-        self._changed = changed = asyncio.Event()
-        self._publisher = StatusPublisher(kube, settings.node_name)
+    def __init__(
+        self, settings: RunAgent, facts: NodeFacts, kube: Kube, environ: Mapping[str, str]
+    ) -> None:
+        self._settings = settings
+        self._facts = facts
+        self._changed = asyncio.Event()
+        self._publisher = StatusPublisher(kube, facts.name)
         self._registration = Registration(
             kube, facts, register_node=settings.register_node, found=self._found
         )
         self._own = OwnNode(
-            kube, settings.node_name, changed=changed, missing=self._registration.missing.set
+            kube, facts.name, changed=self._changed, missing=self._registration.missing.set
         )
-        self._accelerators = AcceleratorWatch(ChildProbe(), now=_now, changed=changed)
+        self._accelerators = AcceleratorWatch(ChildProbe(), now=_now, changed=self._changed)
+        lookup = ClusterLookup(kube)
         self._models = ModelCache(
             settings.cache_dir,
-            fetcher=HubChild(),
-            tokens=SecretTokens(kube),
+            fetcher=HubChild(environ),
+            tokens=lookup,
             now=_now,
-            changed=changed,
-            endpoint=os.environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
+            changed=self._changed,
+            endpoint=environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
         )
-        self._engines = Engines(settings.state_dir)
+        self._engines = Engines(
+            settings.state_dir,
+            environ=environ,
+            lookup=lookup,
+            changed=self._changed,
+            node_name=facts.name,
+            address=facts.address,
+            accelerators=self._by_uuid,
+        )
         self._performer = Performer(
             engines=self._engines,
             models=self._models,
             fresh_assignment=self._own.fresh,
-            changed=changed,
+            changed=self._changed,
         )
         self._loop = Loop(
             facts,
@@ -80,7 +94,7 @@ class Agent:
             ),
             performer=self._performer,
             publisher=self._publisher,
-            changed=changed,
+            changed=self._changed,
             now=_now,
         )
 
@@ -99,29 +113,25 @@ class Agent:
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Run every part until `stop`. Engines and their shims are left as they are."""
-        async with asyncio.TaskGroup() as group:
-            parts = [
-                group.create_task(part)
-                for part in (
+        async with self._engines:
+            async with asyncio.TaskGroup() as group:
+                parts = (
                     self._own.run(),
                     self._registration.run(),
                     self._publisher.run(),
                     self._accelerators.run(),
-                    self._forward_engines(),
                     self._loop.run(),
                 )
-            ]
-            await stop.wait()
-            for part in parts:
-                part.cancel()
-        await self._performer.aclose()
-        await self._models.aclose()
+                running = [group.create_task(part) for part in parts]
+                await stop.wait()
+                for task in running:
+                    task.cancel()
+            await self._performer.aclose()
+            await self._models.aclose()
 
-    async def _forward_engines(self) -> None:
-        while True:
-            await self._engines.changed.wait()
-            self._engines.changed.clear()
-            self._changed.set()
+    def _by_uuid(self) -> Mapping[str, Accelerator]:
+        seen = self._accelerators.sighting.accelerators or ()
+        return {accelerator.uuid: accelerator for accelerator in seen}
 
     def _found(self, manifest: Manifest) -> None:
         self._publisher.found(cast("Manifest", manifest.get("status") or {}))

@@ -6,6 +6,7 @@ elsewhere.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -92,8 +93,10 @@ def merged(known: Sighting, answer: Answer, now: datetime) -> Sighting:
     """
     match answer:
         case Devices(devices=devices, driver=driver):
-            lost = _lost(known.devices or (), devices)
-            return Sighting(devices=(*devices, *lost), driver=driver, seen_at=now)
+            before = {device.accelerator.uuid: device for device in known.devices or ()}
+            seen = tuple(_remembered(device, before) for device in devices)
+            lost = _lost(before, devices)
+            return Sighting(devices=(*seen, *lost), driver=driver, seen_at=now)
         case NoDriver(message=message) if known.devices:
             failure = LookFailed(reason="DriverGone", message=message)
             return dataclasses.replace(known, failure=failure)
@@ -103,14 +106,27 @@ def merged(known: Sighting, answer: Answer, now: datetime) -> Sighting:
             return dataclasses.replace(known, failure=answer)
 
 
-def _lost(before: tuple[Device, ...], now: tuple[Device, ...]) -> tuple[Device, ...]:
-    present = {device.accelerator.uuid for device in now}
+def _remembered(device: Device, before: Mapping[str, Device]) -> Device:
+    """Fill in what a device that is lost no longer tells of itself."""
+    accelerator = device.accelerator
+    known = before.get(accelerator.uuid)
+    if accelerator.healthy or known is None:
+        return device
+    whole = dataclasses.replace(
+        known.accelerator, healthy=accelerator.healthy, message=accelerator.message
+    )
+    return dataclasses.replace(device, accelerator=whole)
+
+
+def _lost(before: Mapping[str, Device], now: tuple[Device, ...]) -> tuple[Device, ...]:
+    # A device that is cut up into parts is listed by these.
+    present = {name for device in now for name in (device.accelerator.uuid, device.part_of)}
     return tuple(
         dataclasses.replace(
             device,
             accelerator=dataclasses.replace(device.accelerator, healthy=False, message=LOST),
             gauges=Gauges(),
         )
-        for device in before
-        if device.accelerator.uuid not in present and not device.part_of
+        for uuid, device in before.items()
+        if uuid not in present and not device.part_of
     )

@@ -1,0 +1,69 @@
+"""Reads what assignments only name: Secrets and ConfigMaps, anew each time, and the hub's token."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Protocol
+
+from llmaz.agent.cache.cache import TokenUnreadableError
+from llmaz.agent.engines.errors import EngineError
+from llmaz.api.kinds import CONFIG_MAP, SECRET, Kind
+from llmaz.api.manifest import Manifest
+from llmaz.api.names import HF_TOKEN, MODELHUB_SECRET
+from llmaz.kube.errors import KubeError, NotFound
+
+
+class ReadApi(Protocol):
+    """The one call that is made."""
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Manifest: ...
+
+
+class ClusterLookup:
+    """Secrets and ConfigMaps of the API server; a Secret that was mended counts at once."""
+
+    def __init__(self, api: ReadApi) -> None:
+        self._api = api
+
+    async def get_secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        """Return a Secret's texts; raise EngineError where an engine can't have them."""
+        try:
+            return _decoded(await self._api.get(SECRET, name, namespace))
+        except (KubeError, ValueError) as error:
+            raise EngineError(f"Secret {namespace}/{name}: {error}") from error
+
+    async def get_config_map(self, namespace: str, name: str) -> Mapping[str, str]:
+        """Return a ConfigMap's texts; raise EngineError where an engine can't have them."""
+        try:
+            return _texts(await self._api.get(CONFIG_MAP, name, namespace))
+        except KubeError as error:
+            raise EngineError(f"ConfigMap {namespace}/{name}: {error}") from error
+
+    async def token(self, namespace: str | None) -> str | None:
+        """Return the model hub's token of a namespace; None where it has none."""
+        if namespace is None:
+            return None
+        try:
+            secret = _decoded(await self._api.get(SECRET, MODELHUB_SECRET, namespace))
+        except NotFound:
+            return None
+        except (KubeError, ValueError) as error:
+            where = f"Secret {namespace}/{MODELHUB_SECRET}"
+            raise TokenUnreadableError(f"{where}: {error}") from error
+        return secret.get(HF_TOKEN, "").strip() or None
+
+
+def _texts(manifest: Manifest) -> dict[str, str]:
+    data = manifest.get("data")
+    return {key: str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+
+
+def _decoded(secret: Manifest) -> dict[str, str]:
+    """Decode a Secret's data; an error names the key and never the value."""
+    decoded = {}
+    for key, text in _texts(secret).items():
+        try:
+            decoded[key] = base64.b64decode(text, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise ValueError(f"the value of {key} is no base64 of text") from None
+    return decoded

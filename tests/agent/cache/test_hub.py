@@ -1,0 +1,171 @@
+"""The hub child, with the real huggingface_hub, against a hub on loopback."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmaz.agent.cache.child import HubChild
+from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.request import HubRequest, Progress
+from llmaz.agent.cache.state import Fetched, FetchFailed
+from support.hub import COMMIT, Hub, Repository, serving
+from support.weights import gguf, safetensors
+
+WEIGHTS = safetensors(size=400_000)
+FILES = {"config.json": b"{}", "model.safetensors": WEIGHTS, "extra/notes.txt": b"notes"}
+
+
+async def _fetch(
+    hub: Hub,
+    tmp_path: Path,
+    *,
+    told: list[Progress] | None = None,
+    token: str | None = None,
+    repository: str = "acme/tiny",
+    revision: str = "main",
+    filename: str | None = None,
+    allow_patterns: tuple[str, ...] | None = None,
+) -> Fetched | FetchFailed:
+    origin = HubRepository(
+        repository=repository,
+        revision=revision,
+        filename=filename,
+        allow_patterns=allow_patterns,
+    )
+    request = HubRequest(origin=origin, hub_dir=str(tmp_path / "hub"), token=token)
+    environ = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
+    return await HubChild(environ).fetch(request, (told if told is not None else []).append)
+
+
+async def _reason(repository: Repository, tmp_path: Path, *, revision: str = "main") -> str:
+    async with serving({"acme/tiny": repository}) as hub:
+        outcome = await _fetch(hub, tmp_path, revision=revision)
+    assert isinstance(outcome, FetchFailed), outcome
+    return outcome.reason
+
+
+async def test_a_repository_becomes_a_tree_that_the_hubs_own_client_reads_offline(
+    tmp_path: Path,
+) -> None:
+    told: list[Progress] = []
+    async with serving({"acme/tiny": Repository(FILES)}) as hub:
+        outcome = await _fetch(hub, tmp_path, told=told)
+    assert isinstance(outcome, Fetched), outcome
+    assert outcome.revision == COMMIT
+    assert {path: (Path(outcome.path) / path).read_bytes() for path in FILES} == FILES
+    assert told[0] == Progress(bytes_done=0, bytes_total=sum(map(len, FILES.values())))
+    assert await _read_offline(tmp_path) == outcome.path
+
+
+async def _read_offline(tmp_path: Path) -> str:
+    script = "import sys, huggingface_hub as h; print(h.snapshot_download('acme/tiny'))"
+    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path / "hub")}
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", script), env=environ, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await child.communicate()
+    return printed.decode().strip()
+
+
+async def test_one_file_is_fetched_alone_and_is_the_path(tmp_path: Path) -> None:
+    files = {"a.gguf": gguf(), "b.gguf": gguf(tensors=2)}
+    async with serving({"acme/tiny": Repository(files)}) as hub:
+        outcome = await _fetch(hub, tmp_path, filename="b.gguf")
+    assert isinstance(outcome, Fetched), outcome
+    assert Path(outcome.path).read_bytes() == files["b.gguf"]
+    assert [Path(file.path).name for file in outcome.files] == ["b.gguf"]
+
+
+async def test_patterns_select_what_is_fetched(tmp_path: Path) -> None:
+    async with serving({"acme/tiny": Repository(FILES)}) as hub:
+        outcome = await _fetch(hub, tmp_path, allow_patterns=("*.safetensors",))
+    assert isinstance(outcome, Fetched), outcome
+    assert [Path(file.path).name for file in outcome.files] == ["model.safetensors"]
+
+
+async def test_a_connection_that_is_cut_is_resumed(tmp_path: Path) -> None:
+    async with serving({"acme/tiny": Repository(FILES, cut_after=1000)}) as hub:
+        outcome = await _fetch(hub, tmp_path)
+    assert isinstance(outcome, Fetched), outcome
+    assert (Path(outcome.path) / "model.safetensors").read_bytes() == WEIGHTS
+
+
+async def test_wrong_bytes_are_fetched_once_more(tmp_path: Path) -> None:
+    files = {"model.safetensors": WEIGHTS}
+    async with serving({"acme/tiny": Repository(files, corrupt=1)}) as hub:
+        outcome = await _fetch(hub, tmp_path)
+    assert isinstance(outcome, Fetched), outcome
+    assert (Path(outcome.path) / "model.safetensors").read_bytes() == WEIGHTS
+
+
+async def test_bytes_that_stay_wrong_are_never_visible(tmp_path: Path) -> None:
+    repository = Repository({"model.safetensors": WEIGHTS}, corrupt=2)
+    assert await _reason(repository, tmp_path) == "CorruptDownload"
+    root = tmp_path / "hub" / "models--acme--tiny"
+    assert not list(root.glob("snapshots/*/*"))
+    assert not list(root.glob("refs/*"))
+
+
+@pytest.mark.parametrize(
+    ("repository", "reason"),
+    [
+        (Repository(FILES, token="secret"), "RepositoryNotFound"),
+        (Repository(FILES, gated=True), "GatedRepository"),
+        (Repository(FILES, revisions=("other",)), "RevisionNotFound"),
+        (Repository(FILES, status=403), "Unauthorized"),
+        (Repository({}), "FileNotFound"),
+        (Repository({"../../evil.safetensors": WEIGHTS}), "UnsafeRepository"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_refusal_of_the_hub_has_its_own_reason(
+    repository: Repository, reason: str, tmp_path: Path
+) -> None:
+    assert await _reason(repository, tmp_path) == reason
+
+
+async def test_a_hub_that_is_not_there_is_a_passing_failure(tmp_path: Path) -> None:
+    async with serving({}) as hub:
+        pass
+    outcome = await _fetch(hub, tmp_path)
+    assert isinstance(outcome, FetchFailed)
+    assert (outcome.reason, outcome.passing) == ("NetworkUnreachable", True)
+
+
+async def test_a_token_opens_what_is_private_and_appears_nowhere(tmp_path: Path) -> None:
+    async with serving({"acme/tiny": Repository(FILES, token="hf_secret")}) as hub:
+        outcome = await _fetch(hub, tmp_path, token="hf_secret")
+    assert isinstance(outcome, Fetched), outcome
+    assert "hf_secret" not in repr(HubRequest(origin=_TINY, hub_dir="/x", token="hf_secret"))
+
+
+_TINY = HubRepository(repository="acme/tiny", revision="main")
+
+
+async def test_a_fetch_that_is_cancelled_takes_its_process_along(tmp_path: Path) -> None:
+    repository = Repository(FILES, open=asyncio.Event())
+    told: list[Progress] = []
+    async with serving({"acme/tiny": repository}) as hub:
+        fetch = asyncio.create_task(_fetch(hub, tmp_path, told=told))
+        async with asyncio.timeout(30):
+            while not any("resolve" in request for request in repository.requests):
+                await asyncio.sleep(0.02)
+        fetch.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await fetch
+        assert repository.open is not None
+        repository.open.set()
+    assert not list((tmp_path / "hub").glob("*/refs/*"))
+
+
+async def test_what_a_killed_fetch_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    blobs = tmp_path / "hub" / "models--acme--tiny" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "abc.12345678.incomplete").write_bytes(b"half")
+    async with serving({"acme/tiny": Repository(FILES)}) as hub:
+        outcome = await _fetch(hub, tmp_path)
+    assert isinstance(outcome, Fetched), outcome
+    assert not list(blobs.glob("*.incomplete"))

@@ -1,0 +1,153 @@
+"""A Hugging Face hub on loopback, as the real client sees one, with switches for its faults."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LARGE = (".safetensors", ".gguf", ".bin")  # the hub keeps these in LFS, under their sha256
+
+
+@dataclass
+class Repository:
+    """One repository at one commit, and what shall go wrong with it."""
+
+    files: Mapping[str, bytes]
+    revisions: tuple[str, ...] = ("main",)
+    token: str | None = None  # who does not send it is told that there is no such repository
+    gated: bool = False
+    cut_after: int | None = None  # bytes, after which the connection is cut once
+    corrupt: int = 0  # how many downloads carry a wrong byte
+    status: int | None = None  # an answer to every request
+    open: asyncio.Event | None = None  # downloads send half and wait for it
+    requests: list[str] = field(default_factory=list)
+
+
+class Hub:
+    """Serves repositories over HTTP; `url` is for HF_ENDPOINT."""
+
+    def __init__(self, repositories: dict[str, Repository]) -> None:
+        self.repositories = repositories
+        self.url = ""
+        self.tokens: set[str | None] = set()
+
+    def _repository(self, request: web.Request) -> Repository:
+        name = f"{request.match_info['owner']}/{request.match_info['name']}"
+        header = request.headers.get("Authorization")
+        token = header.removeprefix("Bearer ") if header else None
+        self.tokens.add(token)
+        repository = self.repositories.get(name)
+        if repository is None or (repository.token is not None and token != repository.token):
+            raise web.HTTPUnauthorized(headers={"X-Error-Code": "RepoNotFound"})
+        repository.requests.append(f"{request.method} {request.path}")
+        if repository.status is not None:
+            raise _Answer(repository.status)
+        revision = request.match_info["revision"]
+        if revision not in (*repository.revisions, COMMIT):
+            raise web.HTTPNotFound(headers={"X-Error-Code": "RevisionNotFound"})
+        return repository
+
+    async def info(self, request: web.Request) -> web.Response:
+        repository = self._repository(request)
+        siblings = [{"rfilename": path} for path in repository.files]
+        name = request.path.removeprefix("/api/models/").partition("/revision/")[0]
+        return web.json_response({"id": name, "sha": COMMIT, "siblings": siblings})
+
+    async def tree(self, request: web.Request) -> web.Response:
+        repository = self._repository(request)
+        return web.json_response([_entry(path, data) for path, data in repository.files.items()])
+
+    async def resolve(self, request: web.Request) -> web.StreamResponse:
+        repository = self._repository(request)
+        path = request.match_info["path"]
+        if repository.gated:
+            raise web.HTTPForbidden(headers={"X-Error-Code": "GatedRepo"})
+        if path not in repository.files:
+            raise web.HTTPNotFound(headers={"X-Error-Code": "EntryNotFound"})
+        data = repository.files[path]
+        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_etag(path, data)}"'}
+        if request.method == "HEAD":
+            return web.Response(headers={**headers, "X-Linked-Size": str(len(data))})
+        return await self._send(request, repository, data, headers)
+
+    async def _send(
+        self,
+        request: web.Request,
+        repository: Repository,
+        data: bytes,
+        headers: dict[str, str],
+    ) -> web.StreamResponse:
+        start = request.http_range.start or 0
+        response = web.StreamResponse(status=206 if start else 200, headers=headers)
+        if repository.corrupt > 0:
+            repository.corrupt -= 1
+            data = bytes([data[0] ^ 1]) + data[1:]
+        body = data[start:]
+        response.content_length = len(body)
+        await response.prepare(request)
+        if repository.cut_after is not None:
+            await response.write(body[: repository.cut_after])
+            repository.cut_after = None
+            assert request.transport is not None
+            request.transport.abort()
+            return response
+        half = len(body) // 2
+        await response.write(body[:half])
+        if repository.open is not None:
+            await repository.open.wait()
+        await response.write(body[half:])
+        return response
+
+
+class _Answer(web.HTTPException):
+    def __init__(self, status: int) -> None:
+        self.status_code = status
+        super().__init__(text=json.dumps({"error": "as the test asked"}))
+
+
+@asynccontextmanager
+async def serving(repositories: dict[str, Repository]) -> AsyncIterator[Hub]:
+    """Run a hub inside the `with` block."""
+    hub = Hub(repositories)
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/api/models/{owner}/{name}/revision/{revision}", hub.info),
+            web.get("/api/models/{owner}/{name}/tree/{revision}", hub.tree),
+            web.get("/{owner}/{name}/resolve/{revision}/{path:.*}", hub.resolve),
+        ]
+    )
+    runner = web.AppRunner(app, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        hub.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield hub
+    finally:
+        await runner.cleanup()
+
+
+def _entry(path: str, data: bytes) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "type": "file",
+        "path": path,
+        "size": len(data),
+        "oid": _git_sha1(data),
+    }
+    if path.endswith(LARGE):
+        sha256 = hashlib.sha256(data).hexdigest()
+        entry["lfs"] = {"oid": sha256, "size": len(data), "pointerSize": 134}
+    return entry
+
+
+def _etag(path: str, data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest() if path.endswith(LARGE) else _git_sha1(data)
+
+
+def _git_sha1(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
