@@ -15,12 +15,6 @@ from llmaz.api.meta import Condition
 logger = logging.getLogger(__name__)
 
 
-class OwnObject(Protocol):
-    """The InferenceNode of this node as the API server last showed it; None: not shown."""
-
-    def __call__(self) -> Manifest | None: ...
-
-
 class EnginesSeen(Protocol):
     """What tells of the engines."""
 
@@ -30,7 +24,7 @@ class EnginesSeen(Protocol):
 class AssignmentWatch:
     """The last assignment that could be read, and the refusal of a later one."""
 
-    def __init__(self, own_object: OwnObject, file: AssignmentFile) -> None:
+    def __init__(self, own_object: Callable[[], "Manifest | None"], file: AssignmentFile) -> None:
         self._own_object = own_object
         self._file = file
         self._assignment = self._load()

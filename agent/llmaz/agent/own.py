@@ -35,7 +35,7 @@ class OwnNode:
         """Whether the API server has ever told whether the object is there."""
         return self._informer.synced
 
-    def shown(self) -> Manifest | None:
+    def shown(self) -> "Manifest | None":
         """Return the object as it was shown last; None where it is gone or never was shown."""
         return self._informer.objects.get(("", self._name))
 

@@ -98,7 +98,7 @@ def node_status(facts: NodeFacts, now: datetime) -> Manifest:
     }
 
 
-def inference_node_manifest(name: str, owner: Manifest | None) -> Manifest:
+def inference_node_manifest(name: str, owner: "Manifest | None") -> Manifest:
     """Return the InferenceNode as the agent creates it: the spec is the controller's."""
     metadata: Manifest = {"name": name}
     if owner is not None:
@@ -187,7 +187,7 @@ class Registration:
                 made = await self._api.patch(INFERENCE_NODE, name, patch)
         self._found(made)
 
-    async def _owner(self) -> Manifest | None:
+    async def _owner(self) -> "Manifest | None":
         if self._register_node:
             manifest = node_manifest(self._facts)
             node = await self._api.apply(NODE, manifest, manager=AGENT)
