@@ -27,7 +27,7 @@ def builtin_resources(store: Store) -> list[Resource]:
             verbs=_NO_COLLECTION,
             has_status=True,
             selectable=("status.phase",),
-            rules=Rules(prepare=rules.namespace),
+            rules=Rules(defaults=rules.named_by_label, prepare=rules.namespace),
         ),
         replace(
             _core("Node", "nodes", "no", namespaced=False),
@@ -43,7 +43,7 @@ def builtin_resources(store: Store) -> list[Resource]:
             rules=Rules(prepare=rules.pod),
         ),
         replace(
-            _core("Secret", "secrets"), selectable=("type",), rules=Rules(prepare=rules.secret)
+            _core("Secret", "secrets"), selectable=("type",), rules=Rules(defaults=rules.secret)
         ),
         _core("ServiceAccount", "serviceaccounts", "sa"),
         replace(
@@ -60,7 +60,7 @@ def builtin_resources(store: Store) -> list[Resource]:
         replace(
             _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
             has_generation=True,
-            rules=Rules(prepare=rules.endpoint_slice, check=rules.endpoint_slice_errors),
+            rules=Rules(defaults=rules.endpoint_slice, check=rules.endpoint_slice_errors),
         ),
     ]
 
@@ -113,5 +113,9 @@ def _definitions() -> Resource:
         categories=("api-extensions",),
         has_status=True,
         has_generation=True,
-        rules=Rules(prepare=definitions.prepared, check=definitions.errors),
+        rules=Rules(
+            defaults=definitions.with_defaults,
+            prepare=definitions.prepared,
+            check=definitions.errors,
+        ),
     )

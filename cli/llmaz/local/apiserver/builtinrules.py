@@ -28,12 +28,15 @@ def member(obj: Object, key: str) -> Object:
     return found if isinstance(found, dict) else {}
 
 
-def namespace(obj: Object, old: Object | None) -> Object:
-    """A namespace carries its name as a label, and a finalizer until it is empty."""
+def named_by_label(obj: Object) -> Object:
+    """A namespace carries its name as a label, for selectors of namespaces."""
     labels = member(meta(obj), "labels") | {"kubernetes.io/metadata.name": meta(obj)["name"]}
-    obj = obj | {"metadata": meta(obj) | {"labels": labels}}
+    return obj | {"metadata": meta(obj) | {"labels": labels}}
+
+
+def namespace(obj: Object, old: Object | None) -> Object:
+    """A namespace is held by a finalizer in its spec until it is empty."""
     if old is not None:
-        # The finalizer in the spec goes by the finalize subresource alone.
         return obj | {"spec": old.get("spec", {})}
     return obj | {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
 
@@ -55,7 +58,7 @@ def pod(obj: Object, old: Object | None) -> Object:
     )
 
 
-def secret(obj: Object, _old: Object | None) -> Object:
+def secret(obj: Object) -> Object:
     """A secret's `stringData` is written only: it becomes `data`."""
     texts = member(obj, "stringData")
     data = {
@@ -68,7 +71,7 @@ def secret(obj: Object, _old: Object | None) -> Object:
     return {"type": "Opaque"} | kept | ({"data": merged} if merged else {})
 
 
-def endpoint_slice(obj: Object, _old: Object | None) -> Object:
+def endpoint_slice(obj: Object) -> Object:
     """Ports are TCP unless they say otherwise."""
     ports = [{"name": "", "protocol": "TCP"} | port for port in obj.get("ports") or []]
     return obj | ({"ports": ports} if ports else {})

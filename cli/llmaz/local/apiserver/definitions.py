@@ -19,22 +19,28 @@ CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", 
 assert set(CUSTOM_VERBS) == set(ALL_VERBS)
 
 
-def prepared(obj: Object, old: Object | None) -> Object:
-    """Return a CRD with the defaults that its schema can't express."""
+def with_defaults(obj: Object) -> Object:
+    """Return a CRD with the names and the conversion that it leaves out."""
     spec = obj.get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("names"), dict):
         return obj
-    kind = spec["names"].get("kind", "")
+    kind = str(spec["names"].get("kind", ""))
     names = {"singular": kind.lower(), "listKind": f"{kind}List"} | spec["names"]
-    spec = spec | {"names": names, "conversion": spec.get("conversion") or {"strategy": "None"}}
-    if old is not None:
-        return obj | {"spec": spec}
-    status = {
-        "conditions": None,
-        "acceptedNames": {"plural": "", "kind": ""},
-        "storedVersions": [item["name"] for item in _versions(spec) if item.get("storage")],
+    conversion = spec.get("conversion") or {"strategy": "None"}
+    return obj | {"spec": spec | {"names": names, "conversion": conversion}}
+
+
+def prepared(obj: Object, old: Object | None) -> Object:
+    """Return a new CRD with a status that says nothing yet; `settled` goes on from there."""
+    if old is not None or not isinstance(obj.get("spec"), dict):
+        return obj
+    stored = [
+        version.get("name", "") for version in _versions(obj["spec"]) if version.get("storage")
+    ]
+    accepted = {"plural": "", "kind": ""}
+    return obj | {
+        "status": {"conditions": None, "acceptedNames": accepted, "storedVersions": stored}
     }
-    return obj | {"spec": spec, "status": status}
 
 
 def errors(obj: Object, old: Object | None) -> list[FieldError]:

@@ -1,7 +1,9 @@
 """Events, stored in the form of the core group; events.k8s.io/v1 is another view of the same objects."""
 
+from datetime import datetime
+
 from llmaz.local.apiserver.builtinrules import member
-from llmaz.local.objects.values import Object
+from llmaz.local.objects.values import Json, Object
 
 SELECTABLE = (
     "involvedObject.kind",
@@ -64,14 +66,19 @@ def from_core(obj: Object) -> Object:
     return renamed | {"apiVersion": "events.k8s.io/v1"}
 
 
-def last_seen(obj: Object) -> str:
-    """Return the newest time that an event carries: its age counts from there."""
-    series = member(obj, "series")
-    metadata = member(obj, "metadata")
+def last_seen(obj: Object) -> float:
+    """Return the newest time that an event carries, in seconds: its age counts from there."""
     times = (
         obj.get("lastTimestamp"),
         obj.get("eventTime"),
-        series.get("lastObservedTime"),
-        metadata.get("creationTimestamp"),
+        member(obj, "series").get("lastObservedTime"),
+        member(obj, "metadata").get("creationTimestamp"),
     )
-    return max((time for time in times if isinstance(time, str)), default="")
+    return max(map(_seconds, times))
+
+
+def _seconds(time: Json) -> float:
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except (TypeError, ValueError):
+        return 0.0

@@ -4,7 +4,7 @@ from typing import Any
 
 try:
     from llmaz.local.objects.apply import ApplyConflict, ApplyError, server_side_apply, track_update
-except ImportError:
+except Exception:
 
     class ApplyConflict(Exception): ...
 
@@ -19,7 +19,7 @@ except ImportError:
 
 try:
     from llmaz.local.objects.builtin import SCHEMAS
-except ImportError:
+except Exception:
     from collections import defaultdict
 
     SCHEMAS = defaultdict(lambda: {"type": "object", "x-kubernetes-preserve-unknown-fields": True})

@@ -50,8 +50,13 @@ def as_served(resource: Resource, obj: Object) -> Object:
     return served | {"apiVersion": resource.api_version}
 
 
-def list_kind(resource: Resource) -> str:
-    return resource.list_kind or f"{resource.kind}List"
+def list_head(resource: Resource, metadata: Object) -> Object:
+    """Return a list without its items; those of custom resources always name a continuation."""
+    return {
+        "kind": resource.list_kind or f"{resource.kind}List",
+        "apiVersion": resource.api_version,
+        "metadata": {"continue": ""} | metadata if resource.custom else metadata,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +69,7 @@ class _Whole:
 
     def many(self, stored: Sequence[Stored], list_metadata: Object) -> bytes:
         # The objects are kept encoded: a list of thousands is put together, not written anew.
-        if self.resource.custom:
-            list_metadata = {"continue": ""} | list_metadata
-        head = {
-            "kind": list_kind(self.resource),
-            "apiVersion": self.resource.api_version,
-            "metadata": list_metadata,
-        }
+        head = list_head(self.resource, list_metadata)
         items = b",".join(map(self.one, stored))
         return encoded(head)[:-1] + b',"items":[' + items + b"]}"
 

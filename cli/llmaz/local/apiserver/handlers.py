@@ -8,7 +8,7 @@ from llmaz.local.apiserver.bodies import read_object, read_options
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.deletion import options_of
 from llmaz.local.apiserver.establishing import settle
-from llmaz.local.apiserver.forms import Render, as_served, list_kind, render_for
+from llmaz.local.apiserver.forms import Render, as_served, list_head, render_for
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.negotiation import Answer, negotiated
 from llmaz.local.apiserver.patching import patch, patched_scale
@@ -201,9 +201,8 @@ async def _delete_collection(
             if error.code != 404:  # somebody else was quicker
                 raise
     items = [as_served(resource, stored.obj) for stored in found]
-    head = {"kind": list_kind(resource), "apiVersion": resource.api_version}
-    metadata = {"resourceVersion": str(revision)}
-    return _response(200, head | {"metadata": metadata, "items": items}, answer)
+    head = list_head(resource, {"resourceVersion": str(revision)})
+    return _response(200, head | {"items": items}, answer)
 
 
 def _write_of(resource: Resource, route: Route, request: Request) -> Write:

@@ -68,6 +68,7 @@ async def _apply(
                 subresource=write.subresource,
                 schema=resource.schema,
                 now=context.clock(),
+                drop=("status",) if resource.has_status and not write.subresource else (),
             )
         except ApplyConflict as error:
             details = {"causes": error.causes()}

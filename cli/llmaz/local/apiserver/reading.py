@@ -98,8 +98,16 @@ def _page(token: str) -> _Page | None:
         return None
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        if not text.startswith(b"{"):
+            raise _unreadable(text)
         value = json.loads(text)
         namespace, name = value["start"]
         return _Page(int(value["rv"]), (str(namespace), str(name)))
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
         raise bad_request(f"invalid continue token: continue key is not valid: {error}") from None
+
+
+def _unreadable(text: bytes) -> StatusError:
+    found = f"invalid character '\\x{text[0]:02x}'" if text else "unexpected end of JSON input"
+    where = " looking for beginning of value" if text else ""
+    return bad_request(f"invalid continue token: continue key is not valid: {found}{where}")

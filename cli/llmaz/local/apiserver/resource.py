@@ -35,8 +35,13 @@ def _same(obj: Object) -> Object:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a kind does beyond its schema: all pure, with `old` None for a creation."""
+    """What a kind does beyond its schema, with `old` None for a creation.
 
+    `defaults` are what the client could have written, and are its fields from then on; `prepare` writes
+    what is the server's own.
+    """
+
+    defaults: Callable[[Object], Object] = _same
     prepare: Callable[[Object, Object | None], Object] = _unchanged
     check: Callable[[Object, Object | None], list[FieldError]] = _no_errors
     to_storage: Callable[[Object], Object] = _same

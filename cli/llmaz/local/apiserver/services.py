@@ -31,33 +31,35 @@ def service_rules(store: Store) -> Rules:
     def check(obj: Object, old: Object | None) -> list[FieldError]:
         return errors(obj, old, used)
 
-    return Rules(prepare=prepare, check=check)
+    return Rules(defaults=with_defaults, prepare=prepare, check=check)
+
+
+def with_defaults(obj: Object) -> Object:
+    """Return a Service with what it leaves to the server's choice."""
+    spec = {"type": "ClusterIP", "sessionAffinity": "None"} | member(obj, "spec")
+    if spec["type"] != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+    if spec.get("ports"):
+        spec["ports"] = [_port(port) for port in spec["ports"]]
+    return obj | {"spec": spec}
 
 
 def prepared(obj: Object, old: Object | None, used: Callable[[], set[str]]) -> Object:
-    """Return a Service with its defaults and its cluster IP; an address is kept for life."""
-    spec = member(obj, "spec")
-    before = member(old or {}, "spec")
-    spec = {"type": "ClusterIP", "sessionAffinity": "None"} | spec
+    """Return a Service with its cluster IP, which it keeps for life, and the families of addresses."""
+    spec, before = dict(member(obj, "spec")), member(old or {}, "spec")
+    status = {"loadBalancer": {}} | (member(obj, "status") if old else {})
     if spec["type"] == "ExternalName":
-        return obj | {"spec": spec}
-    spec.setdefault("internalTrafficPolicy", "Cluster")
-    spec["ports"] = [_port(port) for port in spec.get("ports") or []]
+        return obj | {"status": status}
     for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
         if not spec.get(key) and before.get(key):
             spec[key] = before[key]
     if not spec.get("clusterIP"):
         spec["clusterIP"] = free_address(used())
-    headless = spec["clusterIP"] == "None"
-    dual = headless and not spec.get("selector")
+    dual = spec["clusterIP"] == "None" and not spec.get("selector")
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
     spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if dual else ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "RequireDualStack" if dual else "SingleStack")
-    status = {"loadBalancer": {}} | member(obj, "status") if old else {"loadBalancer": {}}
-    return obj | {
-        "spec": {key: value for key, value in spec.items() if value != []},
-        "status": status,
-    }
+    return obj | {"spec": spec, "status": status}
 
 
 def _port(port: Object) -> Object:

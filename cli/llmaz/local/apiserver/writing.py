@@ -72,13 +72,14 @@ async def create(context: Context, write: Write, obj: Object) -> Written:
     )
     if resource.custom and resource.has_status:
         obj = {key: value for key, value in obj.items() if key != "status"}
-    obj = resource.rules.prepare(defaulted(resource.schema, obj), None)
+    obj = resource.rules.defaults(defaulted(resource.schema, obj))
+    if write.track:
+        obj = _tracked(context, write, None, obj)
+    obj = resource.rules.prepare(obj, None)
     _require_valid(write, obj, None)
     key = (write.namespace, meta(obj)["name"])
     if context.store.latest(resource.storage, key) is not None:
         raise status.already_exists(resource.group, resource.plural, key[1])
-    if write.track:
-        obj = _tracked(context, write, None, obj)
     if write.dry_run:
         return Written(obj, warnings)
     stored = await context.store.put(resource.storage, key, resource.rules.to_storage(obj))
@@ -97,10 +98,11 @@ async def update(context: Context, write: Write, change: Change) -> Written:
     _admit_update(write, wanted, old)
     wanted, warnings = _decoded(write, wanted)
     obj = for_update(resource, _only_subresource(write, wanted, old), old)
-    obj = resource.rules.prepare(defaulted(resource.schema, obj), old)
-    _require_valid(write, obj, old)
+    obj = resource.rules.defaults(defaulted(resource.schema, obj))
     if write.track:
         obj = _tracked(context, write, old, obj)
+    obj = resource.rules.prepare(obj, old)
+    _require_valid(write, obj, old)
     if _same(obj, old):
         return Written(old, warnings)
     if write.dry_run:
@@ -243,15 +245,24 @@ def _require_valid(write: Write, obj: Object, old: Object | None) -> None:
 
 
 def _tracked(context: Context, write: Write, old: Object | None, obj: Object) -> Object:
-    return track_update(
-        old,
-        obj,
+    """Return the object with managed fields; a write that can't set the status does not own it."""
+    resource = write.resource
+    hidden = resource.has_status and not write.subresource
+    tracked = track_update(
+        _hiding_status(old, hidden=hidden) if old else None,
+        _hiding_status(obj, hidden=hidden),
         manager=write.manager,
         subresource=write.subresource,
-        schema=write.resource.schema,
-        now=context.clock(),
-        api_version=write.resource.api_version,
+        schema=resource.schema,
+        # The real server gives a scale no time either.
+        now=None if write.subresource == "scale" else context.clock(),
+        api_version=resource.api_version,
     )
+    return with_meta(obj, managedFields=meta(tracked).get("managedFields"))
+
+
+def _hiding_status(obj: Object, *, hidden: bool) -> Object:
+    return {key: value for key, value in obj.items() if key != "status"} if hidden else obj
 
 
 def _same(obj: Object, old: Object) -> bool:
