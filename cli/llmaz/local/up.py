@@ -1,6 +1,8 @@
 """`up`: the parent of the programs, from the first start to the last stop."""
 
 import asyncio
+import re
+import socket
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
@@ -30,6 +32,12 @@ class UpSettings:
     addresses: Addresses
     node: str
     pid: int
+
+
+def node_name() -> str:
+    """Return this machine's name, as the name of its Node."""
+    name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
+    return name or "localhost"
 
 
 async def up(settings: UpSettings, say: Say, stop: asyncio.Event) -> None:

@@ -1,0 +1,49 @@
+"""`chat`: a conversation in the terminal, streamed."""
+
+import asyncio
+import sys
+
+from llmaz.cli.errors import CliError
+from llmaz.cli.openai import Message, stream_chat
+
+_END = "/exit"
+
+
+class Conversation:
+    """Remembers what was said, and says it to the model each time."""
+
+    def __init__(
+        self, gateway_url: str, model: str, system: str | None, max_tokens: int | None
+    ) -> None:
+        self._gateway_url = gateway_url
+        self._model = model
+        self._max_tokens = max_tokens
+        self._said: list[Message] = [{"role": "system", "content": system}] if system else []
+
+    async def say(self, words: str) -> None:
+        """Ask one thing and print the answer as it comes."""
+        asked = [*self._said, {"role": "user", "content": words}]
+        answer = []
+        stream = stream_chat(self._gateway_url, self._model, asked, max_tokens=self._max_tokens)
+        async for piece in stream:
+            answer.append(piece)
+            print(piece, end="", flush=True)
+        print()
+        self._said = [*asked, {"role": "assistant", "content": "".join(answer)}]
+
+    async def talk(self) -> None:
+        """Ask what the user types until the end of input; an error ends one answer, not all."""
+        prompt = f"{self._model}> " if sys.stdin.isatty() else ""
+        while True:
+            try:
+                words = (await asyncio.to_thread(input, prompt)).strip()
+            except EOFError:
+                return
+            if words == _END:
+                return
+            if not words:
+                continue
+            try:
+                await self.say(words)
+            except CliError as error:
+                print(f"error: {error}", file=sys.stderr)

@@ -1,0 +1,178 @@
+"""`up`, `down`, `status`, `kubeconfig`: llmaz on this machine."""
+
+import asyncio
+import os
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmaz.cli.errors import UNREACHABLE, CliError
+from llmaz.cli.options import home
+from llmaz.cli.runner import execute
+
+if TYPE_CHECKING:
+    from llmaz.local.home import Home, Running
+    from llmaz.local.programs import Addresses
+
+_LOOPBACK = "127.0.0.1"
+_BACKGROUND_START_SECONDS = 90.0
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("-d", "--detach", help="Run in the background; return when ready.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address of the gateway.")] = _LOOPBACK,
+    gateway_port: Annotated[int, typer.Option(help="OpenAI endpoint; 0: a free one.")] = 8000,
+    api_port: Annotated[int, typer.Option(help="API server; 0: a free one.")] = 6445,
+    agent_port: Annotated[int, typer.Option(help="Agent; 0: a free one.")] = 9400,
+    controller_port: Annotated[int, typer.Option(help="Controller; 0: a free one.")] = 9401,
+) -> None:
+    """Run llmaz on this machine: API server, controller, agent, gateway.
+
+    Ctrl-C stops the engines, then everything. The objects and the weights stay.
+    """
+    from llmaz.local.programs import Address, Addresses
+
+    addresses = Addresses(
+        api=Address(host=_LOOPBACK, port=api_port, flag="--api-port"),
+        gateway=Address(host=host, port=gateway_port, flag="--gateway-port"),
+        agent=Address(host=_LOOPBACK, port=agent_port, flag="--agent-port"),
+        controller=Address(host=_LOOPBACK, port=controller_port, flag="--controller-port"),
+    )
+    execute(_in_background(home(), addresses) if detach else _in_foreground(home(), addresses))
+
+
+async def _in_foreground(here: "Home", addresses: "Addresses") -> None:
+    from llmaz.daemon import shutdown
+    from llmaz.local.home import HomeInUse
+    from llmaz.local.ports import PortInUse
+    from llmaz.local.up import UpError, UpSettings, node_name, up
+
+    settings = UpSettings(home=here, addresses=addresses, node=node_name(), pid=os.getpid())
+    try:
+        await up(settings, _say, shutdown.requested())
+    except (HomeInUse, PortInUse, UpError) as error:
+        raise CliError(str(error)) from None
+
+
+async def _in_background(here: "Home", addresses: "Addresses") -> None:
+    """Start `llmaz up` in a session of its own, and wait until it is ready or has ended."""
+    here.create()
+    log = here.logs / "up.log"
+    if (running := here.running()) is not None:
+        raise CliError(f"llmaz is already running on {here.root} (pid {running.pid})")
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "llmaz.cli", "up"),
+            *_flags(addresses),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    running = await _ready(here, process)
+    if running is None:
+        words = log.read_text(errors="replace").strip().splitlines()
+        raise CliError(words[-1].removeprefix("error: ") if words else "llmaz did not start")
+    _print_where(here, running)
+
+
+async def _ready(here: "Home", process: asyncio.subprocess.Process) -> "Running | None":
+    from llmaz.local.wait import until
+
+    async def decided() -> bool:
+        return process.returncode is not None or here.running() is not None
+
+    try:
+        await until(decided, within_seconds=_BACKGROUND_START_SECONDS)
+    except TimeoutError:
+        process.terminate()
+        raise CliError(f"llmaz was not ready in time; see {here.logs}") from None
+    return here.running()
+
+
+def _flags(addresses: "Addresses") -> list[str]:
+    ports = [f"{address.flag}={address.port}" for address in addresses.all]
+    return [f"--host={addresses.gateway.host}", *ports]
+
+
+def down(
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Delete all objects, weights and logs as well.")
+    ] = False,
+) -> None:
+    """Stop the engines, then everything. The objects and the weights stay."""
+
+    async def work() -> None:
+        from llmaz.local.down import DownError
+        from llmaz.local.down import down as stop
+        from llmaz.local.down import purge as delete
+
+        here = home()
+        try:
+            was_running = await stop(here)
+        except DownError as error:
+            raise CliError(str(error)) from None
+        typer.echo(f"llmaz on {here.root} {'is stopped' if was_running else 'was not running'}")
+        if purge:
+            delete(here)
+            typer.echo(f"deleted everything that llmaz kept in {here.root}")
+
+    execute(work())
+
+
+def status() -> None:
+    """Say whether llmaz runs on this machine, where, and what it serves."""
+
+    async def work() -> None:
+        here = home()
+        running = here.running()
+        if running is None:
+            how = "is starting" if here.holder() else "is not running"
+            raise CliError(
+                f"llmaz {how} on {here.root}", hint="start it with `llmaz up -d`", code=UNREACHABLE
+            )
+        _print_where(here, running)
+        await _print_playgrounds(here)
+
+    execute(work())
+
+
+async def _print_playgrounds(here: "Home") -> None:
+    from llmaz.api.kinds import PLAYGROUND
+    from llmaz.cli.output import print_table, row_keys, table_rows
+    from llmaz.kube import Kube
+
+    async with await Kube.connect(here.kubeconfig) as kube:
+        table = await kube.table(PLAYGROUND)
+    headers, rows = table_rows(table, wide=False)
+    namespaced = [[key[0], *row] for key, row in zip(row_keys(table), rows, strict=True)]
+    if namespaced:
+        print_table(["Namespace", *headers], namespaced)
+    else:
+        typer.echo("no playgrounds; make one with `llmaz run MODEL`")
+
+
+def kubeconfig() -> None:
+    """Print the path of the kubeconfig: export KUBECONFIG=$(llmaz kubeconfig)."""
+    path = home().kubeconfig
+    if not path.exists():
+        from llmaz.cli.runner import fail
+
+        fail(CliError("there is no kubeconfig yet", hint="start llmaz with `llmaz up -d`"))
+    typer.echo(path)
+
+
+def _print_where(here: "Home", running: "Running") -> None:
+    typer.echo(f"llmaz is running (pid {running.pid}, home {here.root})")
+    typer.echo(f"  OpenAI endpoint  {running.gateway_url}")
+    typer.echo(f"  API server       {running.api_url}")
+    typer.echo(f"  kubeconfig       {here.kubeconfig}")
+    typer.echo(f"  logs             {here.logs}")
+
+
+def _say(line: str) -> None:
+    print(f"{datetime.now().astimezone():%H:%M:%S} {line}", flush=True)

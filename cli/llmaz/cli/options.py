@@ -1,0 +1,70 @@
+"""Options that several commands share, and what they default to."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from llmaz.cli.errors import UNREACHABLE, CliError
+
+if TYPE_CHECKING:
+    from llmaz.kube import Kube
+    from llmaz.local.home import Home
+
+Kubeconfig: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--kubeconfig",
+        envvar="KUBECONFIG",
+        help="Kubeconfig of the cluster; by default that of `llmaz up`.",
+        show_default=False,
+    ),
+]
+Namespace: TypeAlias = Annotated[str, typer.Option("-n", "--namespace", help="Namespace.")]
+Gateway: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--gateway",
+        envvar="LLMAZ_GATEWAY",
+        help="URL of the gateway, such as http://127.0.0.1:8000/v1; by default that of `llmaz up`.",
+        show_default=False,
+    ),
+]
+
+
+def home() -> "Home":
+    """Return the home of this machine's llmaz."""
+    from llmaz.local.home import Home
+
+    return Home.of(os.environ)
+
+
+async def connect(kubeconfig: Path | None) -> "Kube":
+    """Connect to the named cluster, or to this machine's."""
+    from llmaz.kube import Kube
+
+    if kubeconfig is not None:
+        return await Kube.connect(kubeconfig)
+    here = home()
+    if not here.kubeconfig.exists():
+        raise CliError(
+            f"there is no llmaz on this machine yet ({here.root})",
+            hint="start it with `llmaz up -d`",
+            code=UNREACHABLE,
+        )
+    return await Kube.connect(here.kubeconfig)
+
+
+def gateway_url(given: str | None) -> str:
+    """Return the URL of the OpenAI endpoint."""
+    if given is not None:
+        return given.rstrip("/")
+    running = home().running()
+    if running is None:
+        raise CliError(
+            "no gateway is known: llmaz is not running on this machine",
+            hint="start it with `llmaz up -d`, or name one with --gateway",
+            code=UNREACHABLE,
+        )
+    return running.gateway_url

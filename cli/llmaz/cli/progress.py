@@ -1,0 +1,118 @@
+"""How far a Playground is on its way to serving: read from the objects, shown as it moves."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from llmaz.api.kinds import INFERENCE_NODE, PLAYGROUND
+from llmaz.api.manifest import Manifest, decode
+from llmaz.api.meta import find_condition
+from llmaz.api.node import EnginePhase, EngineReport, InferenceNode, ModelPhase, ModelReport
+from llmaz.api.playground import Playground
+from llmaz.kube import Informer, Kube
+
+# Reasons of Available=False that no waiting ends, unless somebody changes an object or a node.
+_HOPELESS = frozenset(
+    {"ModelNotFound", "RuntimeNotFound", "ConfigNotFound", "InvalidTemplate", "FlavorNotFound"}
+    | {"Unplaceable", "Unsupported", "EngineFailed", "FetchFailed"}
+)
+_SECOND_LOOK_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One moment of a Playground."""
+
+    placed_on: str | None = None  # the node of its first replica
+    weights: ModelReport | None = None
+    engine: EngineReport | None = None
+    available: bool = False
+    sentence: str = "accepted"  # where it is, or why it waits
+    hopeless: bool = False
+
+    @property
+    def has_weights(self) -> bool:
+        return self.weights is not None and self.weights.phase is ModelPhase.READY
+
+
+def progress(playground: Playground | None, nodes: Iterable[InferenceNode]) -> Progress:
+    """Put together what the Playground and the nodes say about its first replica."""
+    if playground is None:
+        return Progress(sentence="gone", hopeless=True)
+    meta = playground.metadata
+    engine_id = f"{meta.namespace}/{meta.name}-0"
+    available = find_condition(playground.status.conditions, "Available")
+    is_current = available is not None and available.observed_generation == meta.generation
+    found = Progress(
+        available=available is not None and available.is_true and is_current,
+        sentence=available.message if available is not None and is_current else "accepted",
+        hopeless=available is not None and is_current and available.reason in _HOPELESS,
+    )
+    for node in nodes:
+        if any(engine.id == engine_id for engine in node.spec.engines):
+            return _on_node(found, node, engine_id, playground.spec.claims.main)
+    return found
+
+
+def _on_node(found: Progress, node: InferenceNode, engine_id: str, model: str) -> Progress:
+    weights = next((one for one in node.status.models or () if one.name == model), None)
+    engine = next((one for one in node.status.engines or () if one.id == engine_id), None)
+    failed = [
+        report.message or report.reason
+        for report in (weights, engine)
+        if report is not None
+        and report.phase in (ModelPhase.FAILED, EnginePhase.FAILED, EnginePhase.BACKOFF)
+    ]
+    return Progress(
+        placed_on=node.metadata.name,
+        weights=weights,
+        engine=engine,
+        available=found.available,
+        sentence=failed[0] if failed else found.sentence,
+        hopeless=found.hopeless or bool(failed),
+    )
+
+
+async def follow(
+    kube: Kube, namespace: str, name: str, see: Callable[[Progress], None]
+) -> Progress:
+    """Show each moment to `see` until the Playground is available, or stays hopeless."""
+    changed = asyncio.Event()
+    playgrounds = Informer(
+        kube,
+        PLAYGROUND,
+        changed=changed,
+        namespace=namespace,
+        field_selector=f"metadata.name={name}",
+    )
+    nodes = Informer(kube, INFERENCE_NODE, changed=changed)
+    informers = [asyncio.create_task(informer.run()) for informer in (playgrounds, nodes)]
+    suspected = False
+    try:
+        while True:
+            await changed.wait()
+            changed.clear()
+            if not (playgrounds.synced and nodes.synced):
+                continue
+            now = progress(
+                _playground(playgrounds.objects, namespace, name),
+                [decode(InferenceNode, manifest) for manifest in nodes.objects.values()],
+            )
+            see(now)
+            if now.available or (now.hopeless and suspected):
+                return now
+            suspected = now.hopeless
+            if suspected:  # a node may just be registering itself
+                await asyncio.sleep(_SECOND_LOOK_SECONDS)
+                changed.set()
+    finally:
+        for task in informers:
+            task.cancel()
+        await asyncio.gather(*informers, return_exceptions=True)
+
+
+def _playground(
+    objects: Mapping[tuple[str, str], Manifest], namespace: str, name: str
+) -> Playground | None:
+    manifest = objects.get((namespace, name))
+    return None if manifest is None else decode(Playground, manifest)

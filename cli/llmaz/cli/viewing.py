@@ -1,0 +1,156 @@
+"""`get`, `describe`, `nodes`, `models`: look at objects."""
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from llmaz.cli import kinds
+from llmaz.cli.options import Kubeconfig, Namespace, connect
+from llmaz.cli.output import Format, print_object, print_table, row_keys, table_rows
+from llmaz.cli.runner import execute
+
+if TYPE_CHECKING:
+    from llmaz.api.kinds import Kind
+    from llmaz.api.manifest import Json, Manifest
+    from llmaz.kube import Kube
+
+Output = Annotated[Format, typer.Option("-o", "--output", help="Format.")]
+
+
+def get(
+    kind: Annotated[str, typer.Argument(help="Kind, such as playgrounds or pl.")],
+    name: Annotated[str | None, typer.Argument(help="One object.")] = None,
+    namespace: Namespace = "default",
+    all_namespaces: Annotated[bool, typer.Option("-A", "--all-namespaces")] = False,
+    output: Output = Format.TABLE,
+    selector: Annotated[str, typer.Option("-l", "--selector", help="Labels to match.")] = "",
+    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on printing changes.")] = False,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List objects, or show one."""
+
+    async def work() -> None:
+        wanted = kinds.named(kind)
+        where = namespace if wanted.namespaced and not all_namespaces else None
+        async with await connect(kubeconfig) as kube:
+            view = _View(kube, wanted, where, name, selector, output)
+            await view.show()
+            if watch:
+                await view.follow()
+
+    if watch and output in (Format.JSON, Format.YAML):
+        raise typer.BadParameter("-w prints rows: use it with -o table, wide or name")
+    execute(work())
+
+
+class _View:
+    """What one `get` looks at."""
+
+    def __init__(
+        self,
+        kube: "Kube",
+        kind: "Kind",
+        namespace: str | None,
+        name: str | None,
+        selector: str,
+        output: Format,
+    ) -> None:
+        self._kube = kube
+        self._kind = kind
+        self._namespace = namespace
+        self._name = name
+        self._selector = selector
+        self._output = output
+
+    async def show(self) -> None:
+        if self._output in (Format.JSON, Format.YAML):
+            await self._show_manifests()
+            return
+        table = await self._kube.table(
+            self._kind, self._namespace, name=self._name, label_selector=self._selector
+        )
+        if not table.get("rows"):
+            where = f" in namespace {self._namespace}" if self._namespace else ""
+            typer.echo(f"no {self._kind.plural}{where}", err=True)
+        else:
+            self._print(table, with_header=True)
+
+    async def follow(self) -> None:
+        """Print a row whenever an object changes, until interrupted."""
+        listing = await self._kube.list(self._kind, self._namespace, label_selector=self._selector)
+        stream = self._kube.watch(
+            self._kind,
+            self._namespace,
+            resource_version=listing.resource_version,
+            label_selector=self._selector,
+        )
+        async for event in stream:
+            metadata = cast("Manifest", event.object.get("metadata") or {})
+            name = str(metadata.get("name") or "")
+            if event.type == "BOOKMARK" or self._name not in (None, name):
+                continue
+            if event.type == "DELETED":
+                typer.echo(f"{kinds.label(self._kind, name)} deleted")
+                continue
+            namespace = cast("str | None", metadata.get("namespace"))
+            self._print(await self._kube.table(self._kind, namespace, name=name), with_header=False)
+
+    async def _show_manifests(self) -> None:
+        if self._name is not None:
+            manifest = await self._kube.get(self._kind, self._name, self._namespace)
+            print_object(manifest, self._output)
+            return
+        listing = await self._kube.list(self._kind, self._namespace, label_selector=self._selector)
+        items = cast("list[Json]", list(listing.items))
+        print_object({"apiVersion": "v1", "kind": "List", "items": items}, self._output)
+
+    def _print(self, table: "Manifest", *, with_header: bool) -> None:
+        keys = row_keys(table)
+        if self._output is Format.NAME:
+            for _, name in keys:
+                typer.echo(kinds.label(self._kind, name))
+            return
+        headers, rows = table_rows(table, wide=self._output is Format.WIDE)
+        if self._kind.namespaced and self._namespace is None:
+            headers = ["Namespace", *headers]
+            rows = [[key[0], *row] for key, row in zip(keys, rows, strict=True)]
+        print_table(headers, rows, with_header=with_header)
+
+
+def nodes(
+    output: Output = Format.TABLE,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List the nodes, what they have and what they run."""
+    get("inferencenodes", output=output, kubeconfig=kubeconfig)
+
+
+def models(
+    output: Output = Format.TABLE,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List the models of the catalogue."""
+    get("openmodels", output=output, kubeconfig=kubeconfig)
+
+
+def describe(
+    kind: Annotated[str, typer.Argument(help="Kind, such as playground or pl.")],
+    name: Annotated[str, typer.Argument(help="The object.")],
+    namespace: Namespace = "default",
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show one object: what was asked for, what is, and what happened."""
+
+    async def work() -> None:
+        from llmaz.api.kinds import EVENT
+        from llmaz.cli.describing import description
+
+        wanted = kinds.named(kind)
+        where = namespace if wanted.namespaced else None
+        async with await connect(kubeconfig) as kube:
+            found = await kube.get(wanted, name, where)
+            selector = f"involvedObject.kind={wanted.kind},involvedObject.name={name}"
+            events = await kube.list(EVENT, where, field_selector=selector)
+        typer.echo(description(found, events.items))
+
+    execute(work())
