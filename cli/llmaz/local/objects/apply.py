@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from llmaz.local.objects import typed
+from llmaz.local.objects.defaulting import TYPED, blank
 from llmaz.local.objects.fieldset import FieldSet, Path, shown
 from llmaz.local.objects.managed import (
     Manager,
@@ -119,7 +120,7 @@ def track_update(
     if old is not None and not managers:
         return with_managers(bare, {})
     me = Manager(manager, "Update", subresource, api_version)
-    comparison = compared(whole, {} if old is None else _without_managers(old), bare)
+    comparison = compared(whole, _start(whole) if old is None else _without_managers(old), bare)
     managers, changed = _taken(comparison, managers, None, force=True)
     changed -= typed.stripped_fields()
     if changed:
@@ -195,6 +196,11 @@ def _taken(
         for manager, owned in managers.items()
     }
     return {manager: owned for manager, owned in rest.items() if owned.fields}, changed
+
+
+def _start(schema: Schema) -> Object:
+    """Return what a new object is before anybody writes to it."""
+    return blank(schema) if schema.get(TYPED) else {}
 
 
 def _without_managers(obj: Object) -> Object:

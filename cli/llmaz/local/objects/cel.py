@@ -14,7 +14,7 @@ from llmaz.local.objects.celfunctions import FUNCTIONS
 from llmaz.local.objects.celsource import rewritten
 from llmaz.local.objects.celvalues import converter
 from llmaz.local.objects.fielderror import UNSAID, ErrorKind, FieldError
-from llmaz.local.objects.validating import ABSENT, Absent, old_items
+from llmaz.local.objects.validating import Absent, old_items
 from llmaz.local.objects.values import Json, Object, Schema, child, equal, keyed
 
 _REASONS: Mapping[str, ErrorKind] = {

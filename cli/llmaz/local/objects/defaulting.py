@@ -1,6 +1,15 @@
-"""Defaults of a structural schema: what an absent field of an object becomes."""
+"""Defaults of a structural schema: what an absent field of an object becomes.
+
+Schemas of built-in kinds carry two marks besides. A server keeps these kinds in typed records: a field with
+OMIT_EMPTY is left out when it is empty (most are), and one with a `default` of nothing is always written.
+"""
 
 from llmaz.local.objects.values import Json, Object, Schema, copied
+
+# On a field of a built-in kind: an empty value is as good as none and is not kept.
+OMIT_EMPTY = "x-llmaz-omit-empty"
+# On a whole kind: it is built in, and a new object begins with what is always written, which nobody manages.
+TYPED = "x-llmaz-typed"
 
 
 def defaulted(schema: Schema, obj: Object) -> Object:
@@ -10,6 +19,21 @@ def defaulted(schema: Schema, obj: Object) -> Object:
     """
     result: Object = _defaulted(schema, obj)
     return result
+
+
+def blank(schema: Schema) -> Object:
+    """Return what an object of a built-in kind begins with: its fields that are written even when empty."""
+    return {
+        key: copied(field["default"]) | blank(field)
+        if isinstance(field["default"], dict)
+        else field["default"]
+        for key, field in (schema.get("properties") or {}).items()
+        if "default" in field and _is_nothing(field["default"])
+    }
+
+
+def _is_nothing(value: Json) -> bool:
+    return all(map(_is_nothing, value.values())) if isinstance(value, dict) else not value
 
 
 def _defaulted(schema: Schema | None, value: Json) -> Json:
@@ -33,6 +57,8 @@ def _defaulted_map(schema: Schema, value: Object) -> Object:
             if "default" not in field:
                 continue
             item = copied(field["default"])  # noqa: PLW2901 - the rest of the loop wants the new value
+        if not item and isinstance(field, dict) and field.get(OMIT_EMPTY):
+            continue
         result[key] = _defaulted(field if isinstance(field, dict) else None, item)
     for key, field in properties.items():
         if key not in result and "default" in field:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from llmaz.local.objects import typed
 from llmaz.local.objects.fieldset import FieldSet, Path, below
 from llmaz.local.objects.validating import ABSENT, Absent
-from llmaz.local.objects.values import Json, Object, Schema, copied, equal
+from llmaz.local.objects.values import Json, Schema, copied, equal
 
 
 @dataclass(slots=True)

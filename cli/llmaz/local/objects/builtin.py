@@ -1,0 +1,25 @@
+"""Schemas of the built-in kinds, by API version and kind."""
+
+from collections.abc import Mapping
+
+from llmaz.local.objects.builtincore import CONFIG_MAP, NAMESPACE, NODE, SECRET, SERVICE_ACCOUNT
+from llmaz.local.objects.builtindefinition import DEFINITION
+from llmaz.local.objects.builtinnetwork import ENDPOINT_SLICE, SERVICE
+from llmaz.local.objects.builtinpods import POD
+from llmaz.local.objects.builtinrecords import EVENT, LEASE, NEW_EVENT
+from llmaz.local.objects.values import Schema
+
+SCHEMAS: Mapping[tuple[str, str], Schema] = {
+    ("v1", "ConfigMap"): CONFIG_MAP,
+    ("v1", "Event"): EVENT,
+    ("v1", "Namespace"): NAMESPACE,
+    ("v1", "Node"): NODE,
+    ("v1", "Pod"): POD,
+    ("v1", "Secret"): SECRET,
+    ("v1", "Service"): SERVICE,
+    ("v1", "ServiceAccount"): SERVICE_ACCOUNT,
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): DEFINITION,
+    ("coordination.k8s.io/v1", "Lease"): LEASE,
+    ("discovery.k8s.io/v1", "EndpointSlice"): ENDPOINT_SLICE,
+    ("events.k8s.io/v1", "Event"): NEW_EVENT,
+}

@@ -1,0 +1,82 @@
+"""Schemas of what programs note down: Event, in both its forms, and Lease."""
+
+from llmaz.local.objects.builtincore import OBJECT_REFERENCE
+from llmaz.local.objects.builtinmodel import (
+    always,
+    count,
+    integer,
+    kind,
+    pointer,
+    record,
+    text,
+    time,
+)
+from llmaz.local.objects.values import Object, Schema
+
+_SOURCE = record("Who saw it.", component=text("The program."), host=text("The node."))
+_SERIES = record(
+    "Repetitions of the event.",
+    count=integer("How often it was seen.", default=0),
+    lastObservedTime=always(time("When it was last seen."), None),
+)
+
+
+def _event(description: str, **fields: Schema) -> Schema:
+    return kind(
+        description,
+        action=text("What was done or tried."),
+        eventTime=always(time("When it was first seen."), None),
+        reason=text("Why, in one word."),
+        related=OBJECT_REFERENCE,
+        reportingInstance=always(text("Which process of the program tells it."), ""),
+        series=_SERIES,
+        type=text("Normal or Warning."),
+        **fields,
+    )
+
+
+def _shared() -> Object:
+    return {
+        "count": count("How often it was seen."),
+        "first": always(time("When it was first seen."), None),
+        "last": always(time("When it was last seen."), None),
+    }
+
+
+EVENT = _event(
+    "Something that happened to an object.",
+    count=_shared()["count"],
+    firstTimestamp=_shared()["first"],
+    involvedObject=always(OBJECT_REFERENCE, {}),
+    lastTimestamp=_shared()["last"],
+    message=text("What happened, in a sentence."),
+    reportingComponent=always(text("The program that tells it."), ""),
+    source=always(_SOURCE, {}),
+)
+NEW_EVENT = _event(
+    "Something that happened to an object.",
+    deprecatedCount=_shared()["count"],
+    deprecatedFirstTimestamp=_shared()["first"],
+    deprecatedLastTimestamp=_shared()["last"],
+    deprecatedSource=always(_SOURCE, {}),
+    note=text("What happened, in a sentence."),
+    regarding=always(OBJECT_REFERENCE, {}),
+    reportingController=text("The program that tells it."),
+)
+
+LEASE = kind(
+    "Who holds something, and until when.",
+    spec=always(
+        record(
+            "The state of the lease.",
+            acquireTime=time("When the holder took it."),
+            holderIdentity=pointer(text("Who holds it.")),
+            leaseDurationSeconds=integer("For how long it holds without being renewed."),
+            leaseTransitions=integer("How often it changed hands."),
+            preferredHolder=pointer(text("Who should take it next.")),
+            renewTime=time("When the holder last renewed it."),
+            strategy=pointer(text("How the next holder is chosen.")),
+        ),
+        {},
+    ),
+)
