@@ -11,8 +11,8 @@ from llmaz.agent.accelerators.capacity import capacity
 from llmaz.agent.accelerators.probe import ChildProbe
 from llmaz.agent.accelerators.watch import AcceleratorWatch
 from llmaz.agent.assignment import AssignmentFile
-from llmaz.agent.cache.cache import DEFAULT_ENDPOINT, ModelCache
 from llmaz.agent.cache.child import HubChild
+from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
 from llmaz.agent.engines import Engines
 from llmaz.agent.lookup import ClusterLookup
 from llmaz.agent.loop import Loop

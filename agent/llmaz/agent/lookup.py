@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Protocol
 
-from llmaz.agent.cache.cache import TokenUnreadableError
+from llmaz.agent.cache.models import TokenUnreadableError
 from llmaz.agent.engines.errors import EngineError
 from llmaz.api.kinds import CONFIG_MAP, SECRET, Kind
 from llmaz.api.manifest import Manifest

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 QUIET_SECONDS = 2.0  # between two writes of which the second only tells progress
 LONGEST_RETRY_SECONDS = 10.0
 _PROGRESS = ("bytesDone",)
+_UNKNOWN_IF_ABSENT = ("accelerators", "models", "engines")
 _STATUS_KEYS = tuple(key_of(field) for field in NodeStatus.__dataclass_fields__.values())
 
 
@@ -35,8 +36,15 @@ class StatusApi(Protocol):
 
 
 def status_patch(written: Manifest, wanted: Manifest) -> Manifest:
-    """Return the merge patch that makes one status of the other: a key that shall go is null."""
-    return {key: wanted.get(key) for key in _STATUS_KEYS if written.get(key) != wanted.get(key)}
+    """Return the merge patch that makes one status of the other: a key that shall go is null.
+
+    What is not known now leaves what was known: a list that is absent takes nothing back.
+    """
+    return {
+        key: wanted.get(key)
+        for key in _STATUS_KEYS
+        if written.get(key) != wanted.get(key) and (key in wanted or key not in _UNKNOWN_IF_ABSENT)
+    }
 
 
 def is_quiet(written: Manifest, wanted: Manifest) -> bool:

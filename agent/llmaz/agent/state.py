@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from llmaz.agent.accelerators.device import Sighting
 from llmaz.agent.assignment import Assignment, Refusal
-from llmaz.agent.cache.state import ModelSeen
+from llmaz.agent.cache.state import Fetching, ModelSeen
 from llmaz.agent.engines.state import EngineSeen
 from llmaz.api.meta import Condition
 from llmaz.api.quantity import Quantity
@@ -33,3 +33,16 @@ class NodeState:
     models: Mapping[str, ModelSeen] = field(default_factory=dict)
     engines: tuple[EngineSeen, ...] = ()
     conditions: tuple[Condition, ...] = ()  # as they were last reported
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every part has been looked at once since the agent started."""
+        assigned = self.assignment.spec.models if self.assignment is not None else ()
+        looked_at = {
+            name
+            for name, seen in self.models.items()
+            if not isinstance(seen.state, Fetching) or seen.state.bytes_total is not None
+        }
+        return self.accelerators.devices is not None and all(
+            model.name in looked_at for model in assigned
+        )

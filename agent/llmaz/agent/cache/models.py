@@ -1,0 +1,207 @@
+"""The node's models: fetches run in the background, and what is known of each can be seen."""
+
+import asyncio
+import dataclasses
+import errno
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, assert_never
+
+from llmaz.agent.cache import marks
+from llmaz.agent.cache.origin import (
+    EnginePulls,
+    HubRepository,
+    NodePath,
+    Unsupported,
+    key_of,
+    origin_of,
+)
+from llmaz.agent.cache.request import HubRequest, Progress
+from llmaz.agent.cache.state import (
+    DropModel,
+    Failed,
+    Fetched,
+    FetchFailed,
+    Fetching,
+    FetchModel,
+    Held,
+    ModelAction,
+    ModelSeen,
+)
+from llmaz.agent.cache.weights import complaint
+from llmaz.api.node import AssignedModel
+
+logger = logging.getLogger(__name__)
+
+FETCHES_AT_ONCE = 3
+DEFAULT_ENDPOINT = "https://huggingface.co"
+
+
+class TokenUnreadableError(Exception):
+    """The Secret with the hub's token can't be read now."""
+
+
+class Tokens(Protocol):
+    """Where the hub's token for a namespace comes from; None where there is none."""
+
+    async def token(self, namespace: str | None) -> str | None: ...
+
+
+class Fetcher(Protocol):
+    """What brings a repository to the disk."""
+
+    async def fetch(
+        self, request: HubRequest, tell: Callable[[Progress], None]
+    ) -> Fetched | FetchFailed: ...
+
+
+class ModelCache:
+    """The models of one cache directory. `changed` is set when `seen` is another than before."""
+
+    def __init__(
+        self,
+        cache_dir: Path,
+        *,
+        fetcher: Fetcher,
+        tokens: Tokens,
+        now: Callable[[], datetime],
+        changed: asyncio.Event,
+        endpoint: str = DEFAULT_ENDPOINT,
+    ) -> None:
+        self._cache_dir = cache_dir
+        self._fetcher = fetcher
+        self._tokens = tokens
+        self._now = now
+        self._changed = changed
+        self._endpoint = endpoint
+        self._seen: dict[str, ModelSeen] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._one_of_each: dict[str, asyncio.Lock] = {}
+        self._places = asyncio.Semaphore(FETCHES_AT_ONCE)
+
+    def seen(self) -> Mapping[str, ModelSeen]:
+        return dict(self._seen)
+
+    def perform(self, action: ModelAction) -> None:
+        """Begin what the action says; it goes on in the background."""
+        match action:
+            case FetchModel(model=model):
+                self._begin(model)
+            case DropModel(name=name):
+                self._cancel(name)
+                self._seen.pop(name, None)
+                self._changed.set()
+            case _:
+                assert_never(action)
+
+    async def aclose(self) -> None:
+        """Stop the fetches under way."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, model: AssignedModel) -> None:
+        self._cancel(model.name)
+        before = self._seen.get(model.name)
+        after = before.state if before is not None and isinstance(before.state, Failed) else None
+        self._seen[model.name] = ModelSeen(model=model, state=Fetching(after=after))
+        self._tasks[model.name] = asyncio.create_task(self._bring(model, after))
+
+    def _cancel(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+
+    async def _bring(self, model: AssignedModel, after: Failed | None) -> None:
+        try:
+            outcome = await self._outcome(model)
+        except OSError as error:
+            outcome = FetchFailed(reason=_system_reason(error), message=str(error), passing=True)
+        match outcome:
+            case Fetched(path=path, revision=revision, files=files):
+                size = sum(file.size for file in files) if files else None
+                self._know(model, Held(path=path, revision=revision, size_bytes=size))
+                logger.info("model %s is ready at %s", model.name, path or "its engines' own place")
+            case FetchFailed(reason=reason, message=message, passing=passing):
+                failed = Failed(
+                    reason=reason,
+                    message=message,
+                    passing=passing,
+                    failures=1 + (after.failures if after else 0),
+                    at=self._now(),
+                )
+                self._know(model, failed)
+                logger.warning("model %s is not ready: %s: %s", model.name, reason, message)
+            case _:
+                assert_never(outcome)
+
+    async def _outcome(self, model: AssignedModel) -> Fetched | FetchFailed:
+        origin = origin_of(model.source)
+        match origin:
+            case EnginePulls():
+                return Fetched(path="")
+            case Unsupported(message=message):
+                return FetchFailed(reason="UnsupportedSource", message=message, passing=False)
+            case NodePath(path=path):
+                return await asyncio.to_thread(_looked_at, Path(path))
+            case HubRepository():
+                return await self._from_hub(model, origin)
+            case _:
+                assert_never(origin)
+
+    async def _from_hub(self, model: AssignedModel, origin: HubRepository) -> Fetched | FetchFailed:
+        key = key_of(origin, self._endpoint)
+        async with self._one_of_each.setdefault(key, asyncio.Lock()):
+            known = await asyncio.to_thread(marks.recall, self._cache_dir, key)
+            if known is not None:
+                return known
+            async with self._places:
+                outcome = await self._fetch(model, origin)
+            if isinstance(outcome, Fetched):
+                await asyncio.to_thread(marks.remember, self._cache_dir, key, outcome)
+            return outcome
+
+    async def _fetch(self, model: AssignedModel, origin: HubRepository) -> Fetched | FetchFailed:
+        try:
+            token = await self._tokens.token(model.secret_namespace)
+        except TokenUnreadableError as error:
+            return FetchFailed(reason="SecretUnreadable", message=str(error), passing=True)
+        logger.info("fetching model %s from %s", model.name, origin.repository)
+        request = HubRequest(origin=origin, hub_dir=str(self._cache_dir / "hub"), token=token)
+        outcome = await self._fetcher.fetch(request, lambda told: self._progress(model, told))
+        if isinstance(outcome, FetchFailed):
+            return outcome
+        wrong = await asyncio.to_thread(complaint, Path(outcome.path))
+        if wrong is not None:
+            return FetchFailed(reason="NotAModel", message=wrong, passing=False)
+        return outcome
+
+    def _progress(self, model: AssignedModel, told: Progress) -> None:
+        now = self._seen.get(model.name)
+        if now is not None and isinstance(now.state, Fetching):
+            state = dataclasses.replace(
+                now.state, bytes_done=told.bytes_done, bytes_total=told.bytes_total
+            )
+            self._know(model, state)
+
+    def _know(self, model: AssignedModel, state: Fetching | Held | Failed) -> None:
+        self._seen[model.name] = ModelSeen(model=model, state=state)
+        self._changed.set()
+
+
+def _looked_at(path: Path) -> Fetched | FetchFailed:
+    if not path.exists():
+        return FetchFailed(
+            reason="PathNotFound", message=f"there is no {path} on this node", passing=False
+        )
+    wrong = complaint(path)
+    if wrong is not None:
+        return FetchFailed(reason="NotAModel", message=wrong, passing=False)
+    return Fetched(path=str(path))
+
+
+def _system_reason(error: OSError) -> str:
+    return "NoSpace" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "CacheNotWritable"
