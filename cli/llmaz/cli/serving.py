@@ -77,8 +77,8 @@ def logs(
         from llmaz.cli.enginelogs import log_of, print_log
 
         async with await connect(kubeconfig) as kube:
-            path = await log_of(kube, namespace, playground, replica)
-        await print_log(path, follow=follow)
+            node, path = await log_of(kube, namespace, playground, replica)
+        print_log(node, path, follow=follow)
 
     execute(work())
 

@@ -26,7 +26,7 @@ class Supervised:
     def __init__(self, program: Program, logs: Path, say: Say) -> None:
         self.program = program
         self.log = logs / f"{program.name}.log"
-        self.ends = 0  # how often it ended without having been asked to
+        self.last_end: str | None = None  # how it ended last without having been asked to
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -39,10 +39,10 @@ class Supervised:
             code = await self._once()
             if self._stopping:
                 return
-            self.ends += 1
+            self.last_end = self._why_it_ended(code)
             failures = 1 if time.monotonic() - started > _HEALTHY_SECONDS else failures + 1
             wait = backoff.delay(failures, jitter=random.random())  # noqa: S311  # no secret
-            self._say(f"{self.why_it_ended(code)}; starting it again in {wait:.1f} s")
+            self._say(f"{self.last_end}; starting it again in {wait:.1f} s")
             await asyncio.sleep(wait)
 
     async def stop(self) -> None:
@@ -59,8 +59,7 @@ class Supervised:
             process.kill()
             await process.wait()
 
-    def why_it_ended(self, code: int) -> str:
-        """Say how the program ended, with its last words."""
+    def _why_it_ended(self, code: int) -> str:
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return f"{self.program.name} ended with {how}: {lines[-1] if lines else 'it said nothing'}"

@@ -149,8 +149,8 @@ class _Machine:
         name = supervised.program.name
 
         async def is_ready() -> bool:
-            if supervised.ends:
-                raise UpError(f"the {name} did not start; see {supervised.log}")
+            if supervised.last_end is not None:
+                raise UpError(f"{supervised.last_end} (log: {supervised.log})")
             return await _answers(session, supervised.program.readiness)
 
         try:
