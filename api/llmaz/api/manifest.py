@@ -78,7 +78,7 @@ def encode(value: object) -> Json:
             if not _is_default(field, getattr(value, field.name))
         }
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, enum.Enum):
         return cast("Json", value.value)
     if isinstance(value, Mapping):

@@ -14,6 +14,7 @@ from llmaz.api.manifest import Json, ManifestError
 _NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
 PATTERN = rf"^(\+|-)?{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?{_NUMBER}))?$"
 _SPLIT = re.compile(r"^([+-]?[0-9.]+)(.*)$")
+_LARGEST_EXPONENT = 27  # as many digits as Decimal keeps without rounding
 _SUFFIXES = {
     "": Decimal(1),
     "n": Decimal("1e-9"),
@@ -46,11 +47,13 @@ class Quantity:
     value: Decimal = field(init=False)
 
     def __post_init__(self) -> None:
-        if not re.match(PATTERN, self.text):
+        if not re.fullmatch(PATTERN, self.text):
             raise ValueError(f"{self.text!r} is not a quantity such as 2, 500m or 8Gi")
         number, suffix = _SPLIT.match(self.text).groups()  # type: ignore[union-attr]  # PATTERN matched
         factor = _SUFFIXES.get(suffix)
         value = Decimal(self.text) if factor is None else Decimal(number) * factor
+        if value.adjusted() > _LARGEST_EXPONENT:
+            raise ValueError(f"{self.text!r} is too large")
         object.__setattr__(self, "value", value)
 
     @classmethod

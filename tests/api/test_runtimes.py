@@ -1,0 +1,94 @@
+"""The BackendRuntimes that llmaz ships."""
+
+import pytest
+
+from llmaz.api.backendruntime import (
+    DEFAULT_CONFIG,
+    MODEL_PARALLELISM,
+    SPECULATIVE_DECODING,
+    BackendRuntime,
+)
+from llmaz.api.manifest import decode
+from llmaz.api.template import placeholders, render
+from support import judges
+from support.manifests import CHART, documents
+
+FILES = sorted((CHART / "runtimes").glob("*.yaml"))
+RUNTIMES = {path.stem: decode(BackendRuntime, next(documents(path))) for path in FILES}
+every = pytest.mark.parametrize("name", RUNTIMES)
+
+
+def rendered(name: str, config: str) -> tuple[str, ...]:
+    found = RUNTIMES[name].spec.config(config)
+    assert found is not None
+    values = placeholders(model_name="opt", draft=True, params={"TP": "8", "PP": "2"})
+    args = render(found.args, values)
+    assert isinstance(args, tuple)
+    return args
+
+
+def test_there_is_one_for_each_engine_of_upstream_and_one_for_the_cpu() -> None:
+    assert set(RUNTIMES) == {
+        "llamacpp",
+        "llamacpp-cpu",
+        "ollama",
+        "sglang",
+        "tensorrt-llm",
+        "tgi",
+        "vllm",
+    }
+
+
+@every
+@pytest.mark.parametrize("judge", [judges.types, judges.crd])
+def test_it_keeps_the_rules(name: str, judge: judges.Judge) -> None:
+    for document in documents(CHART / "runtimes" / f"{name}.yaml"):
+        assert judge(document).problems == ()
+
+
+@every
+def test_it_is_named_as_its_file(name: str) -> None:
+    assert RUNTIMES[name].metadata.name == name
+
+
+@every
+def test_it_takes_its_port_and_address_from_the_node(name: str) -> None:
+    spec = RUNTIMES[name].spec
+    said = [*rendered(name, DEFAULT_CONFIG), *(env.value for env in spec.envs)]
+    assert any("$(LLMAZ_PORT)" in text for text in said)
+    assert any("$(LLMAZ_HOST)" in text for text in said)
+
+
+@every
+def test_every_configuration_renders(name: str) -> None:
+    for config in RUNTIMES[name].spec.recommended_configs:
+        assert "{{" not in " ".join(rendered(name, config.name))
+
+
+@every
+def test_it_may_take_an_hour_to_load_the_weights(name: str) -> None:
+    probe = RUNTIMES[name].spec.startup_probe
+    assert probe is not None
+    assert probe.period_seconds * probe.failure_threshold == 3600
+
+
+@every
+def test_no_hook_delays_its_stop(name: str) -> None:
+    assert RUNTIMES[name].spec.lifecycle is None
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang", "llamacpp", "llamacpp-cpu"])
+def test_it_speculates_with_a_draft_model(name: str) -> None:
+    assert "$(LLMAZ_DRAFT_MODEL_PATH)" in " ".join(rendered(name, SPECULATIVE_DECODING))
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang", "tensorrt-llm"])
+def test_it_spreads_over_accelerators_and_nodes(name: str) -> None:
+    args = rendered(name, MODEL_PARALLELISM)
+    assert {"8", "2"} <= set(args)
+
+
+def test_a_models_name_is_never_a_part_of_a_script() -> None:
+    script = rendered("ollama", DEFAULT_CONFIG)[0]
+    assert "opt" not in script
+    assert '"$1"' in script
