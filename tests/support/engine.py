@@ -1,6 +1,7 @@
-"""A fake engine: a program that speaks the OpenAI API and misbehaves in the ways that its switches ask for.
+"""A fake engine: it speaks the OpenAI API and misbehaves in the ways that its switches ask for.
 
-Run it as `python engine.py --port N --model NAME [switches]`. Standard library only, so that it starts fast.
+Run it as `python engine.py --port N --model NAME [switches]`. Standard library only, so that it
+starts fast.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -59,11 +61,16 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def crash(given: argparse.Namespace, phase: str) -> None:
     if given.crash_at != phase:
         return
     if given.crash_text:
-        print(given.crash_text, flush=True)
+        say(given.crash_text)
     if given.crash_signal:
         signal.signal(signal.Signals[given.crash_signal], signal.SIG_DFL)
         os.kill(os.getpid(), signal.Signals[given.crash_signal])
@@ -71,7 +78,7 @@ def crash(given: argparse.Namespace, phase: str) -> None:
 
 
 def spawn_children(given: argparse.Namespace) -> list[int]:
-    env = {} if given.clear_environment else None
+    env: dict[str, str] | None = {} if given.clear_environment else None
     command = [sys.executable, "-I", "-S", "-c", HOLDING]
     own = [subprocess.Popen(command, env=env).pid for _ in range(given.fork)]
     apart = [
@@ -201,7 +208,7 @@ def main() -> None:
         sys.stdout.write(("x" * 99 + "\n") * (given.flood_bytes // 100))
     if given.print_environment:
         for name, value in sorted(os.environ.items()):
-            print(f"{name}={value}", flush=True)
+            say(f"{name}={value}")
     pids = [os.getpid(), *spawn_children(given)]
     if given.hold_file:
         given.hold_file.write_text(str(os.getpid()))
@@ -216,7 +223,7 @@ def main() -> None:
     server = Server(("127.0.0.1", given.port), Handler)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if given.ignore_term else _end_later(given))
     signal.signal(signal.SIGUSR1, lambda *_: state.hanging.set())
-    print(f"fake engine serves {given.model} at port {given.port}", flush=True)
+    say(f"fake engine serves {given.model} at port {given.port}")
     crash(given, "ready")
     server.serve_forever()
 
@@ -225,11 +232,11 @@ def _load(given: argparse.Namespace) -> None:
     until = time.monotonic() + given.start_seconds
     while time.monotonic() < until:
         if given.chatter:
-            print("loading", flush=True)
+            say("loading")
         time.sleep(0.05)
 
 
-def _end_later(given: argparse.Namespace) -> Any:
+def _end_later(given: argparse.Namespace) -> Callable[..., None]:
     def end(*_: object) -> None:
         time.sleep(given.drain_seconds)
         os._exit(0)

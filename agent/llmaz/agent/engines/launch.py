@@ -25,6 +25,11 @@ _PROGRAM = (
 )
 
 
+def command(directory: Path) -> tuple[str, ...]:
+    """Return what starts the shim of a directory."""
+    return (sys.executable, "-I", "-S", "-c", _PROGRAM, _ROOT, str(directory))
+
+
 def shim_lives(directory: Path) -> bool:
     """Tell whether a shim holds the directory's lock."""
     try:
@@ -50,7 +55,7 @@ async def launch(
     )
     try:
         starter = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-c", _PROGRAM, _ROOT, str(directory)),
+            *command(directory),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,

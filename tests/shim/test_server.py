@@ -1,0 +1,109 @@
+"""The shim's socket: who may speak, what is understood, what is refused, who hears of events."""
+
+import json
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+
+from llmaz.shim import protocol
+from llmaz.shim.__main__ import LOCKED
+from support.shims import SLEEPER, Connection, end, is_running, launch, wait_until
+
+
+def test_a_directory_has_one_shim(shim: Connection, directory: Path) -> None:
+    assert launch(directory) == LOCKED
+    assert shim.status()["state"] == "idle"
+
+
+def test_only_the_same_user_may_connect(shim: Connection, directory: Path) -> None:
+    mode = (directory / protocol.SOCKET).stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+    assert shim.status()["v"] == 1
+
+
+def test_a_watcher_hears_of_start_exit_and_clearance(shim: Connection) -> None:
+    shim.ask("watch")
+    shim.start(sys.executable, "-I", "-S", "-c", "")
+    shim.wait_clear()
+    assert shim.events == ["started", "exited", "clear"]
+
+
+def test_a_death_is_told_without_being_asked(shim: Connection, directory: Path) -> None:
+    with Connection(directory) as watcher:
+        watcher.ask("watch")
+        os.kill(shim.start(*SLEEPER)["status"]["engine"][0], signal.SIGKILL)
+        shim.wait_clear()
+        watcher.status()
+        assert watcher.events == ["started", "exited", "clear"]
+
+
+def test_a_request_of_an_unknown_version_is_refused(shim: Connection) -> None:
+    shim.send(b'{"v": 99, "id": 5, "op": "status"}\n')
+    assert shim.read() == {
+        "v": 1,
+        "id": 5,
+        "ok": False,
+        "error": "bad-version",
+        "message": "this shim speaks version 1",
+    }
+
+
+def test_nonsense_is_refused_and_the_connection_lives(shim: Connection) -> None:
+    for line in (b"nonsense\n", b"[]\n", b'{"v": 1, "op": "start"}\n', b'{"v": 1, "op": "fly"}\n'):
+        shim.send(line)
+        assert shim.read()["error"] == "bad-request"
+    assert shim.status()["state"] == "idle"
+
+
+def test_a_shutdown_waits_for_the_engine(shim: Connection, directory: Path) -> None:
+    shim.start(*SLEEPER)
+    assert shim.ask("shutdown")["error"] == "busy"
+    shim.ask("stop", grace=10)
+    shim.wait_clear()
+    assert shim.ask("shutdown")["ok"]
+    wait_until(lambda: not (directory / protocol.SOCKET).exists(), "the socket is gone")
+
+
+def test_sigterm_to_the_shim_ends_engine_and_shim(shim: Connection, directory: Path) -> None:
+    status = shim.start(*SLEEPER)["status"]
+    os.kill(status["shim"][0], signal.SIGTERM)
+    wait_until(lambda: not is_running(status["shim"][0]), "the shim has ended")
+    assert not is_running(status["engine"][0])
+
+
+def test_a_long_path_is_no_hindrance(tmp_path: Path) -> None:
+    directory = tmp_path / ("d" * 100) / ("e" * 100)
+    directory.mkdir(parents=True)
+    assert launch(directory) == 0
+    with Connection(directory) as shim:
+        assert shim.status()["state"] == "idle"
+    end(directory)
+
+
+def test_version_1_is_spoken_as_it_was_recorded(shim: Connection) -> None:
+    """A shim goes on running when the agent is upgraded: what it says and hears may only grow."""
+    recorded = json.loads(Path(__file__).with_name("version1.json").read_text())
+    for step in recorded:
+        request = json.dumps(step["request"]).replace("PYTHON", sys.executable)
+        shim.send(request.encode() + b"\n")
+        answer = shim.read()
+        if step["request"]["op"] == "start":
+            shim.wait_clear()
+        assert _contains(answer, step["answer"]), (step["request"], answer)
+
+
+def test_the_shim_is_small(shim: Connection) -> None:
+    status = shim.start(*SLEEPER)["status"]
+    for _ in range(50):
+        shim.ask("status", tail=True)
+    lines = Path(f"/proc/{status['shim'][0]}/status").read_text().splitlines()
+    resident = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    assert resident <= 14 * 1024
+
+
+def _contains(actual: object, expected: object) -> bool:
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return all(k in actual and _contains(actual[k], v) for k, v in expected.items())
+    return expected == "*" or actual == expected
