@@ -1,0 +1,90 @@
+"""What the controller may do. A plan is a tuple of these, and says nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from llmaz.api.manifest import Manifest
+from llmaz.api.node import NodeSpec
+from llmaz.api.openmodel import OpenModelStatus
+from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.snapshot import Key, Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why something can't be done: a reason for programs and a sentence for people."""
+
+    reason: str  # CamelCase
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOwned:
+    """Make an object that the controller owns (Service, `-lb` Service, EndpointSlice) look so."""
+
+    ref: Ref
+    manifest: Manifest
+    is_new: bool = False  # nothing of that name was seen: whatever is there now is another's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteOwned:
+    """Delete an object that the controller made and nothing needs any more."""
+
+    ref: Ref
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assign:
+    """Write what a node shall hold and run.
+
+    `gone` are the Services that were not seen and whose engines therefore end: each is asked for
+    once more before the write.
+    """
+
+    node: str
+    uid: str
+    spec: NodeSpec
+    gone: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetStatus:
+    """Write the status of an OpenModel, Playground or Service."""
+
+    ref: Ref
+    uid: str
+    status: OpenModelStatus | WorkloadStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLabels:
+    """Set labels and annotations on an object; None removes one."""
+
+    ref: Ref
+    labels: Mapping[str, str | None]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordEvent:
+    """Tell the readers of `kubectl describe` of a turn that an object took."""
+
+    ref: Ref
+    uid: str
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+Action: TypeAlias = ApplyOwned | DeleteOwned | Assign | SetStatus | SetLabels | RecordEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do now, and after how many seconds to look again if nothing happens."""
+
+    actions: tuple[Action, ...] = ()
+    look_again_in: float | None = None

@@ -1,0 +1,108 @@
+"""Outcomes of placement -> what each node shall hold and run.
+
+Engines whose assignment changed are replaced in place, not more at a time than the Service's
+maxUnavailable lets be missing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import ceil
+
+from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, NodeSpec
+from llmaz.api.service import Service
+from llmaz.controller.actions import Assign
+from llmaz.controller.demand import Demand
+from llmaz.controller.placement import Outcome, Placed, Seat
+from llmaz.controller.snapshot import ClusterSnapshot, Key
+
+
+def assign(
+    snapshot: ClusterSnapshot,
+    demands: Sequence[Demand],
+    outcomes: Mapping[str, Outcome],
+    seated: Mapping[str, Seat],
+    kept: Iterable[str],
+) -> tuple[Assign, ...]:
+    """Return the assignment of every node that shall hold or run something else than it is told."""
+    engines: dict[str, list[AssignedEngine]] = {name: [] for name in snapshot.nodes}
+    models: dict[str, list[AssignedModel]] = {name: [] for name in snapshot.nodes}
+    for id_ in kept:
+        seat = seated[id_]
+        engines[seat.node].append(seat.engine)
+        models[seat.node] += _models_now(snapshot.nodes[seat.node], seat.engine)
+    for demand in demands:
+        for where, engine in _engines(demand, outcomes, seated):
+            engines[where].append(engine)
+            models[where] += demand.models
+    writes = []
+    for name, node in sorted(snapshot.nodes.items()):
+        spec = _spec(engines[name], models[name])
+        if spec != _ordered(node.spec):
+            gone = _gone(node.spec, spec, snapshot)
+            writes.append(Assign(node=name, uid=node.metadata.uid, spec=spec, gone=gone))
+    return tuple(writes)
+
+
+def allowed_unavailable(service: Service) -> int:
+    """Return how many replicas an update may take down at once; at least one, or it never ends."""
+    limit = service.spec.rollout_strategy.rolling_update_configuration.max_unavailable
+    if isinstance(limit, str) and limit.endswith("%"):
+        return max(1, int(limit[:-1]) * service.spec.replicas // 100)
+    return max(1, ceil(float(limit)))
+
+
+def _engines(
+    demand: Demand, outcomes: Mapping[str, Outcome], seated: Mapping[str, Seat]
+) -> Iterator[tuple[str, AssignedEngine]]:
+    """Yield each replica's node and engine: as it shall be, or as it is until its turn comes."""
+    ids = [f"{demand.prefix}{index}" for index in range(demand.replicas)]
+    missing = sum(id_ not in seated or not seated[id_].is_ready for id_ in ids)
+    for index, id_ in enumerate(ids):
+        outcome, seat = outcomes[id_], seated.get(id_)
+        if not isinstance(outcome, Placed):
+            continue
+        engine = demand.engine(index, outcome.option, outcome.accelerators)
+        serves = seat is not None and seat.is_ready and seat.node == outcome.node
+        if seat is not None and serves and seat.engine != engine:
+            if missing >= allowed_unavailable(demand.service):
+                engine = seat.engine
+            else:
+                missing += 1
+        yield outcome.node, engine
+
+
+def _spec(engines: Iterable[AssignedEngine], models: Iterable[AssignedModel]) -> NodeSpec:
+    """Return the node's spec in a fixed order.
+
+    Where Services of several namespaces share a model, the first namespace's Secrets fetch it.
+    """
+    by_name: dict[str, AssignedModel] = {}
+    for model in sorted(models, key=lambda model: (model.name, model.secret_namespace or "")):
+        by_name.setdefault(model.name, model)
+    return _ordered(NodeSpec(engines=tuple(engines), models=tuple(by_name.values())))
+
+
+def _ordered(spec: NodeSpec) -> NodeSpec:
+    return NodeSpec(
+        models=tuple(sorted(spec.models, key=lambda model: model.name)),
+        engines=tuple(sorted(spec.engines, key=lambda engine: engine.id)),
+    )
+
+
+def _models_now(node: InferenceNode, engine: AssignedEngine) -> list[AssignedModel]:
+    """Return the models that an engine uses as they are assigned to its node now."""
+    return [
+        model for model in node.spec.models if model.name in (engine.main_model, engine.draft_model)
+    ]
+
+
+def _gone(old: NodeSpec, new: NodeSpec, snapshot: ClusterSnapshot) -> tuple[Key, ...]:
+    """Return the Services that were not seen, and whose engines end with this assignment."""
+    staying = {engine.id for engine in new.engines}
+    ending = {service_of(engine) for engine in old.engines if engine.id not in staying}
+    return tuple(sorted(key for key in ending if key not in snapshot.services))
+
+
+def service_of(engine: AssignedEngine) -> Key:
+    """Return the namespace and name of the Service that an engine belongs to."""
+    namespace, _, _ = engine.id.partition("/")
+    return namespace, engine.service

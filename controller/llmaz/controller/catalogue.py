@@ -1,0 +1,117 @@
+"""OpenModels: their labels, and what their status says of the weights on the nodes."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from llmaz.api.defaults import default_labels
+from llmaz.api.kinds import OPEN_MODEL
+from llmaz.api.meta import Condition, with_condition
+from llmaz.api.node import ModelPhase, ModelReport
+from llmaz.api.openmodel import OpenModel, OpenModelStatus
+from llmaz.controller.actions import SetLabels, SetStatus
+from llmaz.controller.snapshot import ClusterSnapshot, Ref
+
+
+def report_models(snapshot: ClusterSnapshot, now: datetime) -> Iterator[SetLabels | SetStatus]:
+    """Yield the writes that bring every OpenModel's labels and status up to date."""
+    reports = _reports(snapshot)
+    for name, model in sorted(snapshot.models.items()):
+        ref = Ref(kind=OPEN_MODEL, name=name)
+        missing = missing_labels(model)
+        if missing:
+            yield SetLabels(ref=ref, labels=missing)
+        status = _status(model, reports.get(name, []), now)
+        if status != model.status:
+            yield SetStatus(ref=ref, uid=model.metadata.uid, status=status)
+
+
+def missing_labels(model: OpenModel) -> dict[str, str | None]:
+    """Return the labels that upstream's webhook would have set and that are not so."""
+    wanted = default_labels(model)
+    return {key: value for key, value in wanted.items() if model.metadata.labels.get(key) != value}
+
+
+_Report = tuple[str, ModelReport | None]  # a node that shall hold the model, and its agent's word
+
+
+def _reports(snapshot: ClusterSnapshot) -> dict[str, list[_Report]]:
+    """Return for each model the nodes that shall hold it."""
+    found: dict[str, list[_Report]] = {}
+    for node_name, node in sorted(snapshot.nodes.items()):
+        seen = {report.name: report for report in node.status.models or ()}
+        for model in node.spec.models:
+            found.setdefault(model.name, []).append((node_name, seen.get(model.name)))
+    return found
+
+
+def _status(model: OpenModel, reports: list[_Report], now: datetime) -> OpenModelStatus:
+    ready = [
+        report for _, report in reports if report is not None and report.phase is ModelPhase.READY
+    ]
+    cached = f"{len(ready)}/{len(reports)}"
+    moment = now.replace(microsecond=0)
+    conditions = model.status.conditions
+    for condition in _conditions(model, cached, reports, ready):
+        conditions = with_condition(conditions, condition, moment)
+    problem = "" if ready or not reports else _problem(reports)
+    return OpenModelStatus(
+        observed_generation=model.metadata.generation,
+        cached=cached,
+        size_bytes=next((one.bytes_total for one in ready if one.bytes_total), None),
+        revision=next((one.revision for one in ready if one.revision), ""),
+        message=problem,
+        conditions=conditions,
+    )
+
+
+def _conditions(
+    model: OpenModel, cached: str, reports: list[_Report], ready: list[ModelReport]
+) -> tuple[Condition, Condition]:
+    generation = model.metadata.generation
+    everywhere = bool(reports) and len(ready) == len(reports)
+    if ready:
+        state = Condition(type="Ready", status="True", reason="Cached", message="can be served")
+    elif reports:
+        state = Condition(
+            type="Ready", status="False", reason=_reason(reports), message=_problem(reports)
+        )
+    else:
+        state = Condition(
+            type="Ready", status="False", reason="NotInUse", message="no replica needs it yet"
+        )
+    on_nodes = Condition(
+        type="Cached",
+        status="True" if everywhere else "False",
+        reason="OnAllNodes" if everywhere else ("OnSomeNodes" if ready else "OnNoNode"),
+        message=f"{cached} nodes that shall hold the weights do",
+    )
+    return _about(state, generation), _about(on_nodes, generation)
+
+
+def _about(condition: Condition, generation: int) -> Condition:
+    return Condition(
+        type=condition.type,
+        status=condition.status,
+        reason=condition.reason,
+        message=condition.message,
+        observed_generation=generation,
+    )
+
+
+def _failed(reports: list[_Report]) -> list[tuple[str, ModelReport]]:
+    return [
+        (node, report)
+        for node, report in reports
+        if report is not None and report.phase is ModelPhase.FAILED
+    ]
+
+
+def _reason(reports: list[_Report]) -> str:
+    return "FetchFailed" if _failed(reports) else "Fetching"
+
+
+def _problem(reports: list[_Report]) -> str:
+    for node, report in _failed(reports):
+        said = ": ".join(part for part in (report.reason, report.message) if part)
+        return f"on {node}: {said}"
+    return f"is being fetched to {', '.join(node for node, _ in reports)}"

@@ -1,0 +1,145 @@
+"""Conditions of Playgrounds and Services: upstream's types, reasons and transitions; more words.
+
+Progressing is never set to False by success, only by AbortProcessing. Available is False with the
+reason of the wait until the first success, and PlaygroundNotReady or ServiceNotReady after it; so
+the condition itself remembers whether there was one.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from llmaz.api.meta import Condition, find_condition, with_condition
+from llmaz.controller.actions import Refusal
+from llmaz.controller.progress import Progress
+
+AVAILABLE = "Available"
+PROGRESSING = "Progressing"
+SCALING_ACTIVE = "ScalingActive"
+
+Conditions = tuple[Condition, ...]
+
+
+def service_conditions(
+    old: Conditions, seen: Progress, generation: int, now: datetime
+) -> Conditions:
+    """Return a Service's conditions."""
+    if seen.why is None:
+        ready = _condition(AVAILABLE, "True", "ServiceReady", "Inference Service is ready")
+        return _set(old, [ready], generation, now)
+    return _set(
+        old,
+        [
+            _condition(
+                PROGRESSING, "True", "ServiceInProgress", "Inference Service is progressing"
+            ),
+            _unavailable(
+                old, seen.why, ready="ServiceReady", unready="ServiceNotReady", waiting="replicas"
+            ),
+        ],
+        generation,
+        now,
+    )
+
+
+def playground_conditions(
+    old: Conditions, seen: Progress | Refusal, generation: int, now: datetime
+) -> Conditions:
+    """Return the conditions of a Playground that is not aborted.
+
+    A refusal says why there is nothing to see of it yet: it has no Service.
+    """
+    why = seen if isinstance(seen, Refusal) else seen.why
+    was_available = _was_available(old, "PlaygroundReady", "PlaygroundNotReady")
+    progressing = find_condition(old, PROGRESSING)
+    new = []
+    if progressing is None or progressing.status == "False":
+        new.append(
+            _condition(PROGRESSING, "True", "Pending", "Waiting for inference Service ready")
+        )
+    elif why is not None and was_available:
+        new.append(
+            _condition(
+                PROGRESSING,
+                "True",
+                "PlaygroundInProgress",
+                "Waiting for inference Service progressing",
+            )
+        )
+    if why is None:
+        new.append(_condition(AVAILABLE, "True", "PlaygroundReady", "Playground is ready"))
+    else:
+        new.append(
+            _unavailable(
+                old,
+                why,
+                ready="PlaygroundReady",
+                unready="PlaygroundNotReady",
+                waiting="inference Service",
+            )
+        )
+    return _set(old, new, generation, now)
+
+
+def aborted_conditions(
+    old: Conditions, why: Refusal | None, message: str, generation: int, now: datetime
+) -> Conditions:
+    """Return the conditions of a Playground that can't go on until another object changes.
+
+    `why` it does not serve; None while what was started before goes on serving.
+    """
+    if why is None:
+        available = _condition(AVAILABLE, "True", "PlaygroundReady", "Playground is ready")
+    else:
+        available = _condition(AVAILABLE, "False", why.reason, why.message)
+    aborted = _condition(PROGRESSING, "False", "AbortProcessing", message)
+    return _set(old, [aborted, available], generation, now)
+
+
+def scaling_conditions(
+    old: Conditions, *, is_elastic: bool, generation: int, now: datetime
+) -> Conditions:
+    """Say that an elasticConfig has no effect, so that nobody waits for it to scale."""
+    if not is_elastic:
+        return tuple(condition for condition in old if condition.type != SCALING_ACTIVE)
+    words = "elasticConfig has no effect here: spec.replicas alone decides"
+    return _set(old, [_condition(SCALING_ACTIVE, "False", "NoAutoscaler", words)], generation, now)
+
+
+def _unavailable(
+    old: Conditions, why: Refusal, *, ready: str, unready: str, waiting: str
+) -> Condition:
+    if why.reason == "ScaledToZero" or not _was_available(old, ready, unready):
+        return _condition(AVAILABLE, "False", why.reason, why.message)
+    return _condition(
+        AVAILABLE, "False", unready, f"Waiting for {waiting} ready: {why.reason}: {why.message}"
+    )
+
+
+def _was_available(old: Conditions, *reasons: str) -> bool:
+    available = find_condition(old, AVAILABLE)
+    return available is not None and available.reason in (*reasons, "ScaledToZero")
+
+
+def _condition(type_: str, status: str, reason: str, message: str) -> Condition:
+    return Condition(
+        type=type_, status="True" if status == "True" else "False", reason=reason, message=message
+    )
+
+
+def _set(old: Conditions, new: Iterable[Condition], generation: int, now: datetime) -> Conditions:
+    """Put the new conditions among the old; all of them are then about this generation."""
+    moment = now.replace(microsecond=0)  # as precise as a manifest
+    for condition in new:
+        old = with_condition(old, _about(condition, generation), moment)
+    return tuple(_about(condition, generation) for condition in old)
+
+
+def _about(condition: Condition, generation: int) -> Condition:
+    return Condition(
+        type=condition.type,
+        status=condition.status,
+        reason=condition.reason,
+        message=condition.message,
+        observed_generation=generation,
+        last_transition_time=condition.last_transition_time,
+    )

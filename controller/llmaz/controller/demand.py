@@ -1,0 +1,232 @@
+"""An inference Service -> what each of its replicas needs of a node, per flavor, or a refusal.
+
+The same for a Playground's Service and for one written by hand: only its pod template counts. What
+a process on a node can't honour is refused with its path, never ignored.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from llmaz.api import names
+from llmaz.api.node import AssignedEngine, AssignedModel
+from llmaz.api.openmodel import Flavor, OpenModel
+from llmaz.api.pod import EnvVar, Resources
+from llmaz.api.podtemplate import Container, PodSpec
+from llmaz.api.quantity import Quantity
+from llmaz.api.service import Service
+from llmaz.controller import sources
+from llmaz.controller.actions import Refusal
+from llmaz.controller.flavors import candidate_flavors, hosts_of
+from llmaz.controller.merging import merged_envs, with_flavor_limits
+from llmaz.controller.resolve import SHARED_MEMORY_PATH
+
+_WORKER = "spec.workloadTemplate.workerTemplate.spec"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What one engine takes of a node."""
+
+    cpu: Decimal = Decimal(0)
+    memory: int = 0
+    devices: Mapping[str, int] = field(default_factory=dict)  # extended resource -> count
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One flavor that a replica may get, and what it takes there."""
+
+    flavor: Flavor
+    resources: Resources
+    needs: Needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """The replicas of one Service, all alike."""
+
+    service: Service
+    options: tuple[Option, ...]  # in order of preference
+    pattern: AssignedEngine  # of the engines, but for what depends on the replica and its place
+    models: tuple[AssignedModel, ...]  # that a node must hold for it
+
+    @property
+    def replicas(self) -> int:
+        return self.service.spec.replicas
+
+    @property
+    def prefix(self) -> str:
+        """The id of a replica's engine is this and the replica's index."""
+        return engine_prefix(self.service)
+
+    def engine(self, index: int, option: Option, accelerators: tuple[str, ...]) -> AssignedEngine:
+        """Return the engine of one replica as it is assigned to a node."""
+        return dataclasses.replace(
+            self.pattern,
+            id=f"{self.prefix}{index}",
+            accelerators=tuple(sorted(accelerators)),
+            resources=option.resources,
+            env=(*_parallelism(option.flavor), *self.pattern.env),
+        )
+
+
+def engine_prefix(service: Service) -> str:
+    return f"{service.metadata.namespace}/{service.metadata.name}-"
+
+
+def demand(service: Service, models: Mapping[str, OpenModel]) -> Demand | Refusal:
+    """Return what the replicas of a Service need, or why they can't be run."""
+    claims = service.spec.model_claims
+    missing = next((ref.name for ref in claims.models if ref.name not in models), None)
+    if missing is not None:
+        return Refusal(reason="ModelNotFound", message=f"OpenModel {missing} does not exist")
+    template = service.spec.workload_template
+    pod = template.worker_template.spec
+    runner = pod.model_runner
+    problem = _unsupported(service, pod)
+    if problem is not None or runner is None:
+        return Refusal(reason="Unsupported", message=problem or f"{_WORKER}: no model-runner")
+    flavors = candidate_flavors(claims, models)
+    if isinstance(flavors, Refusal):
+        return flavors
+    port = None if _takes_any_port(runner) else _port(runner)
+    return Demand(
+        service=service,
+        options=tuple(_option(flavor, runner.resources, port) for flavor in flavors),
+        pattern=_pattern(service, pod, runner, port, models),
+        models=_models(service, models),
+    )
+
+
+def _unsupported(service: Service, pod: PodSpec) -> str | None:
+    template = service.spec.workload_template
+    if template.leader_template is not None or template.size > 1:
+        return (
+            "spec.workloadTemplate: groups of a leader and workers are not served; size must be 1"
+        )
+    for i, container in enumerate(pod.containers):
+        if container.name != names.MODEL_RUNNER:
+            return f"{_WORKER}.containers[{i}]: only model-runner is run, not {container.name}"
+        if container.working_dir:
+            return f"{_WORKER}.containers[{i}].workingDir: can't be set for a process on a node"
+        if (mount := _unmountable(pod, container)) is not None:
+            return f"{_WORKER}.containers[{i}].volumeMounts: {mount}"
+    return None
+
+
+def _unmountable(pod: PodSpec, container: Container) -> str | None:
+    """Say which mount a process without a container can't have."""
+    volumes = {volume.name: volume for volume in pod.volumes}
+    for mount in container.volume_mounts:
+        volume = volumes.get(mount.name)
+        if volume is None:
+            return f"there is no volume {mount.name}"
+        on_host = volume.host_path is not None and volume.host_path.path == mount.mount_path
+        if not on_host and mount.mount_path != SHARED_MEMORY_PATH:
+            return f"{mount.mount_path}: a process on a node sees the node's own files"
+    return None
+
+
+def _takes_any_port(runner: Container) -> bool:
+    """Tell whether the engine is told its port; otherwise it listens on a fixed one."""
+    texts = (*runner.command, *runner.args, *(env.value for env in runner.env))
+    return any(f"$({names.PORT})" in text for text in texts)
+
+
+def _port(runner: Container) -> int:
+    return runner.ports[0].container_port if runner.ports else names.ENGINE_PORT
+
+
+def _option(flavor: Flavor, base: Resources, port: int | None) -> Option:
+    resources = with_flavor_limits(base, flavor.limits)
+    asked = {**resources.limits, **resources.requests}
+    return Option(
+        flavor=flavor,
+        resources=resources,
+        needs=Needs(
+            cpu=asked["cpu"].value if "cpu" in asked else Decimal(0),
+            memory=int(asked["memory"]) if "memory" in asked else 0,
+            # An extended resource has a domain; cpu, memory and the like have none.
+            devices={name: int(count) for name, count in sorted(asked.items()) if "/" in name},
+            port=port,
+        ),
+    )
+
+
+def _pattern(
+    service: Service,
+    pod: PodSpec,
+    runner: Container,
+    port: int | None,
+    models: Mapping[str, OpenModel],
+) -> AssignedEngine:
+    claims = service.spec.model_claims
+    main = models[claims.main]
+    skip = _skips_loader(service)
+    tokens = sources.credentials(main, skip=skip)
+    grace = pod.termination_grace_period_seconds
+    return AssignedEngine(
+        id="",
+        service=service.metadata.name,
+        playground=service.metadata.labels.get(names.PLAYGROUND_NAME),
+        model=sources.served_name(main),
+        main_model=claims.main,
+        draft_model=claims.draft,
+        runtime=service.metadata.annotations.get(names.RUNTIME_NAME, ""),
+        image=runner.image,
+        command=runner.command,
+        args=runner.args,
+        env=merged_envs(tokens, runner.env),
+        shared_memory_size=_shared_memory(pod, runner),
+        port=port,
+        startup_probe=runner.startup_probe,
+        liveness_probe=runner.liveness_probe,
+        readiness_probe=runner.readiness_probe,
+        lifecycle=runner.lifecycle,
+        termination_grace_period_seconds=(
+            names.TERMINATION_GRACE_SECONDS if grace is None else grace
+        ),
+        skip_model_loader=sources.is_loaded_by_engine(main, skip=skip),
+    )
+
+
+def _shared_memory(pod: PodSpec, runner: Container) -> Quantity | None:
+    mounted = {
+        mount.name for mount in runner.volume_mounts if mount.mount_path == SHARED_MEMORY_PATH
+    }
+    sizes = (
+        volume.empty_dir.size_limit
+        for volume in pod.volumes
+        if volume.name in mounted and volume.empty_dir is not None
+    )
+    return next(sizes, None)
+
+
+def _models(service: Service, models: Mapping[str, OpenModel]) -> tuple[AssignedModel, ...]:
+    skip = _skips_loader(service)
+    return tuple(
+        AssignedModel(
+            name=ref.name,
+            source=models[ref.name].spec.source,
+            secret_namespace=service.metadata.namespace,
+        )
+        for ref in service.spec.model_claims.models
+        if not sources.is_loaded_by_engine(models[ref.name], skip=skip)
+    )
+
+
+def _skips_loader(service: Service) -> bool:
+    return service.metadata.annotations.get(names.SKIP_MODEL_LOADER) == "true"
+
+
+def _parallelism(flavor: Flavor) -> tuple[EnvVar, ...]:
+    """Return TP and PP of the flavor as variables, where it says either."""
+    if not ({"TP", "PP"} & set(flavor.params)):
+        return ()
+    return (
+        EnvVar(name=names.TP, value=flavor.params.get("TP", "1")),
+        EnvVar(name=names.PP, value=str(hosts_of(flavor))),
+    )

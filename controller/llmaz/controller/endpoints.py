@@ -1,0 +1,125 @@
+"""A Service's engines -> its core Service `<name>-lb` and one EndpointSlice per engine.
+
+The core Service has no selector: engines are processes, not pods, so nothing but these slices says
+where they are. An engine stays published as its agent last reported it while the agent is silent:
+after an outage of the API server every agent is late, and every engine serves.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from llmaz.api import names
+from llmaz.api.kinds import CORE_SERVICE, ENDPOINT_SLICE, SERVICE
+from llmaz.api.manifest import Json, Manifest
+from llmaz.api.node import EnginePhase, EngineReport
+from llmaz.api.service import Service
+from llmaz.controller.actions import ApplyOwned, DeleteOwned
+from llmaz.controller.owned import ensure, labels_of, uid_of
+from llmaz.controller.snapshot import ClusterSnapshot, Ref
+
+_APP_LABELS: Mapping[str, Json] = {
+    "app.kubernetes.io/managed-by": names.CONTROLLER,
+    "app.kubernetes.io/part-of": "llmaz",
+}
+
+
+def publish(
+    service: Service, engines: Mapping[int, EngineReport], snapshot: ClusterSnapshot
+) -> Iterator[ApplyOwned | DeleteOwned]:
+    """Yield the writes that publish the engines of one Service, given by replica."""
+    core = Ref(kind=CORE_SERVICE, namespace=_namespace(service), name=load_balancer(service))
+    wanted = {core: _core_service(service)}
+    for index, report in sorted(engines.items()):
+        if report.address and report.port is not None:
+            slice_ = _endpoint_slice(service, index, report)
+            wanted[_slice_ref(service, index)] = slice_
+    for ref, manifest in wanted.items():
+        write = ensure(ref, manifest, snapshot.manifests.get(ref))
+        if write is not None:
+            yield write
+    for ref, seen in snapshot.manifests.items():
+        if ref not in wanted and _is_slice_of(service, ref, seen):
+            yield DeleteOwned(ref=ref, uid=uid_of(seen))
+
+
+def load_balancer(service: Service) -> str:
+    return f"{service.metadata.name}-lb"
+
+
+def selector(service: Service) -> str:
+    """Return the label selector of the Service's EndpointSlices."""
+    return f"{names.SERVICE_NAME}={service.metadata.name}"
+
+
+def _namespace(service: Service) -> str:
+    return service.metadata.namespace or ""
+
+
+def _slice_ref(service: Service, index: int) -> Ref:
+    name = f"{load_balancer(service)}-{index}"
+    return Ref(kind=ENDPOINT_SLICE, namespace=_namespace(service), name=name)
+
+
+def _is_slice_of(service: Service, ref: Ref, seen: Manifest) -> bool:
+    if ref.kind != ENDPOINT_SLICE or ref.namespace != _namespace(service):
+        return False
+    return labels_of(seen).get(names.SERVICE_NAME) == service.metadata.name
+
+
+def _core_service(service: Service) -> Manifest:
+    port = names.ENGINE_PORT
+    return {
+        "metadata": _metadata(service, load_balancer(service)),
+        "spec": {
+            "type": "ClusterIP",
+            "ports": [{"name": "http", "port": port, "protocol": "TCP", "targetPort": port}],
+        },
+    }
+
+
+def _endpoint_slice(service: Service, index: int, report: EngineReport) -> Manifest:
+    stopping = report.phase is EnginePhase.STOPPING
+    ready = report.phase is EnginePhase.READY
+    meta = _metadata(service, _slice_ref(service, index).name)
+    labels: dict[str, Json] = {
+        names.KUBERNETES_SERVICE_NAME: load_balancer(service),
+        names.MANAGED_BY: names.CONTROLLER,
+    }
+    meta["labels"] = {**_labels(service), **labels}
+    return {
+        "metadata": meta,
+        "addressType": "IPv6" if ":" in report.address else "IPv4",
+        "endpoints": [
+            {
+                "addresses": [report.address],
+                "conditions": {"ready": ready, "serving": ready, "terminating": stopping},
+            }
+        ],
+        "ports": [{"name": "http", "port": report.port, "protocol": "TCP"}],
+    }
+
+
+def _metadata(service: Service, name: str) -> dict[str, Json]:
+    owner: Manifest = {
+        "apiVersion": SERVICE.api_version,
+        "kind": SERVICE.kind,
+        "name": service.metadata.name,
+        "uid": service.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    return {
+        "name": name,
+        "namespace": service.metadata.namespace,
+        "labels": _labels(service),
+        "ownerReferences": [owner],
+    }
+
+
+def _labels(service: Service) -> dict[str, Json]:
+    playground = service.metadata.labels.get(names.PLAYGROUND_NAME)
+    return {
+        **_APP_LABELS,
+        names.MODEL_NAME: service.spec.model_claims.main,
+        names.SERVICE_NAME: service.metadata.name,
+        **({names.PLAYGROUND_NAME: playground} if playground else {}),
+    }

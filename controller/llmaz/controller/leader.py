@@ -1,0 +1,115 @@
+"""One controller acts at a time: whoever holds the Lease `llmaz-controller`."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from llmaz.api.kinds import LEASE, NAMESPACE
+from llmaz.api.manifest import Manifest, decode
+from llmaz.api.names import CONTROLLER, SYSTEM_NAMESPACE
+from llmaz.kube import AlreadyExists, Conflict, Kube, KubeError, NotFound
+
+logger = logging.getLogger(__name__)
+
+DURATION_SECONDS = 15
+RENEW_SECONDS = 5.0
+RETRY_SECONDS = 2.0
+
+
+def may_take(lease: Manifest, identity: str, now: datetime) -> bool:
+    """Tell whether a Lease is ours, was given up, or has run out."""
+    spec = cast("Manifest", lease.get("spec") or {})
+    holder = spec.get("holderIdentity")
+    if not holder or holder == identity or not spec.get("renewTime"):
+        return True
+    seconds = spec.get("leaseDurationSeconds")
+    duration = timedelta(seconds=seconds if isinstance(seconds, int) else DURATION_SECONDS)
+    return decode(datetime, spec["renewTime"]) + duration < now
+
+
+def taken(lease: Manifest, identity: str, now: datetime) -> Manifest:
+    """Return the Lease as held by `identity` from now on."""
+    moment = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec = cast("Manifest", lease.get("spec") or {})
+    changes = spec.get("leaseTransitions")
+    count = changes if isinstance(changes, int) else 0
+    mine = spec.get("holderIdentity") == identity
+    new: Manifest = {
+        "holderIdentity": identity,
+        "leaseDurationSeconds": DURATION_SECONDS,
+        "renewTime": moment,
+        "acquireTime": spec.get("acquireTime") if mine else moment,
+        "leaseTransitions": count if mine else count + 1,
+    }
+    return {**lease, "spec": new}
+
+
+class Leadership:
+    """Holds the Lease while it can. `changed` is set when that turns."""
+
+    def __init__(self, kube: Kube, identity: str, changed: asyncio.Event) -> None:
+        self._kube = kube
+        self._identity = identity
+        self._changed = changed
+        self._until: datetime | None = None
+        self._held: Manifest | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody else can hold the Lease now, even if the API server is away."""
+        return self._until is not None and datetime.now(UTC) < self._until
+
+    async def run(self) -> None:
+        while True:
+            was_held = self.is_held
+            try:
+                held = await self._renew()
+            except KubeError as error:
+                logger.warning("Lease %s not renewed: %s", CONTROLLER, error)
+                held = False
+            if self.is_held and not was_held:
+                logger.info("leading as %s", self._identity)
+                self._changed.set()
+            await asyncio.sleep(RENEW_SECONDS if held else RETRY_SECONDS)
+
+    async def give_up(self) -> None:
+        """Let the next controller start at once."""
+        if self._held is None or not self.is_held:
+            return
+        self._until = None
+        spec = cast("Manifest", self._held["spec"])
+        try:
+            await self._kube.replace(LEASE, {**self._held, "spec": {**spec, "holderIdentity": ""}})
+        except KubeError as error:
+            logger.info("Lease %s not given up: %s", CONTROLLER, error)
+
+    async def _renew(self) -> bool:
+        now = datetime.now(UTC)
+        try:
+            lease = await self._kube.get(LEASE, CONTROLLER, SYSTEM_NAMESPACE)
+        except NotFound:
+            lease = await self._create()
+        if not may_take(lease, self._identity, now):
+            return False
+        try:
+            self._held = await self._kube.replace(LEASE, taken(lease, self._identity, now))
+        except Conflict:
+            return False
+        # A second less than the Lease says, for the way of the last action that relies on it.
+        self._until = now + timedelta(seconds=DURATION_SECONDS - 1)
+        return True
+
+    async def _create(self) -> Manifest:
+        metadata: Manifest = {"name": CONTROLLER, "namespace": SYSTEM_NAMESPACE}
+        try:
+            return await self._kube.create(LEASE, {"metadata": metadata, "spec": {}})
+        except NotFound:
+            await self._create_namespace()
+            return await self._kube.create(LEASE, {"metadata": metadata, "spec": {}})
+
+    async def _create_namespace(self) -> None:
+        try:
+            await self._kube.create(NAMESPACE, {"metadata": {"name": SYSTEM_NAMESPACE}})
+        except AlreadyExists:
+            logger.debug("namespace %s is there", SYSTEM_NAMESPACE)

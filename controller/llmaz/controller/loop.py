@@ -1,0 +1,131 @@
+"""Look, decide, act, wait: the only loop of the controller."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from llmaz.controller.actions import Action, ApplyOwned
+from llmaz.controller.leader import Leadership
+from llmaz.controller.metrics import Metrics
+from llmaz.controller.observe import Observer
+from llmaz.controller.perform import Performer
+from llmaz.controller.plan import plan
+from llmaz.controller.snapshot import Ref
+from llmaz.daemon import backoff
+from llmaz.kube import KubeError, Unavailable
+
+logger = logging.getLogger(__name__)
+
+_SETTLE_SECONDS = 0.002  # changes that come together are decided on together
+_AT_ONCE = 16  # requests under way
+_LEASE_SETTLE_SECONDS = 0.2
+
+
+class Loop:
+    """Decides whenever something changed, and acts while it leads."""
+
+    def __init__(
+        self, observer: Observer, performer: Performer, leadership: Leadership, metrics: Metrics
+    ) -> None:
+        self._observer = observer
+        self._performer = performer
+        self._leadership = leadership
+        self._metrics = metrics
+        self._refused: Mapping[Ref, str] = {}
+        self._failures = 0
+        self._fresh: frozenset[str] = frozenset()
+
+    async def run(self) -> None:
+        """Go on for ever. A round that fails is tried again: what it left undone is seen then."""
+        wait: float | None = None
+        while True:
+            await self._wait(wait)
+            if not self._leadership.is_held or self._observer.missing() is not None:
+                wait = None
+                continue
+            try:
+                wait = await self._round()
+            except Exception:
+                logger.exception("a round failed")
+                self._failures += 1
+                wait = self._pause()
+
+    async def watch_leases(self) -> None:
+        """Wake the loop when a node comes to life; every other renewal is no news.
+
+        A Lease that runs out makes no noise at all: the plan says when to look.
+        """
+        while True:
+            await self._observer.leases_changed.wait()
+            self._observer.leases_changed.clear()
+            if not self._fresh_now() <= self._fresh:
+                self._observer.changed.set()
+            await asyncio.sleep(_LEASE_SETTLE_SECONDS)
+
+    async def _wait(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._observer.changed.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(_SETTLE_SECONDS)
+
+    async def _round(self) -> float | None:
+        self._observer.changed.clear()
+        self._fresh = self._fresh_now()
+        snapshot = self._observer.snapshot(self._refused)
+        started = time.perf_counter()
+        decided = plan(snapshot, datetime.now(UTC))
+        self._metrics.decided(time.perf_counter() - started)
+        self._metrics.saw(snapshot)
+        failed = await self._act(decided.actions)
+        refused = {ref: words for ref, words in failed.items() if ref is not None}
+        if refused != self._refused:
+            self._observer.changed.set()
+        self._refused = refused
+        self._failures = self._failures + 1 if failed else 0
+        waits = (decided.look_again_in, self._pause())
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    async def _act(self, actions: tuple[Action, ...]) -> dict[Ref | None, str]:
+        """Perform the actions; return in words what the server refused to write, by object."""
+        if actions:
+            logger.debug("performing %d actions", len(actions))
+        gate = asyncio.Semaphore(_AT_ONCE)
+        results = await asyncio.gather(*(self._perform(action, gate) for action in actions))
+        return {ref: words for result in results if result is not None for ref, words in [result]}
+
+    async def _perform(
+        self, action: Action, gate: asyncio.Semaphore
+    ) -> tuple[Ref | None, str] | None:
+        async with gate:
+            if not self._leadership.is_held:
+                return None
+            try:
+                await self._performer.perform(action)
+            except KubeError as error:
+                self._metrics.failed()
+                logger.warning("%s not performed: %s", type(action).__name__, error)
+                return _refused(action, error), str(error)
+            self._metrics.performed(action)
+            return None
+
+    def _pause(self) -> float | None:
+        if not self._failures:
+            return None
+        return backoff.delay(self._failures, jitter=random.random())  # noqa: S311  # no secret
+
+    def _fresh_now(self) -> frozenset[str]:
+        now = datetime.now(UTC)
+        leases = self._observer.leases().items()
+        return frozenset(name for name, until in leases if now < until)
+
+
+def _refused(action: Action, error: KubeError) -> Ref | None:
+    """Return the object that the server will not have as it is wanted; None if it may yet."""
+    if isinstance(action, ApplyOwned) and not isinstance(error, Unavailable):
+        return action.ref
+    return None

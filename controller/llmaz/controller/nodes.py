@@ -1,0 +1,125 @@
+"""What each node has to give: one frozen view per node, and what is left of it while placing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from llmaz.api import names
+from llmaz.api.node import Accelerator, AssignedEngine, InferenceNode, ModelPhase
+from llmaz.controller.accelerators import accelerator_labels
+from llmaz.controller.demand import Needs
+from llmaz.controller.snapshot import ClusterSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """One node as placement sees it."""
+
+    name: str
+    labels: Mapping[str, str]
+    accelerators: tuple[Accelerator, ...] | None
+    cpu: Decimal | None  # None: not known yet
+    memory: int | None
+    models: frozenset[str]  # whose weights are there, or on their way
+    closed: str | None  # why nothing new may come, in words
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What is taken of one node. The only mutable value in placing, and it never leaves it."""
+
+    view: NodeView
+    cpu: Decimal = Decimal(0)
+    memory: int = 0
+    ports: set[int] = field(default_factory=set)
+    uuids: set[str] = field(default_factory=set)
+
+    def take(self, needs: Needs, uuids: tuple[str, ...]) -> None:
+        self.cpu += needs.cpu
+        self.memory += needs.memory
+        self.uuids.update(uuids)
+        if needs.port is not None:
+            self.ports.add(needs.port)
+
+    def free(self, resource: str) -> tuple[str, ...]:
+        """Return the healthy accelerators of a resource that nobody owns, by index."""
+        free = (
+            (device.index, device.uuid)
+            for device in self.view.accelerators or ()
+            if device.resource == resource and device.healthy and device.uuid not in self.uuids
+        )
+        return tuple(uuid for _, uuid in sorted(free))
+
+    def shortage(self, needs: Needs) -> str | None:
+        """Say what the node lacks for one more engine, or None when it fits."""
+        for resource, count in needs.devices.items():
+            if self.view.accelerators is None:
+                return "has not reported its accelerators"
+            if len(free := self.free(resource)) < count:
+                return f"has {len(free)} of {count} {resource}"
+        if self.view.cpu is None or self.view.memory is None:
+            return "has not reported its cpu and memory"
+        if needs.cpu and self.view.cpu - self.cpu < needs.cpu:
+            return f"has {_cores(self.view.cpu - self.cpu)} of {_cores(needs.cpu)} cpu"
+        if needs.memory and self.view.memory - self.memory < needs.memory:
+            left = max(0, self.view.memory - self.memory)
+            return f"has {_gib(left)} of {_gib(needs.memory)} GiB memory"
+        if needs.port is not None and needs.port in self.ports:
+            return f"has an engine on port {needs.port}"
+        return None
+
+
+def node_views(snapshot: ClusterSnapshot, now: datetime) -> dict[str, NodeView]:
+    """Return a view of every InferenceNode, by name."""
+    return {name: _view(snapshot.nodes[name], snapshot, now) for name in sorted(snapshot.nodes)}
+
+
+def needs_of(engine: AssignedEngine) -> Needs:
+    """Return what an assigned engine takes of its node besides the accelerators that it names."""
+    asked = {**engine.resources.limits, **engine.resources.requests}
+    return Needs(
+        cpu=asked["cpu"].value if "cpu" in asked else Decimal(0),
+        memory=int(asked["memory"]) if "memory" in asked else 0,
+        port=engine.port,
+    )
+
+
+def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> NodeView:
+    name = node.metadata.name
+    kube_node = snapshot.kube_nodes.get(name)
+    own = kube_node.labels if kube_node else {names.HOSTNAME: name}
+    capacity = node.status.capacity
+    return NodeView(
+        name=name,
+        labels={**accelerator_labels(node.status.accelerators or ()), **own},
+        accelerators=node.status.accelerators,
+        cpu=capacity["cpu"].value if "cpu" in capacity else None,
+        memory=int(capacity["memory"]) if "memory" in capacity else None,
+        models=frozenset(
+            report.name
+            for report in node.status.models or ()
+            if report.phase in (ModelPhase.READY, ModelPhase.FETCHING)
+        ),
+        closed=_closed(node, snapshot, now),
+    )
+
+
+def _closed(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> str | None:
+    name = node.metadata.name
+    if node.metadata.deletion_timestamp is not None:
+        return "is being removed"
+    if not snapshot.is_fresh(name, now):
+        return "has no living agent"
+    kube_node = snapshot.kube_nodes.get(name)
+    if kube_node is not None and kube_node.unschedulable:
+        return "is cordoned"
+    return None
+
+
+def _cores(amount: Decimal) -> str:
+    return f"{max(amount, Decimal(0)):.3f}".rstrip("0").rstrip(".")
+
+
+def _gib(amount: int) -> str:
+    return f"{amount / 2**30:.1f}"

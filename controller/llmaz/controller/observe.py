@@ -1,0 +1,158 @@
+"""The look: informers of every kind that a decision needs, read into one ClusterSnapshot."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TypeVar, cast
+
+from llmaz.api import names
+from llmaz.api.backendruntime import BackendRuntime
+from llmaz.api.kinds import (
+    BACKEND_RUNTIME,
+    CORE_SERVICE,
+    ENDPOINT_SLICE,
+    INFERENCE_NODE,
+    LEASE,
+    NODE,
+    OPEN_MODEL,
+    PLAYGROUND,
+    SERVICE,
+    Kind,
+)
+from llmaz.api.manifest import Manifest, ManifestError, decode
+from llmaz.api.meta import ObjectMeta
+from llmaz.api.node import InferenceNode
+from llmaz.api.openmodel import OpenModel
+from llmaz.api.playground import Playground
+from llmaz.api.service import Service
+from llmaz.controller.snapshot import ClusterSnapshot, Key, KubeNode, Ref
+from llmaz.kube import Informer, Kube
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_OURS = f"app.kubernetes.io/managed-by={names.CONTROLLER}"
+
+
+class Observer:
+    """Keeps every kind up to date. `changed` is set when there is something new to decide on."""
+
+    def __init__(self, kube: Kube, changed: asyncio.Event) -> None:
+        self.changed = changed
+        self.leases_changed = asyncio.Event()
+        informers = [
+            Informer(kube, kind, changed=changed)
+            for kind in (OPEN_MODEL, BACKEND_RUNTIME, PLAYGROUND, SERVICE, INFERENCE_NODE, NODE)
+        ]
+        informers += [
+            Informer(kube, kind, changed=changed, label_selector=_OURS)
+            for kind in (CORE_SERVICE, ENDPOINT_SLICE)
+        ]
+        informers.append(
+            Informer(kube, LEASE, changed=self.leases_changed, namespace=names.SYSTEM_NAMESPACE)
+        )
+        self._informers = {informer.kind: informer for informer in informers}
+        self._read: dict[Ref, tuple[str, object]] = {}
+
+    def tasks(self) -> "list[asyncio.Task[None]]":
+        """Start every informer."""
+        return [
+            asyncio.create_task(informer.run(), name=f"watch {kind.plural}")
+            for kind, informer in self._informers.items()
+        ]
+
+    def learn(self, kind: Kind, manifest: Manifest) -> None:
+        """Take in the server's answer to a write, so that the next look sees it."""
+        if kind in self._informers:
+            self._informers[kind].learn(manifest)
+
+    def missing(self) -> str | None:
+        """Say which kinds were never listed whole; nothing is decided before they are."""
+        kinds = [kind.plural for kind, one in self._informers.items() if not one.synced]
+        return f"waits for the first list of {', '.join(kinds)}" if kinds else None
+
+    def snapshot(self, refused: Mapping[Ref, str]) -> ClusterSnapshot:
+        """Freeze what is known now."""
+        unreadable: dict[Ref, str] = {}
+        nodes = self._all(INFERENCE_NODE, InferenceNode, unreadable)
+        models = self._all(OPEN_MODEL, OpenModel, unreadable)
+        runtimes = self._all(BACKEND_RUNTIME, BackendRuntime, unreadable)
+        kube_nodes = map(_kube_node, self._informers[NODE].objects.values())
+        return ClusterSnapshot(
+            models={name: model for (_, name), model in models.items()},
+            runtimes={name: runtime for (_, name), runtime in runtimes.items()},
+            playgrounds=self._all(PLAYGROUND, Playground, unreadable),
+            services=self._all(SERVICE, Service, unreadable),
+            nodes={name: node for (_, name), node in nodes.items()},
+            kube_nodes={node.name: node for node in kube_nodes},
+            leases=self.leases(),
+            manifests=self._manifests(),
+            unreadable=unreadable,
+            refused=refused,
+        )
+
+    def leases(self) -> dict[str, datetime]:
+        """Return until when each node's agent counts as alive."""
+        untils = (
+            (name, _until(lease)) for (_, name), lease in self._informers[LEASE].objects.items()
+        )
+        return {name: until for name, until in untils if until is not None}
+
+    def _all(self, kind: Kind, cls: type[T], unreadable: dict[Ref, str]) -> dict[Key, T]:
+        """Read the objects of a kind; what can't be read stays as it last could."""
+        found: dict[Key, T] = {}
+        refs = set()
+        for (namespace, name), manifest in self._informers[kind].objects.items():
+            ref = Ref(kind=kind, namespace=namespace, name=name)
+            refs.add(ref)
+            value = self._value(ref, cls, manifest, unreadable)
+            if value is not None:
+                found[ref.key] = value
+        for ref in [ref for ref in self._read if ref.kind == kind and ref not in refs]:
+            del self._read[ref]
+        return found
+
+    def _value(
+        self, ref: Ref, cls: type[T], manifest: Manifest, unreadable: dict[Ref, str]
+    ) -> T | None:
+        version = str(cast("Manifest", manifest["metadata"])["resourceVersion"])
+        seen, value = self._read.get(ref, ("", None))
+        if seen == version:
+            return cast("T | None", value)
+        try:
+            value = decode(cls, manifest)
+        except ManifestError as error:
+            logger.warning("%s %s can't be read: %s", ref.kind.kind, ref.name, error)
+            unreadable[ref] = str(error)
+            return cast("T | None", value)
+        self._read[ref] = (version, value)
+        return value
+
+    def _manifests(self) -> dict[Ref, Manifest]:
+        return {
+            Ref(kind=kind, namespace=namespace, name=name): manifest
+            for kind in (SERVICE, CORE_SERVICE, ENDPOINT_SLICE)
+            for (namespace, name), manifest in self._informers[kind].objects.items()
+        }
+
+
+def _kube_node(manifest: Manifest) -> KubeNode:
+    meta = decode(ObjectMeta, manifest["metadata"])
+    spec = manifest.get("spec")
+    return KubeNode(
+        name=meta.name,
+        labels=meta.labels,
+        annotations=meta.annotations,
+        unschedulable=isinstance(spec, dict) and spec.get("unschedulable") is True,
+    )
+
+
+def _until(lease: Manifest) -> datetime | None:
+    """Return when a Lease runs out; None where it was given up or says nothing of it."""
+    spec = lease.get("spec")
+    if not isinstance(spec, dict) or not spec.get("holderIdentity") or not spec.get("renewTime"):
+        return None
+    seconds = spec.get("leaseDurationSeconds")
+    duration = timedelta(seconds=seconds if isinstance(seconds, int) else 0)
+    return decode(datetime, spec["renewTime"]) + duration

@@ -1,0 +1,170 @@
+"""The act: one action, one or two requests. What the server answers is learned at once."""
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+from typing import assert_never, cast
+
+from llmaz.api import names
+from llmaz.api.kinds import EVENT, INFERENCE_NODE, SERVICE, Kind
+from llmaz.api.manifest import Json, Manifest, encode
+from llmaz.controller.actions import (
+    Action,
+    ApplyOwned,
+    Assign,
+    DeleteOwned,
+    RecordEvent,
+    SetLabels,
+    SetStatus,
+)
+from llmaz.controller.observe import Observer
+from llmaz.controller.owned import owner_of
+from llmaz.controller.snapshot import Ref
+from llmaz.kube import Conflict, Kube, NotFound
+
+logger = logging.getLogger(__name__)
+
+
+class Performer:
+    """Carries actions out. Doing one twice is safe."""
+
+    def __init__(self, kube: Kube, observer: Observer) -> None:
+        self._kube = kube
+        self._observer = observer
+
+    async def perform(self, action: Action) -> None:
+        match action:
+            case ApplyOwned():
+                await self._apply_owned(action)
+            case DeleteOwned(ref=ref, uid=uid):
+                logger.info("deleting %s: no longer needed", _words(ref))
+                await self._delete(ref, uid)
+            case Assign():
+                await self._assign(action)
+            case SetStatus():
+                await self._set_status(action)
+            case SetLabels():
+                await self._set_labels(action)
+            case RecordEvent():
+                await self._record(action)
+            case _:
+                assert_never(action)
+
+    async def _apply_owned(self, action: ApplyOwned) -> None:
+        if action.is_new:
+            await self._refuse_foreign(action)
+        logger.info("applying %s", _words(action.ref))
+        await self._apply(action.ref.kind, action.manifest)
+
+    async def _refuse_foreign(self, action: ApplyOwned) -> None:
+        """Raise Conflict where another's object has the name of one that was not seen."""
+        ref = action.ref
+        try:
+            there = await self._kube.get(ref.kind, ref.name, ref.namespace)
+        except NotFound:
+            return
+        if owner_of(there) != owner_of(action.manifest):
+            raise Conflict(f"{_words(ref)} exists and belongs to somebody else")
+
+    async def _delete(self, ref: Ref, uid: str) -> None:
+        try:
+            await self._kube.delete(ref.kind, ref.name, ref.namespace or None, uid=uid)
+        except NotFound:
+            logger.debug("%s was gone", _words(ref))
+
+    async def _assign(self, action: Assign) -> None:
+        for namespace, name in action.gone:
+            if await self._exists(SERVICE, name, namespace):
+                logger.warning("not assigning %s: Service %s is there", action.node, name)
+                return
+        ids = ", ".join(engine.id for engine in action.spec.engines) or "nothing"
+        logger.info("assigning to node %s: %s", action.node, ids)
+        metadata: Manifest = {"name": action.node, "uid": action.uid}
+        await self._apply(INFERENCE_NODE, {"metadata": metadata, "spec": _spelled_out(action.spec)})
+
+    async def _exists(self, kind: Kind, name: str, namespace: str) -> bool:
+        try:
+            await self._kube.get(kind, name, namespace)
+        except NotFound:
+            return False
+        return True
+
+    async def _set_status(self, action: SetStatus) -> None:
+        ref = action.ref
+        metadata: Manifest = {"name": ref.name, "uid": action.uid}
+        if ref.namespace:
+            metadata["namespace"] = ref.namespace
+        manifest: Manifest = {"metadata": metadata, "status": encode(action.status)}
+        await self._apply(ref.kind, manifest, subresource="status")
+
+    async def _set_labels(self, action: SetLabels) -> None:
+        ref = action.ref
+        logger.info("labelling %s: %s", _words(ref), dict(action.labels))
+        metadata: dict[str, Json] = {"labels": dict(action.labels)}
+        if action.annotations:
+            metadata["annotations"] = dict(action.annotations)
+        answer = await self._kube.patch(
+            ref.kind, ref.name, {"metadata": metadata}, ref.namespace or None
+        )
+        self._observer.learn(ref.kind, answer)
+
+    async def _record(self, action: RecordEvent) -> None:
+        """Count an event that was recorded before, else record it."""
+        ref = action.ref
+        text = f"{action.uid} {action.reason} {action.message}"
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        name, namespace = f"{ref.name}.{digest}", ref.namespace or "default"
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        logger.info("%s: %s: %s", _words(ref), action.reason, action.message)
+        try:
+            seen = await self._kube.get(EVENT, name, namespace)
+        except NotFound:
+            await self._kube.create(EVENT, _event(action, name, namespace, now))
+            return
+        count = seen.get("count")
+        patch: Manifest = {
+            "count": (count if isinstance(count, int) else 1) + 1,
+            "lastTimestamp": now,
+        }
+        await self._kube.patch(EVENT, name, patch, namespace)
+
+    async def _apply(self, kind: Kind, manifest: Manifest, *, subresource: str = "") -> None:
+        answer = await self._kube.apply(
+            kind, manifest, manager=names.CONTROLLER, subresource=subresource
+        )
+        self._observer.learn(kind, answer)
+
+
+def _spelled_out(spec: object) -> Json:
+    """Write a spec with its lists even where they are empty: what is left out is not taken back."""
+    return {"models": [], "engines": [], **cast("Manifest", encode(spec))}
+
+
+def _event(action: RecordEvent, name: str, namespace: str, now: str) -> Manifest:
+    ref = action.ref
+    involved: Manifest = {
+        "apiVersion": ref.kind.api_version,
+        "kind": ref.kind.kind,
+        "name": ref.name,
+        "namespace": ref.namespace,
+        "uid": action.uid,
+    }
+    return {
+        "metadata": {"name": name, "namespace": namespace},
+        "involvedObject": involved,
+        "type": action.type,
+        "reason": action.reason,
+        "message": action.message[:1024],  # the longest that an API server takes
+        "source": {"component": names.CONTROLLER},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }
+
+
+def _words(ref: Ref) -> str:
+    return (
+        f"{ref.kind.kind} {ref.namespace}/{ref.name}"
+        if ref.namespace
+        else (f"{ref.kind.kind} {ref.name}")
+    )

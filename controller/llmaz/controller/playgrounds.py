@@ -1,0 +1,153 @@
+"""Playgrounds: the Service that each becomes, its labels, and what its status says."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from llmaz.api.defaults import default_labels
+from llmaz.api.kinds import PLAYGROUND, SERVICE
+from llmaz.api.manifest import Manifest, encode
+from llmaz.api.playground import Playground
+from llmaz.api.service import Service
+from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.actions import ApplyOwned, RecordEvent, Refusal, SetLabels, SetStatus
+from llmaz.controller.conditions import (
+    Conditions,
+    aborted_conditions,
+    playground_conditions,
+    scaling_conditions,
+)
+from llmaz.controller.endpoints import selector
+from llmaz.controller.events import turn
+from llmaz.controller.owned import controller_of, ensure
+from llmaz.controller.progress import Progress
+from llmaz.controller.resolve import missing_model, resolve
+from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
+
+_CONFLICT = "Playground owns the same name with an existing Service"
+_NO_MODEL = "Waiting for model creation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaygroundView:
+    """What is decided of one Playground.
+
+    `aborted` is upstream's message of AbortProcessing, None where it goes on.
+    """
+
+    playground: Playground
+    write: ApplyOwned | None = None
+    why: Refusal | None = None
+    aborted: str | None = None
+
+
+def expand(snapshot: ClusterSnapshot) -> dict[Key, PlaygroundView]:
+    """Resolve every Playground that is not being deleted."""
+    return {
+        key: _expand(playground, snapshot)
+        for key, playground in sorted(snapshot.playgrounds.items())
+        if playground.metadata.deletion_timestamp is None
+    }
+
+
+def _expand(playground: Playground, snapshot: ClusterSnapshot) -> PlaygroundView:
+    meta = playground.metadata
+    ref = Ref(kind=SERVICE, namespace=meta.namespace or "", name=meta.name)
+    if _is_foreign(ref, playground, snapshot):
+        why = Refusal(
+            reason="ServiceConflict",
+            message=f"a Service {meta.name} exists that this Playground did not make",
+        )
+        return PlaygroundView(playground=playground, why=why, aborted=_CONFLICT)
+    missing = missing_model(playground, snapshot.models)
+    if missing is not None:
+        why = Refusal(reason="ModelNotFound", message=f"OpenModel {missing} does not exist")
+        return PlaygroundView(playground=playground, why=why, aborted=_NO_MODEL)
+    service = resolve(playground, snapshot)
+    if isinstance(service, Refusal):
+        return PlaygroundView(playground=playground, why=service)
+    write = ensure(ref, _manifest(service), snapshot.manifests.get(ref))
+    refused = snapshot.refused.get(ref)
+    if refused is None:
+        return PlaygroundView(playground=playground, write=write)
+    why = Refusal(reason="ServiceRefused", message=refused)
+    return PlaygroundView(playground=playground, write=write, why=why)
+
+
+def _is_foreign(ref: Ref, playground: Playground, snapshot: ClusterSnapshot) -> bool:
+    service = snapshot.services.get(ref.key)
+    if service is None:
+        return ref in snapshot.unreadable
+    return controller_of(service.metadata.owner_references) != playground.metadata.uid
+
+
+def _manifest(service: Service) -> Manifest:
+    manifest = cast("Manifest", encode(service))
+    manifest.pop("status", None)
+    return manifest
+
+
+def report_playgrounds(
+    views: Mapping[Key, PlaygroundView],
+    states: Mapping[Key, Progress],
+    snapshot: ClusterSnapshot,
+    now: datetime,
+) -> Iterator[SetLabels | SetStatus | RecordEvent]:
+    """Yield the writes that bring every Playground's labels and status up to date."""
+    for key, view in views.items():
+        meta = view.playground.metadata
+        ref = Ref(kind=PLAYGROUND, namespace=meta.namespace or "", name=meta.name)
+        labels = default_labels(view.playground)
+        missing = {name: value for name, value in labels.items() if meta.labels.get(name) != value}
+        if missing:
+            yield SetLabels(ref=ref, labels=dict(missing))
+        foreign = view.aborted == _CONFLICT
+        service = None if foreign else snapshot.services.get(key)
+        status = _status(view, states.get(key) if service else None, service, now)
+        if status != view.playground.status:
+            yield SetStatus(ref=ref, uid=meta.uid, status=status)
+            yield from turn(ref, meta.uid, view.playground.status.conditions, status.conditions)
+
+
+def _status(
+    view: PlaygroundView, seen: Progress | None, service: Service | None, now: datetime
+) -> WorkloadStatus:
+    meta = view.playground.metadata
+    why = view.why or (seen.why if seen else None)
+    return WorkloadStatus(
+        observed_generation=meta.generation,
+        replicas=seen.placed if seen else 0,
+        ready_replicas=seen.ready if seen else 0,
+        ready=f"{seen.ready if seen else 0}/{view.playground.spec.replicas}",
+        selector=selector(service) if service else "",
+        flavor=_flavor(seen, service),
+        message=why.message if why else "",
+        conditions=_conditions(view, seen, now),
+    )
+
+
+def _flavor(seen: Progress | None, service: Service | None) -> str:
+    if seen is not None and seen.flavors:
+        return ",".join(seen.flavors)
+    return service.status.flavor if service else ""
+
+
+def _conditions(view: PlaygroundView, seen: Progress | None, now: datetime) -> Conditions:
+    """Return the conditions; a Service that serves keeps its Playground available."""
+    meta = view.playground.metadata
+    old, generation = view.playground.status.conditions, meta.generation
+    serves = seen is not None and seen.why is None
+    if view.aborted is not None:
+        why = None if serves else view.why
+        new = aborted_conditions(old, why, view.aborted, generation, now)
+    else:
+        new = playground_conditions(old, _judged(view, seen), generation, now)
+    elastic = view.playground.spec.elastic_config is not None
+    return scaling_conditions(new, is_elastic=elastic, generation=generation, now=now)
+
+
+def _judged(view: PlaygroundView, seen: Progress | None) -> Progress | Refusal:
+    if seen is not None and (seen.why is None or view.why is None):
+        return seen
+    return view.why or Refusal(reason="Pending", message="its Service is being made")

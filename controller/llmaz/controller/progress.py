@@ -1,0 +1,173 @@
+"""How far the replicas of one Service are, and in one sentence why it is not all the way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from llmaz.api.node import (
+    AssignedEngine,
+    EnginePhase,
+    EngineReport,
+    InferenceNode,
+    ModelPhase,
+    ModelReport,
+)
+from llmaz.api.service import Service
+from llmaz.controller.actions import Refusal
+from llmaz.controller.demand import Demand, engine_prefix
+from llmaz.controller.flavors import ANY
+from llmaz.controller.placement import Outcome, Placed, Seat, Unplaced
+from llmaz.controller.snapshot import ClusterSnapshot
+
+# What a user can do something about is told before what only takes time.
+_ORDER = (
+    "EngineFailed",
+    "FetchFailed",
+    "Unplaceable",
+    "NodeLost",
+    "EngineNotReady",
+    "FetchingModel",
+    "StartingEngine",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The replicas of one Service. `why` says what is missing, None when nothing is."""
+
+    wanted: int
+    placed: int
+    ready: int
+    flavors: tuple[str, ...]
+    why: Refusal | None
+
+
+def progress(
+    service: Service,
+    demand: Demand | Refusal,
+    outcomes: Mapping[str, Outcome],
+    seated: Mapping[str, Seat],
+    snapshot: ClusterSnapshot,
+    now: datetime,
+) -> Progress:
+    """Judge every replica of a Service by what its node's agent reports."""
+    wanted = service.spec.replicas
+    ids = [f"{engine_prefix(service)}{index}" for index in range(wanted)]
+    placed = [
+        id_ for id_ in ids if isinstance(outcomes.get(id_), Placed) or _kept(id_, demand, seated)
+    ]
+    waits: list[tuple[int, int, Refusal]] = []
+    for index, id_ in enumerate(ids):
+        why = _why_not_ready(demand, outcomes.get(id_), seated.get(id_), snapshot, now)
+        if why is not None:
+            rank = _ORDER.index(why.reason) if why.reason in _ORDER else -1
+            waits.append((rank, index, why))
+    return Progress(
+        wanted=wanted,
+        placed=len(placed),
+        ready=wanted - len(waits),
+        flavors=_flavors(ids, outcomes),
+        why=_worst(waits, wanted),
+    )
+
+
+def _kept(id_: str, demand: Demand | Refusal, seated: Mapping[str, Seat]) -> bool:
+    return isinstance(demand, Refusal) and id_ in seated
+
+
+def _flavors(ids: list[str], outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
+    used = (
+        outcome.option.flavor.name
+        for outcome in map(outcomes.get, ids)
+        if isinstance(outcome, Placed)
+    )
+    return tuple(sorted({name for name in used if name != ANY.name}))
+
+
+def _worst(waits: list[tuple[int, int, Refusal]], wanted: int) -> Refusal | None:
+    if wanted == 0:
+        return Refusal(reason="ScaledToZero", message="no replicas are asked for")
+    if not waits:
+        return None
+    _, index, why = min(waits, key=lambda wait: wait[:2])
+    if wanted == 1 or why.reason not in _ORDER:
+        return why
+    ready = wanted - len(waits)
+    return Refusal(
+        reason=why.reason,
+        message=f"{ready} of {wanted} replicas are ready; replica {index}: {why.message}",
+    )
+
+
+def _why_not_ready(
+    demand: Demand | Refusal,
+    outcome: Outcome | None,
+    seat: Seat | None,
+    snapshot: ClusterSnapshot,
+    now: datetime,
+) -> Refusal | None:
+    """Return what one replica waits for, or None when it is ready."""
+    if isinstance(outcome, Unplaced):
+        return Refusal(reason="Unplaceable", message="; ".join(outcome.reasons))
+    if seat is None:
+        if isinstance(demand, Refusal):
+            return demand
+        node = outcome.node if isinstance(outcome, Placed) else "its node"
+        return Refusal(reason="StartingEngine", message=f"is being assigned to {node}")
+    node_seen = snapshot.nodes[seat.node]
+    if not snapshot.is_fresh(seat.node, now):
+        return Refusal(reason="NodeLost", message=f"the agent of {seat.node} has not been heard of")
+    if seat.is_ready:
+        return None
+    report = report_of(seat.engine.id, node_seen)
+    if report is None or report.phase is EnginePhase.WAITING:
+        return _why_waiting(seat, node_seen, report)
+    return _why_unready(seat, report)
+
+
+def report_of(id_: str, node: InferenceNode) -> EngineReport | None:
+    """Return what a node's agent says of an engine."""
+    return next((report for report in node.status.engines or () if report.id == id_), None)
+
+
+def _why_unready(seat: Seat, report: EngineReport) -> Refusal:
+    said = ": ".join(part for part in (report.reason, report.message) if part)
+    match report.phase:
+        case EnginePhase.FAILED | EnginePhase.BACKOFF:
+            return Refusal(reason="EngineFailed", message=f"on {seat.node}: {said or 'it ended'}")
+        case EnginePhase.UNREADY:
+            words = said or "it does not answer as it should"
+            return Refusal(reason="EngineNotReady", message=f"on {seat.node}: {words}")
+        case _:
+            words = said or "the engine is starting"
+            return Refusal(reason="StartingEngine", message=f"on {seat.node}: {words}")
+
+
+def _why_waiting(seat: Seat, node: InferenceNode, report: EngineReport | None) -> Refusal:
+    """Say which weights an engine waits for, else what its agent says."""
+    reports = {model.name: model for model in node.status.models or ()}
+    for name in _model_names(seat.engine):
+        model = reports.get(name)
+        if model is not None and model.phase is not ModelPhase.READY:
+            return _why_fetching(seat.node, model)
+    words = report.message if report is not None and report.message else "waits for the agent"
+    return Refusal(reason="StartingEngine", message=f"on {seat.node}: {words}")
+
+
+def _why_fetching(node: str, model: ModelReport) -> Refusal:
+    if model.phase is ModelPhase.FAILED:
+        said = ": ".join(part for part in (model.reason, model.message) if part)
+        return Refusal(reason="FetchFailed", message=f"OpenModel {model.name} on {node}: {said}")
+    if model.bytes_done is None or not model.bytes_total:
+        words = "waits to be fetched" if model.phase is ModelPhase.PENDING else "is being fetched"
+        return Refusal(reason="FetchingModel", message=f"OpenModel {model.name} {words} to {node}")
+    percent = 100 * model.bytes_done // model.bytes_total
+    size = f"{model.bytes_total / 2**30:.1f} GiB"
+    return Refusal(
+        reason="FetchingModel",
+        message=f"OpenModel {model.name}: {percent} % of {size} fetched to {node}",
+    )
+
+
+def _model_names(engine: AssignedEngine) -> tuple[str, ...]:
+    return (engine.main_model, *((engine.draft_model,) if engine.draft_model else ()))

@@ -1,0 +1,190 @@
+"""Playground, OpenModels and BackendRuntime -> the inference Service that serves it, or a refusal.
+
+What depends on the flavor that a replica gets, TP and PP, stays a reference to a variable in the
+Service's arguments: replicas of one Service may run on different flavors.
+"""
+
+from collections.abc import Mapping
+
+from llmaz.api import names, template
+from llmaz.api.backendruntime import (
+    DEFAULT_CONFIG,
+    SPECULATIVE_DECODING,
+    BackendRuntimeSpec,
+    RecommendedConfig,
+)
+from llmaz.api.kinds import PLAYGROUND
+from llmaz.api.meta import ObjectMeta, OwnerReference
+from llmaz.api.openmodel import Flavor, OpenModel
+from llmaz.api.playground import Playground
+from llmaz.api.podtemplate import (
+    Container,
+    ContainerPort,
+    EmptyDir,
+    PodSpec,
+    PodTemplate,
+    Volume,
+    VolumeMount,
+)
+from llmaz.api.quantity import Quantity
+from llmaz.api.service import Service, ServiceSpec, WorkloadTemplate
+from llmaz.controller import sources
+from llmaz.controller.actions import Refusal
+from llmaz.controller.flavors import candidate_flavors
+from llmaz.controller.merging import merged_envs, merged_resources
+from llmaz.controller.snapshot import ClusterSnapshot
+
+SHARED_MEMORY = "dshm"
+SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108  # where every program looks for it
+_BY_FLAVOR = {"TP": f"$({names.TP})", "PP": f"$({names.PP})"}
+
+
+def missing_model(playground: Playground, models: Mapping[str, OpenModel]) -> str | None:
+    """Return the name of the first claimed OpenModel that does not exist."""
+    claimed = (ref.name for ref in playground.spec.claims.models)
+    return next((name for name in claimed if name not in models), None)
+
+
+def resolve(playground: Playground, snapshot: ClusterSnapshot) -> Service | Refusal:
+    """Return the Service for a Playground whose OpenModels exist."""
+    wanted = playground.spec.backend_runtime_config
+    runtime = snapshot.runtimes.get(wanted.backend_name)
+    if runtime is None:
+        return Refusal(
+            reason="RuntimeNotFound",
+            message=f"BackendRuntime {wanted.backend_name} does not exist",
+        )
+    config = _config(playground, runtime.spec)
+    if isinstance(config, Refusal):
+        return config
+    flavors = candidate_flavors(playground.spec.claims, snapshot.models)
+    if isinstance(flavors, Refusal):
+        return flavors
+    args = _arguments(playground, config, snapshot.models, flavors)
+    if isinstance(args, Refusal):
+        return args
+    return _service(playground, _pod(playground, runtime.spec, config, args))
+
+
+def _config(playground: Playground, runtime: BackendRuntimeSpec) -> RecommendedConfig | Refusal:
+    wanted = playground.spec.backend_runtime_config
+    automatic = SPECULATIVE_DECODING if playground.spec.claims.draft else DEFAULT_CONFIG
+    name = wanted.config_name or automatic
+    found = runtime.config(name)
+    if found is not None:
+        return found
+    if not runtime.recommended_configs and wanted.config_name is None:
+        return RecommendedConfig(resources=runtime.resources)
+    known = ", ".join(config.name for config in runtime.recommended_configs) or "none"
+    return Refusal(
+        reason="ConfigNotFound",
+        message=f"BackendRuntime {wanted.backend_name} has no recommendedConfig {name}; "
+        f"it has {known}",
+    )
+
+
+def _arguments(
+    playground: Playground,
+    config: RecommendedConfig,
+    models: Mapping[str, OpenModel],
+    flavors: tuple[Flavor, ...],
+) -> tuple[str, ...] | Refusal:
+    """Render the configuration's arguments and add the Playground's, which are literal."""
+    claims = playground.spec.claims
+    skip = names.SKIP_MODEL_LOADER in _skip(playground)
+    common = sources.placeholders(models[claims.main], models.get(claims.draft or ""), skip=skip)
+    for flavor in flavors:
+        mine = template.placeholders(model_name="", params=flavor.params)
+        known = common | {key: value for key, value in mine.items() if key in _BY_FLAVOR}
+        problem = template.render(config.args, known)
+        if isinstance(problem, template.UnknownPlaceholder):
+            return Refusal(
+                reason="InvalidTemplate",
+                message=f"recommendedConfig {config.name} of BackendRuntime "
+                f"{playground.spec.backend_runtime_config.backend_name}, flavor {flavor.name}: "
+                f"{problem}",
+            )
+    rendered = template.render(config.args, common | _BY_FLAVOR)
+    assert not isinstance(rendered, template.UnknownPlaceholder)  # the loop has seen each of them
+    return (*rendered, *playground.spec.backend_runtime_config.args)
+
+
+def _pod(
+    playground: Playground,
+    runtime: BackendRuntimeSpec,
+    config: RecommendedConfig,
+    args: tuple[str, ...],
+) -> PodSpec:
+    wanted = playground.spec.backend_runtime_config
+    command = runtime.process.command if runtime.process else ()
+    shared_memory = wanted.shared_memory_size or config.shared_memory_size
+    container = Container(
+        name=names.MODEL_RUNNER,
+        image=f"{runtime.image}:{wanted.version or runtime.version}",
+        command=command or runtime.command,
+        args=args,
+        env=merged_envs(runtime.envs, wanted.envs),
+        ports=(ContainerPort(name="http", container_port=names.ENGINE_PORT),),
+        resources=merged_resources(config.resources, wanted.resources),
+        volume_mounts=_mounts(shared_memory),
+        startup_probe=runtime.startup_probe,
+        liveness_probe=runtime.liveness_probe,
+        readiness_probe=runtime.readiness_probe,
+        lifecycle=runtime.lifecycle,
+    )
+    return PodSpec(
+        containers=(container,),
+        volumes=_volumes(shared_memory),
+        termination_grace_period_seconds=names.TERMINATION_GRACE_SECONDS,
+    )
+
+
+def _mounts(shared_memory: Quantity | None) -> tuple[VolumeMount, ...]:
+    if shared_memory is None:
+        return ()
+    return (VolumeMount(name=SHARED_MEMORY, mount_path=SHARED_MEMORY_PATH),)
+
+
+def _volumes(shared_memory: Quantity | None) -> tuple[Volume, ...]:
+    if shared_memory is None:
+        return ()
+    return (
+        Volume(name=SHARED_MEMORY, empty_dir=EmptyDir(medium="Memory", size_limit=shared_memory)),
+    )
+
+
+def _service(playground: Playground, pod: PodSpec) -> Service:
+    meta = playground.metadata
+    owner = OwnerReference(
+        api_version=PLAYGROUND.api_version,
+        kind=PLAYGROUND.kind,
+        name=meta.name,
+        uid=meta.uid,
+        controller=True,
+        block_owner_deletion=True,
+    )
+    return Service(
+        metadata=ObjectMeta(
+            name=meta.name,
+            namespace=meta.namespace,
+            labels={
+                names.MODEL_NAME: playground.spec.claims.main,
+                names.PLAYGROUND_NAME: meta.name,
+            },
+            annotations=_skip(playground)
+            | {names.RUNTIME_NAME: playground.spec.backend_runtime_config.backend_name},
+            owner_references=(owner,),
+        ),
+        spec=ServiceSpec(
+            model_claims=playground.spec.claims,
+            replicas=playground.spec.replicas,
+            workload_template=WorkloadTemplate(worker_template=PodTemplate(spec=pod)),
+        ),
+    )
+
+
+def _skip(playground: Playground) -> dict[str, str]:
+    """Return the annotation that leaves loading to the engine, where the Playground has it."""
+    if playground.metadata.annotations.get(names.SKIP_MODEL_LOADER) != "true":
+        return {}
+    return {names.SKIP_MODEL_LOADER: "true"}

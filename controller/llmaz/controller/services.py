@@ -1,0 +1,45 @@
+"""What the controller writes into an inference Service's status."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from llmaz.api.kinds import CORE_SERVICE, SERVICE
+from llmaz.api.service import Service
+from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.actions import RecordEvent, Refusal, SetStatus
+from llmaz.controller.conditions import service_conditions
+from llmaz.controller.demand import Demand
+from llmaz.controller.endpoints import load_balancer, selector
+from llmaz.controller.events import turn
+from llmaz.controller.progress import Progress
+from llmaz.controller.snapshot import ClusterSnapshot, Ref
+
+
+def report_service(
+    service: Service,
+    demand: Demand | Refusal,
+    seen: Progress,
+    snapshot: ClusterSnapshot,
+    now: datetime,
+) -> Iterator[SetStatus | RecordEvent]:
+    """Yield the write of a Service's status where it differs, and the event of a turn."""
+    meta = service.metadata
+    ref = Ref(kind=SERVICE, namespace=meta.namespace or "", name=meta.name)
+    core = Ref(kind=CORE_SERVICE, namespace=ref.namespace, name=load_balancer(service))
+    refused = snapshot.refused.get(core)
+    message = refused or (seen.why.message if seen.why else "")
+    status = WorkloadStatus(
+        observed_generation=meta.generation,
+        replicas=seen.placed,
+        ready_replicas=seen.ready,
+        ready=f"{seen.ready}/{seen.wanted}",
+        selector=selector(service),
+        # Without a demand nothing is known of flavors: what was said of the same engines stays.
+        flavor=service.status.flavor if isinstance(demand, Refusal) else ",".join(seen.flavors),
+        message=message,
+        conditions=service_conditions(service.status.conditions, seen, meta.generation, now),
+    )
+    if status == service.status:
+        return
+    yield SetStatus(ref=ref, uid=meta.uid, status=status)
+    yield from turn(ref, meta.uid, service.status.conditions, status.conditions)

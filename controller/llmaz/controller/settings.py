@@ -1,0 +1,64 @@
+"""What the controller is told at its start: one frozen value, read once, in `__main__`."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+DEFAULT_LISTEN = "127.0.0.1:9401"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that the command line and the environment decide."""
+
+    kubeconfig: Path | None
+    identity: str  # who holds the Lease; a controller that comes back takes its own at once
+    listen_host: str
+    listen_port: int
+    lifeline: bool
+    log_format: Literal["text", "json"]
+
+
+def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) -> Settings:
+    """Read the command line; a mistake in it ends the process with the usage and exit code 2.
+
+    `identity` is the default for this process.
+    """
+    parser = argparse.ArgumentParser(
+        prog="llmaz-controller",
+        description="Maps Playgrounds to nodes and reports back.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    kubeconfig = environ.get("KUBECONFIG")
+    parser.add_argument(
+        "--kubeconfig",
+        type=Path,
+        default=Path(kubeconfig) if kubeconfig else None,
+        help="without it, the service account of the pod is used",
+    )
+    parser.add_argument(
+        "--identity", default=identity, help="name of this controller in the leader's Lease"
+    )
+    parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
+    given = parser.parse_args(argv)
+    host, port = given.listen
+    return Settings(
+        kubeconfig=given.kubeconfig,
+        identity=given.identity,
+        listen_host=host,
+        listen_port=port,
+        lifeline=given.lifeline,
+        log_format=given.log_format,
+    )
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)

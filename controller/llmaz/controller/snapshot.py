@@ -1,0 +1,60 @@
+"""ClusterSnapshot: everything that one decision may see, read at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from llmaz.api.backendruntime import BackendRuntime
+from llmaz.api.kinds import Kind
+from llmaz.api.manifest import Manifest
+from llmaz.api.node import InferenceNode
+from llmaz.api.openmodel import OpenModel
+from llmaz.api.playground import Playground
+from llmaz.api.service import Service
+
+Key: TypeAlias = tuple[str, str]  # namespace, name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """Which object: its kind, namespace ("" where the kind has none) and name."""
+
+    kind: Kind
+    namespace: str = ""
+    name: str
+
+    @property
+    def key(self) -> Key:
+        return self.namespace, self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeNode:
+    """The part of a core Node that decides what may run there."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    unschedulable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSnapshot:
+    """The cluster as last seen. What can't be read is in `unreadable`, and nowhere else."""
+
+    models: Mapping[str, OpenModel] = field(default_factory=dict)
+    runtimes: Mapping[str, BackendRuntime] = field(default_factory=dict)
+    playgrounds: Mapping[Key, Playground] = field(default_factory=dict)
+    services: Mapping[Key, Service] = field(default_factory=dict)
+    nodes: Mapping[str, InferenceNode] = field(default_factory=dict)
+    kube_nodes: Mapping[str, KubeNode] = field(default_factory=dict)
+    leases: Mapping[str, datetime] = field(default_factory=dict)  # node -> until when it is fresh
+    manifests: Mapping[Ref, Manifest] = field(default_factory=dict)  # of what the controller makes
+    unreadable: Mapping[Ref, str] = field(default_factory=dict)
+    refused: Mapping[Ref, str] = field(default_factory=dict)  # writes that the server refused
+
+    def is_fresh(self, node: str, now: datetime) -> bool:
+        """Tell whether the node's agent renewed its Lease in time."""
+        until = self.leases.get(node)
+        return until is not None and now < until

@@ -1,0 +1,71 @@
+"""What an engine is told of its models: the name it lists, where the weights lie, and credentials.
+
+Weights come from the agent's cache, unless the engine loads them itself: always with Ollama, else
+where the annotation llmaz.io/skip-model-loader says so.
+"""
+
+from llmaz.api import names, template
+from llmaz.api.openmodel import OpenModel
+from llmaz.api.pod import EnvVar, EnvVarSource, KeySelector
+from llmaz.api.source import ModelSource
+
+_OLLAMA = "ollama://"
+_HOST = "host://"
+
+
+def served_name(model: OpenModel) -> str:
+    """Return the name under which the engine lists the model."""
+    uri = _uri(model.spec.source)
+    return uri[len(_OLLAMA) :] if uri.lower().startswith(_OLLAMA) else model.metadata.name
+
+
+def is_loaded_by_engine(model: OpenModel, *, skip: bool) -> bool:
+    """Tell whether the agent has nothing to fetch for this model."""
+    return skip or _uri(model.spec.source).lower().startswith(_OLLAMA)
+
+
+def placeholders(model: OpenModel, draft: OpenModel | None, *, skip: bool) -> dict[str, str]:
+    """Return what the placeholders stand for that do not depend on a flavor."""
+    values = template.placeholders(model_name=served_name(model), draft=draft is not None)
+    if is_loaded_by_engine(model, skip=skip):
+        values["ModelPath"] = _location(model.spec.source)
+    if draft is not None and is_loaded_by_engine(draft, skip=skip):
+        values["DraftModelPath"] = _location(draft.spec.source)
+    return values
+
+
+def credentials(model: OpenModel, *, skip: bool) -> tuple[EnvVar, ...]:
+    """Return the variables with which an engine that loads the weights itself may do so."""
+    if not skip:
+        return ()
+    scheme = _uri(model.spec.source).partition("://")[0].lower()
+    if model.spec.source.model_hub is not None:
+        return (
+            _secret("HUGGING_FACE_HUB_TOKEN", names.MODELHUB_SECRET, names.HF_TOKEN),
+            _secret(names.HF_TOKEN, names.MODELHUB_SECRET, names.HF_TOKEN),
+        )
+    if scheme in ("s3", "gcs", "gs"):
+        keys, secret = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), names.AWS_SECRET
+    elif scheme == "oss":
+        keys, secret = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET"), names.OSS_SECRET
+    else:
+        return ()
+    return tuple(_secret(key, secret, key) for key in keys)
+
+
+def _uri(source: ModelSource) -> str:
+    """Return the URI in force: a hub's repository wins over it."""
+    return source.uri if source.uri and source.model_hub is None else ""
+
+
+def _location(source: ModelSource) -> str:
+    """Return what an engine that loads by itself is given in place of a path."""
+    if source.model_hub is not None:
+        return source.model_hub.model_id
+    uri = _uri(source)
+    return uri[len(_HOST) :] if uri.lower().startswith(_HOST) else uri
+
+
+def _secret(variable: str, secret: str, key: str) -> EnvVar:
+    selector = KeySelector(name=secret, key=key, optional=True)
+    return EnvVar(name=variable, value_from=EnvVarSource(secret_key_ref=selector))
