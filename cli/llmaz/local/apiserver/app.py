@@ -43,7 +43,7 @@ class Api:
     async def answer(self, http: web.Request) -> web.StreamResponse:
         """Answer one request; whatever goes wrong becomes a Status."""
         begun = time.monotonic()
-        query = dict(reversed(http.query.items()))
+        query = {key: http.query[key] for key in http.query}
         wanted = route(http.method, http.path, query)
         verb = wanted.verb if wanted else http.method.lower()
         resource = wanted.plural if wanted else ""

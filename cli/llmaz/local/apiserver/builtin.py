@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from llmaz.local.apiserver import builtinrules as rules
 from llmaz.local.apiserver import definitions, events
-from llmaz.local.apiserver.fields import SCHEMAS
 from llmaz.local.apiserver.resource import ALL_VERBS, Resource, Rules
 from llmaz.local.apiserver.reviews import review_resources
 from llmaz.local.apiserver.services import service_rules
 from llmaz.local.apiserver.store import Store
+from llmaz.local.objects.builtin import SCHEMAS
 
 _NO_COLLECTION = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 
@@ -33,7 +33,7 @@ def builtin_resources(store: Store) -> list[Resource]:
             _core("Node", "nodes", "no", namespaced=False),
             has_status=True,
             selectable=("spec.unschedulable",),
-            rules=Rules(prepare=rules.node),
+            rules=Rules(defaults=rules.allocatable),
         ),
         replace(
             _core("Pod", "pods", "po"),

@@ -8,19 +8,6 @@ from llmaz.local.apiserver.metadata import meta
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.values import Json, Object
 
-_NODE_INFO = (
-    "architecture",
-    "bootID",
-    "containerRuntimeVersion",
-    "kernelVersion",
-    "kubeProxyVersion",
-    "kubeletVersion",
-    "machineID",
-    "operatingSystem",
-    "osImage",
-    "systemUUID",
-)
-
 
 def member(obj: Object, key: str) -> Object:
     """Return an object inside an object, empty if it is not there."""
@@ -41,14 +28,13 @@ def namespace(obj: Object, old: Object | None) -> Object:
     return obj | {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
 
 
-def node(obj: Object, _old: Object | None) -> Object:
-    """A node shows every field of its machine, and may allocate what it has."""
+def allocatable(obj: Object) -> Object:
+    """A node may allocate all it has, unless it says less."""
     status = member(obj, "status")
-    info = dict.fromkeys(_NODE_INFO, "") | member(status, "nodeInfo")
-    status = {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}} | status | {"nodeInfo": info}
-    if status.get("capacity"):
-        status["allocatable"] = member(status, "capacity") | member(status, "allocatable")
-    return obj | {"spec": member(obj, "spec"), "status": status}
+    if not status.get("capacity"):
+        return obj
+    every = member(status, "capacity") | member(status, "allocatable")
+    return obj | {"status": status | {"allocatable": every}}
 
 
 def pod(obj: Object, old: Object | None) -> Object:

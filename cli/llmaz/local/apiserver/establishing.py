@@ -2,8 +2,8 @@
 
 from llmaz.local.apiserver import definitions
 from llmaz.local.apiserver.context import Context
-from llmaz.local.apiserver.fields import track_update
 from llmaz.local.apiserver.metadata import meta
+from llmaz.local.objects.apply import track_update
 from llmaz.local.objects.values import Object
 
 

@@ -1,12 +1,13 @@
 """Requests for objects: from a route to the function that answers it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from llmaz.local.apiserver import definitions, deletion, reading, reviews, status
 from llmaz.local.apiserver.bodies import read_object, read_options
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.deletion import options_of
+from llmaz.local.apiserver.discovery import subresources
 from llmaz.local.apiserver.establishing import settle
 from llmaz.local.apiserver.forms import Render, as_served, list_head, render_for
 from llmaz.local.apiserver.metadata import meta
@@ -64,23 +65,18 @@ def _exists(resource: Resource, route: Route) -> bool:
         return False
     if not resource.namespaced and route.namespace and route.plural != "namespaces":
         return False
-    match route.subresource:
-        case "":
-            return True
-        case "status":
-            return resource.has_status
-        case "scale":
-            return resource.scale is not None
-        case "finalize":
-            return resource.storage == "namespaces"
-    return False
+    return route.subresource in dict(_verbs(resource))
+
+
+def _verbs(resource: Resource) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield each subresource, the empty one first, with its verbs."""
+    yield "", resource.verbs
+    for name, _, verbs in subresources(resource):
+        yield name, verbs
 
 
 def _require_verb(resource: Resource, route: Route) -> None:
-    if route.subresource:
-        allowed = ("update",) if route.subresource == "finalize" else ("get", "patch", "update")
-    else:
-        allowed = resource.verbs
+    allowed = dict(_verbs(resource))[route.subresource]
     on_collection = route.verb in ("create", "list", "deletecollection")
     named = bool(route.name)
     misplaced = route.verb != "watch" and on_collection == named

@@ -3,10 +3,10 @@
 from llmaz.local.apiserver import status
 from llmaz.local.apiserver.bodies import media_type, read_patch
 from llmaz.local.apiserver.context import Context
-from llmaz.local.apiserver.fields import ApplyConflict, ApplyError, server_side_apply
 from llmaz.local.apiserver.metadata import meta, with_meta
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.writing import Write, Written, create, update
+from llmaz.local.objects.apply import ApplyConflict, ApplyError, server_side_apply
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.patches import PatchError, json_patch, merge_patch, strategic_patch
 from llmaz.local.objects.values import Json, Object
@@ -15,14 +15,14 @@ JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+_CUSTOM = [JSON_PATCH, MERGE, APPLY]
+_BUILTIN = [JSON_PATCH, MERGE, STRATEGIC, APPLY]
 
 
 async def patch(context: Context, write: Write, request: Request) -> tuple[int, Written]:
     """Change an object by the patch in the request's body; an apply may create it."""
     kind = media_type(request.content_type)
-    accepted = (JSON_PATCH, MERGE, APPLY)
-    if not write.resource.custom:
-        accepted = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+    accepted = _CUSTOM if write.resource.custom else _BUILTIN
     if kind not in accepted:
         raise status.unsupported_media_type(accepted)
     content = read_patch(request.body, kind)

@@ -36,7 +36,7 @@ def service_rules(store: Store) -> Rules:
 
 def with_defaults(obj: Object) -> Object:
     """Return a Service with what it leaves to the server's choice."""
-    spec = {"type": "ClusterIP", "sessionAffinity": "None"} | member(obj, "spec")
+    spec: Object = {"type": "ClusterIP", "sessionAffinity": "None"} | member(obj, "spec")
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
     if spec.get("ports"):
@@ -47,7 +47,7 @@ def with_defaults(obj: Object) -> Object:
 def prepared(obj: Object, old: Object | None, used: Callable[[], set[str]]) -> Object:
     """Return a Service with its cluster IP, which it keeps for life, and the families of addresses."""
     spec, before = dict(member(obj, "spec")), member(old or {}, "spec")
-    status = {"loadBalancer": {}} | (member(obj, "status") if old else {})
+    status: Object = {"loadBalancer": {}} | (member(obj, "status") if old else {})
     if spec["type"] == "ExternalName":
         return obj | {"status": status}
     for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):

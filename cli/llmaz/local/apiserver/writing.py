@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from llmaz.local.apiserver import status
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.deletion import released
-from llmaz.local.apiserver.fields import track_update
 from llmaz.local.apiserver.forms import as_served
 from llmaz.local.apiserver.metadata import for_creation, for_update, meta, meta_errors, with_meta
 from llmaz.local.apiserver.metatypes import require_metadata
 from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.scaling import scale_errors
+from llmaz.local.objects.apply import track_update
 from llmaz.local.objects.defaulting import defaulted
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.pruning import pruned
@@ -238,6 +238,13 @@ def _require_valid(write: Write, obj: Object, old: Object | None) -> None:
         metadata=meta_errors(resource, obj, old),
         scale=scale_errors(resource, obj),
     )
+    mistyped = [error for error in errors if error.kind == "typeInvalid"]
+    if mistyped and not resource.custom:
+        # The real server reads built-in kinds into typed records: this is no object of the kind.
+        raise status.bad_request(
+            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+            f"{resource.kind}: {mistyped[0].message()}"
+        )
     errors += resource.rules.check(obj, old)
     if errors:
         name = meta(obj).get("name", "")
