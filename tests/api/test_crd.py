@@ -13,6 +13,7 @@ from llmaz.api.rules import RULES
 from llmaz.api.schema import descriptions
 from llmaz.local.objects.schema import structural_errors
 from support.judges import definition_of, schema_of
+from support.manifests import part
 
 kinds = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.kind)
 
@@ -20,13 +21,18 @@ kinds = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.kind)
 def nodes(schema: Manifest, path: str = "") -> Iterator[tuple[str, Manifest]]:
     """Yield every schema within a schema, with its path."""
     yield path, schema
-    properties = schema.get("properties")
-    for key, value in properties.items() if isinstance(properties, dict) else ():
-        assert isinstance(value, dict)
-        yield from nodes(value, f"{path}.{key}")
+    for key in part(schema, "properties") if "properties" in schema else ():
+        yield from nodes(part(schema, "properties", key), f"{path}.{key}")
     for key in ("items", "additionalProperties"):
         if isinstance(inner := schema.get(key), dict):
             yield from nodes(inner, f"{path}[]")
+
+
+def listed(schema: Manifest, key: str) -> list[Json]:
+    """Return the list at a key; an empty one where there is none."""
+    found = schema.get(key, [])
+    assert isinstance(found, list)
+    return found
 
 
 @kinds
@@ -36,23 +42,18 @@ def test_the_file_in_the_chart_is_what_the_types_give(kind: Kind) -> None:
 
 @kinds
 def test_every_field_of_the_types_is_in_the_schema_and_no_other(kind: Kind) -> None:
-    def compare(cls: type, schema: Json) -> None:
-        assert isinstance(schema, dict)
-        properties = schema["properties"]
-        assert isinstance(properties, dict)
+    def compare(cls: type, schema: Manifest) -> None:
         keys = {key_of(field) for field in dataclasses.fields(cls)}
         older = {field.metadata.get("formerly") for field in dataclasses.fields(cls)} - {None}
-        assert set(properties) == keys | older
+        assert set(part(schema, "properties")) == keys | older
 
     schema = schema_of(kind)
     compare(CLASSES[kind], schema)
     types = {field.name: field.type for field in dataclasses.fields(CLASSES[kind])}
-    properties = schema["properties"]
-    assert isinstance(properties, dict)
-    for part in ("spec", "status"):
-        cls = types[part]
+    for name in ("spec", "status"):
+        cls = types[name]
         assert isinstance(cls, type)
-        compare(cls, properties[part])
+        compare(cls, part(schema, "properties", name))
 
 
 @kinds
@@ -86,10 +87,10 @@ def test_lists_that_rules_walk_are_bounded_so_that_the_rules_have_a_price(kind: 
 @kinds
 def test_rules_of_a_list_map_have_the_key_in_every_item(kind: Kind) -> None:
     for path, schema in nodes(schema_of(kind)):
-        for key in schema.get("x-kubernetes-list-map-keys", ()):  # type: ignore[union-attr]
-            items = schema["items"]
-            assert isinstance(items, dict)
-            assert key in items.get("required", []) or "default" in items["properties"][key], path  # type: ignore[operator,index,call-overload]
+        for key in listed(schema, "x-kubernetes-list-map-keys"):
+            items = part(schema, "items")
+            is_written = "default" in part(items, "properties", str(key))
+            assert is_written or key in listed(items, "required"), path
 
 
 def test_every_rule_stands_in_a_crd() -> None:
@@ -97,7 +98,8 @@ def test_every_rule_stands_in_a_crd() -> None:
         (rule["rule"], rule["message"])
         for kind in CLASSES
         for _, schema in nodes(schema_of(kind))
-        for rule in schema.get("x-kubernetes-validations", ())  # type: ignore[union-attr]
+        for rule in listed(schema, "x-kubernetes-validations")
+        if isinstance(rule, dict)
     }
     assert {(rule.cel, rule.message) for rule in RULES} <= written
 
@@ -144,8 +146,7 @@ def test_columns(short: str, narrow: str) -> None:
 
 @kinds
 def test_nothing_in_a_status_has_a_default(kind: Kind) -> None:
-    status = schema_of(kind)["properties"]["status"]  # type: ignore[index,call-overload]
-    assert isinstance(status, dict)
+    status = part(schema_of(kind), "properties", "status")
     assert [path for path, schema in nodes(status) if "default" in schema] == []
 
 

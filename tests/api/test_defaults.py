@@ -15,7 +15,15 @@ from llmaz.api.playground import Playground
 from llmaz.api.service import RollingUpdate, Service
 from llmaz.api.source import Hub
 from support import judges
-from support.manifests import claims, documents, model_of_hub, open_model, playground, published
+from support.manifests import (
+    claims,
+    documents,
+    model_of_hub,
+    open_model,
+    part,
+    playground,
+    published,
+)
 from support.manifests import service as service_manifest
 
 
@@ -85,9 +93,7 @@ def test_a_service_rolls_out_one_by_one_and_restarts_groups_whole(prepared: Prep
 
 
 def test_an_api_server_writes_the_whole_rollout_strategy() -> None:
-    spec = judges.crd(service_manifest()).object["spec"]
-    assert isinstance(spec, dict)
-    assert spec["rolloutStrategy"] == {
+    assert part(judges.crd(service_manifest()).object, "spec", "rolloutStrategy") == {
         "type": "RollingUpdate",
         "rollingUpdateConfiguration": {"maxUnavailable": 1, "maxSurge": 0},
     }

@@ -7,7 +7,7 @@ from llmaz.api.manifest import Manifest, ManifestError, decode, encode
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.quantity import Quantity
-from support.manifests import PUBLISHED, backend_runtime, documents, open_model, playground
+from support.manifests import PUBLISHED, backend_runtime, documents, open_model, part, playground
 
 (VLLM_0_1_0,) = documents(PUBLISHED / "seeds" / "seed000-backendruntime-vllm-v0.1.0.yaml")
 
@@ -33,7 +33,8 @@ def test_a_runtimes_commands_args_and_flags_are_its_command_and_configurations()
 
 def test_resources_and_triggers_said_once_hold_for_every_configuration() -> None:
     trigger: Manifest = {"name": "cpu", "hpa": {"metrics": [{"type": "Resource"}]}}
-    manifest = VLLM_0_1_0 | {"spec": {**VLLM_0_1_0["spec"], "scaleTriggers": [trigger]}}  # type: ignore[dict-item]  # an object
+    spec = part(VLLM_0_1_0, "spec") | {"scaleTriggers": [trigger]}
+    manifest = VLLM_0_1_0 | {"spec": spec}
     config = decode(BackendRuntime, manifest).spec.config("speculative-decoding")
     assert config is not None
     assert config.resources is not None
@@ -58,19 +59,17 @@ def test_a_runtime_has_no_configuration_of_an_unknown_name() -> None:
 
 
 def test_a_playgrounds_args_may_name_the_configuration_that_they_add_to() -> None:
-    older = {"name": "sglang", "args": {"name": "mine", "flags": ["--fast"]}}
-    newer = {"backendName": "sglang", "configName": "mine", "args": ["--fast"]}
+    older: Manifest = {"name": "sglang", "args": {"name": "mine", "flags": ["--fast"]}}
+    newer: Manifest = {"backendName": "sglang", "configName": "mine", "args": ["--fast"]}
     assert decode(Playground, playground(backendRuntimeConfig=older)) == decode(
         Playground,
-        playground(backendRuntimeConfig=newer),  # type: ignore[arg-type]  # lists of text are JSON
+        playground(backendRuntimeConfig=newer),
     )
 
 
 def test_what_is_written_is_in_the_later_dialect() -> None:
     written = encode(decode(BackendRuntime, VLLM_0_1_0))
-    assert isinstance(written, dict)
-    assert isinstance(written["spec"], dict)
-    assert {"commands", "args"}.isdisjoint(written["spec"])
+    assert {"commands", "args"}.isdisjoint(part(written, "spec"))
 
 
 @pytest.mark.parametrize(
