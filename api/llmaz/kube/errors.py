@@ -55,6 +55,9 @@ _BY_STATUS: dict[int, type[KubeError]] = {
     422: Invalid,
 }
 
+# How a kube-apiserver answers server-side apply of a field that no schema has: with a 500.
+_NOT_IN_SCHEMA = "failed to create typed patch object"
+
 
 def from_answer(
     request: str, status: int, body: Json, *, retry_after_seconds: float | None = None
@@ -63,6 +66,8 @@ def from_answer(
     said = body if isinstance(body, dict) else {}
     words = said.get("message") or f"the server answered {status}"
     kind = _BY_STATUS.get(status, Unavailable)
+    if status == 500 and str(words).startswith(_NOT_IN_SCHEMA):
+        kind = Invalid
     if status == 409 and said.get("reason") == "AlreadyExists":
         kind = AlreadyExists
     return kind(f"{request}: {words}", retry_after_seconds=retry_after_seconds)

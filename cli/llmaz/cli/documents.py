@@ -58,9 +58,15 @@ def _parse(text: str, where: str) -> list[object]:
     try:
         found = [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise CliError(f"{where} is not YAML: {problem}") from None
+        raise CliError(f"{where} is not YAML: {_problem(error)}") from None
     return [item for document in found for item in _items(document)]
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 def _items(document: object) -> list[object]:
