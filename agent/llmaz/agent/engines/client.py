@@ -149,7 +149,6 @@ class ShimClient:
         self._listening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._listening
-        self._writer.close()
 
     async def _listen(self) -> None:
         try:
@@ -159,6 +158,7 @@ class ShimClient:
             pass
         finally:
             self.lost.set()
+            self._writer.close()
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(ShimLost("the shim is gone"))

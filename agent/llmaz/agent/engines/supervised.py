@@ -89,13 +89,7 @@ class Supervised:
         """Find its shim and go on with what it has; a dead one's successor ends what it left."""
         async with self._turn:
             while self._client is None and not self._forgotten:
-                try:
-                    self._client = await ShimClient.connect(self._directory, self._on_change)
-                except (OSError, TimeoutError, EngineError):
-                    if shim_lives(self._directory):
-                        await asyncio.sleep(_RECONNECT_SECONDS)
-                    else:
-                        self._client = await self._launch()
+                self._client = await self._found() or await self._replaced()
             await self._settle()
         if self.record.stopping is not None and isinstance(self._process(), Running):
             self._begin(self._finish_stop(self.record.stopping))
@@ -124,6 +118,8 @@ class Supervised:
             finally:
                 self._launching = False
                 self._changed()
+        if self._client is None:
+            self.begin_attach()
         self._watch()
 
     async def stop(self, reason: str, *, within: float | None = None) -> None:
@@ -182,6 +178,23 @@ class Supervised:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._client is not None:
             await self._client.close()
+
+    async def _found(self) -> ShimClient | None:
+        """Connect to the shim that is there; None when it does not answer or there is none."""
+        try:
+            return await ShimClient.connect(self._directory, self._on_change)
+        except (OSError, TimeoutError, EngineError):
+            return None
+
+    async def _replaced(self) -> ShimClient | None:
+        """Start a new shim where none lives; None, after a while, when one lives or none starts."""
+        if not shim_lives(self._directory):
+            try:
+                return await self._launch()
+            except (OSError, TimeoutError, EngineError) as error:
+                logger.warning("engine %s: %s", self.id, error)
+        await asyncio.sleep(_RECONNECT_SECONDS)
+        return None
 
     async def _launch(self) -> ShimClient:
         self._tools.effects.announce("launch the shim")

@@ -1,0 +1,226 @@
+"""Engines as real processes under real shims: start, adopt, watch, stop."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+from llmaz.agent.engines import stop_all
+from llmaz.agent.engines.liveness import Patience
+from llmaz.agent.engines.state import StartEngine
+from llmaz.api.node import EnginePhase
+from llmaz.api.pod import EnvVar, EnvVarSource, Exec, KeySelector, Lifecycle, LifecycleHandler
+from support.engines import QUICK, Node, assigned, engines
+from support.shims import is_running, kill_shim, wait_until
+
+ID = "default/fake-0"
+
+
+def log(state_dir: Path) -> str:
+    return (state_dir / "engines" / "default_fake-0" / "engine.log").read_text()
+
+
+async def test_an_engine_becomes_ready_and_is_gone_when_it_is_assigned_no_more(
+    state_dir: Path,
+) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        report = await node.until_phase(EnginePhase.READY)
+        assert report.pid is not None
+        assert report.port is not None
+        assert report.log == str(state_dir / "engines/default_fake-0/engine.log")
+        node.assigned = ()
+        await node.until_gone()
+        assert not is_running(report.pid)
+        assert list((state_dir / "engines").iterdir()) == []
+
+
+async def test_an_agent_that_comes_back_restarts_nothing(state_dir: Path) -> None:
+    wanted = tuple(assigned(f"fake-{number}") for number in range(3))
+    ids = [engine.id for engine in wanted]
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = wanted
+        await node.until_phase(EnginePhase.READY, *ids)
+        before = {id_: node.reports[id_].pid for id_ in ids}
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = wanted
+        await node.step()
+        first_look = {id_: report.phase for id_, report in node.reports.items()}
+        await node.until_phase(EnginePhase.READY, *ids)
+        assert {id_: node.reports[id_].pid for id_ in ids} == before
+        assert node.actions == []
+        assert EnginePhase.WAITING not in first_look.values()
+
+
+async def test_no_known_assignment_stops_nothing(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        await node.until_phase(EnginePhase.READY)
+        node.assigned = None
+        await node.step()
+        assert len(node.actions) == 1
+        assert node.reports[ID].phase is EnginePhase.READY
+
+
+async def test_a_death_is_seen_at_once_and_the_engine_comes_back(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        report = await node.until_phase(EnginePhase.READY)
+        assert report.pid is not None
+        os.kill(report.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        backoff = await node.until_phase(EnginePhase.BACKOFF)
+        unready = next(at for at, _, phase in reversed(node.history) if phase is not report.phase)
+        assert unready - killed < 1.0
+        assert backoff.reason == "KilledBySignal"
+        again = await node.until_phase(EnginePhase.READY)
+        assert (again.restarts, again.port) == (1, report.port)
+
+
+async def test_an_engine_whose_shim_is_killed_is_ended_and_started_anew(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        pids_file = state_dir / "pids"
+        switches = ("--setsid", "1", "--double-fork", "1", "--pids-file", str(pids_file))
+        node.assigned = (assigned("fake-0", *switches),)
+        await node.until_phase(EnginePhase.READY)
+        pids = json.loads(pids_file.read_text())
+        kill_shim(state_dir / "engines" / "default_fake-0")
+        await node.until_phase(EnginePhase.BACKOFF)
+        assert [pid for pid in pids if is_running(pid)] == []
+        await node.until_phase(EnginePhase.READY)
+
+
+async def test_a_changed_assignment_replaces_the_engine(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        before = await node.until_phase(EnginePhase.READY)
+        node.assigned = (assigned("fake-0", "--token-seconds", "0.001"),)
+        await node.until_phase(EnginePhase.STOPPING)
+        after = await node.until_phase(EnginePhase.READY)
+        assert after.fingerprint != before.fingerprint
+        assert (after.pid == before.pid, after.restarts) == (False, 0)
+
+
+async def test_a_missing_program_is_named(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(command=("no-such-engine",)),)
+        report = await node.until_phase(EnginePhase.BACKOFF)
+        assert report.reason == "ExecutableNotFound"
+        assert report.message.startswith("no-such-engine: no such program on this node")
+
+
+async def test_bad_arguments_are_not_tried_again(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned("fake-0", "--no-such-switch"),)
+        report = await node.until_phase(EnginePhase.FAILED)
+        assert report.reason == "BadArguments"
+        assert "--no-such-switch" in report.message
+        await node.step()
+        assert [type(action) for action in node.actions] == [StartEngine]
+
+
+async def test_a_wrong_model_never_becomes_ready(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned("fake-0", "--list-model", "other"),)
+        await node.until(lambda: "lists" in node.reports[ID].message, "the wrong model is told")
+        assert node.reports[ID].message == "/v1/models lists other, not fake"
+        assert node.reports[ID].phase is EnginePhase.STARTING
+
+
+async def test_an_engine_that_lists_the_path_of_its_weights_becomes_ready(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned("fake-0", "--list-model", "/models/fake"),)
+        await node.until_phase(EnginePhase.READY)
+
+
+async def test_a_hang_with_a_healthy_health_is_found_and_ended(state_dir: Path) -> None:
+    patience = Patience(
+        drain_seconds=0.05,
+        watch_seconds=0.05,
+        idle_seconds=0.3,
+        token_seconds=0.3,
+        hang_seconds=0.3,
+    )
+    async with engines(state_dir, patience=patience) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        report = await node.until_phase(EnginePhase.READY)
+        assert report.pid is not None
+        os.kill(report.pid, signal.SIGUSR1)
+        backoff = await node.until_phase(EnginePhase.BACKOFF)
+        assert backoff.reason == "Hung"
+        assert backoff.message == "it hangs: no token within 0.3 s"
+
+
+async def test_a_start_without_progress_is_given_up(state_dir: Path) -> None:
+    patience = Patience(drain_seconds=0.05, startup_stall_seconds=0.5)
+    async with engines(state_dir, patience=patience) as under:
+        node = Node(under)
+        node.assigned = (assigned("fake-0", "--start-seconds", "3600"),)
+        backoff = await node.until_phase(EnginePhase.BACKOFF)
+        assert backoff.reason == "Hung"
+
+
+async def test_a_secret_reaches_the_engine_alone(state_dir: Path) -> None:
+    source = EnvVarSource(secret_key_ref=KeySelector(name="hub", key="token"))
+    wanted = assigned(
+        "fake-0", "--print-environment", env=(EnvVar(name="HUB_TOKEN", value_from=source),)
+    )
+    values = {"default/hub": {"token": "s3cret"}}
+    async with engines(state_dir, values=values) as under:
+        node = Node(under)
+        node.assigned = (wanted,)
+        report = await node.until_phase(EnginePhase.READY)
+        assert "HUB_TOKEN=s3cret" in log(state_dir)
+        files = [path for path in state_dir.rglob("*") if path.is_file()]
+        kept = b"".join(p.read_bytes() for p in files if not p.name.startswith("engine.log"))
+        assert b"s3cret" not in kept
+        assert b"s3cret" not in Path(f"/proc/{report.pid}/cmdline").read_bytes()
+
+
+async def test_an_engine_finishes_its_requests_before_it_is_stopped(state_dir: Path) -> None:
+    hook = LifecycleHandler(exec=Exec(command=("touch", str(state_dir / "hooked"))))
+    wanted = assigned("fake-0", lifecycle=Lifecycle(pre_stop=hook))
+    async with engines(state_dir, patience=QUICK) as under:
+        node = Node(under)
+        node.assigned = (wanted,)
+        await node.until_phase(EnginePhase.READY)
+        node.assigned = ()
+        await node.until_gone()
+        assert (state_dir / "hooked").exists()
+
+
+async def test_stopping_all_leaves_no_process_and_keeps_the_logs(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned("fake-0"), assigned("fake-1", "--ignore-term"))
+        await node.until_phase(EnginePhase.READY, "default/fake-0", "default/fake-1")
+        pids = [report.pid for report in node.reports.values()]
+    await stop_all(state_dir, 2.0, os.environ)
+    assert [pid for pid in pids if pid is not None and is_running(pid)] == []
+    wait_until(lambda: not list(state_dir.rglob("shim.sock")), "the shims are gone")
+    assert "fake engine serves" in log(state_dir)
+
+
+async def test_what_has_no_record_is_ended_at_the_next_start(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        report = await node.until_phase(EnginePhase.READY)
+    assert report.pid is not None
+    (state_dir / "engines" / "default_fake-0" / "engine.json").unlink()
+    async with engines(state_dir) as under:
+        assert await under.observe() == ()
+    assert not is_running(report.pid)
