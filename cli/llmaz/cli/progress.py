@@ -16,7 +16,7 @@ _HOPELESS = frozenset(
     {"ModelNotFound", "RuntimeNotFound", "ConfigNotFound", "InvalidTemplate", "FlavorNotFound"}
     | {"Unplaceable", "Unsupported", "EngineFailed", "FetchFailed"}
 )
-_SECOND_LOOK_SECONDS = 3.0
+_LAST_HOPE_SECONDS = 5.0  # a node may just be registering itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def _on_node(found: Progress, node: InferenceNode, engine_id: str, model: str) -
 async def follow(
     kube: Kube, namespace: str, name: str, see: Callable[[Progress], None]
 ) -> Progress:
-    """Show each moment to `see` until the Playground is available, or stays hopeless."""
+    """Show each moment to `see` until the Playground is available, or is hopeless and stays so."""
     changed = asyncio.Event()
     playgrounds = Informer(
         kube,
@@ -87,28 +87,31 @@ async def follow(
     )
     nodes = Informer(kube, INFERENCE_NODE, changed=changed)
     informers = [asyncio.create_task(informer.run()) for informer in (playgrounds, nodes)]
-    suspected = False
     try:
-        while True:
-            await changed.wait()
+        now = Progress()
+        while await _changes(changed, within=_LAST_HOPE_SECONDS if now.hopeless else None):
             changed.clear()
-            if not (playgrounds.synced and nodes.synced):
-                continue
-            now = progress(
-                _playground(playgrounds.objects, namespace, name),
-                [decode(InferenceNode, manifest) for manifest in nodes.objects.values()],
-            )
-            see(now)
-            if now.available or (now.hopeless and suspected):
-                return now
-            suspected = now.hopeless
-            if suspected:  # a node may just be registering itself
-                await asyncio.sleep(_SECOND_LOOK_SECONDS)
-                changed.set()
+            if playgrounds.synced and nodes.synced:
+                now = progress(
+                    _playground(playgrounds.objects, namespace, name),
+                    [decode(InferenceNode, manifest) for manifest in nodes.objects.values()],
+                )
+                see(now)
+            if now.available:
+                break
+        return now
     finally:
         for task in informers:
             task.cancel()
         await asyncio.gather(*informers, return_exceptions=True)
+
+
+async def _changes(changed: asyncio.Event, *, within: float | None) -> bool:
+    try:
+        await asyncio.wait_for(changed.wait(), within)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _playground(
