@@ -4,7 +4,6 @@ import pytest
 
 from llmaz.api.backendruntime import (
     DEFAULT_CONFIG,
-    MODEL_PARALLELISM,
     SPECULATIVE_DECODING,
     BackendRuntime,
 )
@@ -84,7 +83,7 @@ def test_it_speculates_with_a_draft_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["vllm", "sglang", "tensorrt-llm"])
 def test_it_spreads_over_accelerators_and_nodes(name: str) -> None:
-    args = rendered(name, MODEL_PARALLELISM)
+    args = rendered(name, "model-parallelism")
     assert {"8", "2"} <= set(args)
 
 

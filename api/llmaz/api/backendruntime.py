@@ -13,7 +13,6 @@ from llmaz.api.scaling import NamedScaleTrigger, ScaleTrigger
 # Names of recommendedConfigs with a meaning; others are chosen by configName alone.
 DEFAULT_CONFIG = "default"
 SPECULATIVE_DECODING = "speculative-decoding"
-MODEL_PARALLELISM = "model-parallelism"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

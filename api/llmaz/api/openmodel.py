@@ -41,10 +41,6 @@ class InferenceConfig:
 
     flavors: tuple[Flavor, ...] = field(default=(), metadata=bounds(longest=8))
 
-    def flavor(self, name: str) -> Flavor | None:
-        """Return the first flavor of that name."""
-        return next((flavor for flavor in self.flavors if flavor.name == name), None)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenModelSpec:
@@ -95,10 +91,3 @@ class OpenModel:
     metadata: ObjectMeta
     spec: OpenModelSpec
     status: OpenModelStatus = field(default_factory=OpenModelStatus)
-
-    @property
-    def served_name(self) -> str:
-        """The name under which engines list the model: its own, or the one that Ollama knows."""
-        scheme, _, address = (self.spec.source.uri or "").partition("://")
-        is_ollama = scheme.lower() == "ollama" and self.spec.source.model_hub is None
-        return address if is_ollama else self.metadata.name
