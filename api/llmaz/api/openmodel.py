@@ -41,6 +41,10 @@ class InferenceConfig:
 
     flavors: tuple[Flavor, ...] = field(default=(), metadata=bounds(longest=8))
 
+    def flavor(self, name: str) -> Flavor | None:
+        """Return the first flavor of that name."""
+        return next((flavor for flavor in self.flavors if flavor.name == name), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenModelSpec:
