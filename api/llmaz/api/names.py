@@ -33,7 +33,6 @@ AGENT = "llmaz-agent"
 
 # Names inside a Service's pod template, which upstream manifests rely on.
 MODEL_RUNNER = "model-runner"
-LEADER_INDEX = 0
 ENGINE_PORT = 8080  # upstream's fixed port of every engine, and the port of `<service>-lb`
 TERMINATION_GRACE_SECONDS = 130  # upstream's value for pods of a Playground
 
