@@ -1,0 +1,51 @@
+"""What the agent's command line means."""
+
+from pathlib import Path
+
+import pytest
+
+from llmaz.agent.settings import AgentSettings, Host, RunAgent, StopEngines, from_argv
+
+HOST = Host(name="Gpu-1", address="10.0.0.7")
+
+
+def _run(*argv: str, **environ: str) -> RunAgent:
+    settings: AgentSettings = from_argv(argv, environ, HOST)
+    assert isinstance(settings, RunAgent)
+    return settings
+
+
+def test_without_options_the_machine_speaks_for_itself() -> None:
+    settings = _run()
+    assert (settings.node_name, settings.address) == ("gpu-1", "10.0.0.7")
+    assert settings.state_dir == Path("/var/lib/llmaz/agent")
+    assert settings.kubeconfig is None
+    assert not settings.register_node
+
+
+def test_a_pods_environment_names_the_node_and_the_home_its_directories() -> None:
+    settings = _run(NODE_NAME="a", LLMAZ_HOME="/home/x/.llmaz", KUBECONFIG="/k")
+    assert settings.node_name == "a"
+    assert settings.cache_dir == Path("/home/x/.llmaz/cache")
+    assert settings.kubeconfig == Path("/k")
+
+
+def test_options_win_over_the_environment() -> None:
+    settings = _run("--node-name", "b", "--listen", "[::1]:1", "--lifeline", NODE_NAME="a")
+    assert (settings.node_name, settings.lifeline) == ("b", True)
+    assert (settings.listen_host, settings.listen_port) == ("::1", 1)
+
+
+def test_engines_are_stopped_by_a_command_of_its_own() -> None:
+    settings = from_argv(["stop-engines", "--state-dir", "/s", "--grace", "2.5"], {}, HOST)
+    assert settings == StopEngines(state_dir=Path("/s"), grace_seconds=2.5, log_format="text")
+
+
+@pytest.mark.parametrize("listen", ["9400", ":9400", "host:port", "host:70000"])
+def test_a_place_to_listen_at_that_is_none_is_refused(
+    listen: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _run("--listen", listen)
+    assert ended.value.code == 2
+    assert f"{listen!r} is not HOST:PORT" in capsys.readouterr().err
