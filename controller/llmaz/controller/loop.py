@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from llmaz.controller.actions import Action, ApplyOwned
+from llmaz.controller.actions import Action, ApplyOwned, Assign, DeleteOwned
 from llmaz.controller.leader import Leadership
 from llmaz.controller.metrics import Metrics
 from llmaz.controller.observe import Observer
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 _SETTLE_SECONDS = 0.002  # changes that come together are decided on together
 _AT_ONCE = 16  # requests under way
 _LEASE_SETTLE_SECONDS = 0.2
+_LONGEST_SILENCE = 3  # rounds in a row that only act, before one also says so
+_ACTS = (ApplyOwned, Assign, DeleteOwned)
 
 
 class Loop:
@@ -36,6 +38,7 @@ class Loop:
         self._metrics = metrics
         self._refused: Mapping[Ref, str] = {}
         self._failures = 0
+        self._silent_rounds = 0
         self._fresh: frozenset[str] = frozenset()
 
     async def run(self) -> None:
@@ -81,7 +84,7 @@ class Loop:
         decided = plan(snapshot, datetime.now(UTC))
         self._metrics.decided(time.perf_counter() - started)
         self._metrics.saw(snapshot)
-        failed = await self._act(decided.actions)
+        failed = await self._act(self._due(decided.actions))
         refused = {ref: words for ref, words in failed.items() if ref is not None}
         if refused != self._refused:
             self._observer.changed.set()
@@ -89,6 +92,20 @@ class Loop:
         self._failures = self._failures + 1 if failed else 0
         waits = (decided.look_again_in, self._pause())
         return min((wait for wait in waits if wait is not None), default=None)
+
+    def _due(self, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        """Return what to do in this round: what runs where comes before what is said of it.
+
+        An assignment does not wait for statuses to be written, and states that pass within
+        milliseconds are never told. The next round, which a write brings about, says the rest.
+        """
+        acts = tuple(action for action in actions if isinstance(action, _ACTS))
+        if not acts or self._failures or self._silent_rounds >= _LONGEST_SILENCE:
+            self._silent_rounds = 0
+            return actions
+        self._silent_rounds += 1
+        self._observer.changed.set()
+        return acts
 
     async def _act(self, actions: tuple[Action, ...]) -> dict[Ref | None, str]:
         """Perform the actions; return in words what the server refused to write, by object."""

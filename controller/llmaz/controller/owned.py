@@ -17,7 +17,7 @@ from llmaz.controller.actions import ApplyOwned
 from llmaz.controller.snapshot import Ref
 
 
-def ensure(ref: Ref, wanted: Manifest, seen: Manifest | None) -> ApplyOwned | None:
+def ensure(ref: Ref, wanted: Manifest, seen: "Manifest | None") -> ApplyOwned | None:
     """Return the write that makes an object as it is wanted, or None where it is."""
     stamped = _stamped(wanted)
     if seen is not None and _contains(seen, stamped):
