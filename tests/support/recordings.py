@@ -20,6 +20,7 @@ Json = Any
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"2026-11-\d\dT\d\d:\d\d:\d\dZ")
 _DRAWN = re.compile(r"\b(b-|gold-)[a-z0-9]{5}\b")
+_AGE = re.compile(r"\d+[smhd](\d+[smhd])?")
 _HASH = re.compile(r"hash=[0-9A-Fa-f]+")
 _OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "time", "continue")
 _LEARNT = ("uid", "resourceVersion", "continue")
@@ -141,7 +142,7 @@ def settled(value: Json, key: str = "") -> Json:
             value = value | {"message": sorted(re.split(r", |: \[|\]$", value["message"]))}
         return {name: settled(item, name) for name, item in value.items()}
     if isinstance(value, list):
-        items = [settled(item) for item in value]
+        items = [settled(item, key) for item in value]
         if key in ("managedFields", "causes"):
             return {_label(item): item for item in items}
         return _by_name(items)
@@ -162,7 +163,7 @@ def _is_refusal(value: Json) -> bool:
 
 
 def _settled_text(text: str, key: str) -> str:
-    if key in _OWN and text:
+    if (key in _OWN and text) or (key == "cells" and _AGE.fullmatch(text)):
         return f"<{key}>"
     for pattern, stand_in in ((_UID, "<uid>"), (_TIME, "<time>"), (_HASH, "hash=<hash>")):
         text = pattern.sub(stand_in, text)
@@ -171,7 +172,7 @@ def _settled_text(text: str, key: str) -> str:
 
 def _by_name(items: list[Json]) -> Json:
     """Return a discovery list as a mapping, so that a missing kind does not shift all others."""
-    for key in ("resource", "name"):
+    for key in ("subresource", "resource", "name"):
         if items and all(isinstance(item, dict) and "verbs" in item for item in items):
             if all(key in item for item in items):
                 return {item[key]: item for item in items}

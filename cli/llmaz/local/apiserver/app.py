@@ -38,6 +38,7 @@ class Api:
     context: Context
     token: str
     metrics: Metrics
+    openapi: documents.OpenApi
     stopping: asyncio.Event
 
     async def answer(self, http: web.Request) -> web.StreamResponse:
@@ -124,8 +125,10 @@ class Api:
                 return _found(discovery.group(registry, group), accept)
             case ["apis", group, version]:
                 return _found(discovery.resource_list(registry, group, version), accept)
-            case ["openapi", *rest]:
-                return documents.openapi(registry, rest, http.headers.get("Accept", ""))
+            case ["openapi", "v3"]:
+                return web.Response(text=self.openapi.index().decode())
+            case ["openapi", "v3", "api" | "apis", *group_version]:
+                return _json_text(self.openapi.document("/".join(group_version)))
             case [""]:
                 return _document(documents.paths(registry), accept)
         return _page_not_found()
@@ -182,6 +185,12 @@ def _document(document: Object, accept: str) -> web.Response:
 
 def _found(document: Object | None, accept: str) -> web.Response:
     return _page_not_found() if document is None else _document(document, accept)
+
+
+def _json_text(body: bytes | None) -> web.Response:
+    if body is None:
+        return _page_not_found()
+    return web.Response(body=body, headers={"Content-Type": JSON})
 
 
 def _page_not_found() -> web.Response:

@@ -1,8 +1,11 @@
 """The documents beside objects and discovery: the version, the list of paths, OpenAPI."""
 
-from aiohttp import web
+from dataclasses import dataclass, field
 
 from llmaz.local.apiserver.registry import Registry
+from llmaz.local.apiserver.reviews import is_review
+from llmaz.local.apiserver.store import encoded
+from llmaz.local.objects.openapi import index, openapi_v3
 from llmaz.local.objects.values import Object
 
 # The Kubernetes whose behaviour this server follows.
@@ -10,6 +13,7 @@ _MAJOR, _MINOR = "1", "36"
 
 
 def version() -> Object:
+    """The answer to /version."""
     return {
         "major": _MAJOR,
         "minor": _MINOR,
@@ -25,14 +29,44 @@ def version() -> Object:
 
 def paths(registry: Registry) -> Object:
     """The answer to /: the paths of every document."""
-    found = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2"]
-    found += ["/openapi/v3", "/readyz", "/version"]
+    found = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3"]
+    found += ["/readyz", "/version"]
     for group, versions in registry.groups().items():
         if group:
             found += [f"/apis/{group}", *(f"/apis/{group}/{item}" for item in versions)]
     return {"paths": sorted(found)}
 
 
-def openapi(registry: Registry, rest: list[str], accept: str) -> web.Response:
-    """Answer /openapi/v2, /openapi/v3 and the document of each group version."""
-    return web.Response(status=404, text="404 page not found\n")
+@dataclass(slots=True)
+class OpenApi:
+    """The OpenAPI documents of what the registry serves, made when they are first asked for."""
+
+    registry: Registry
+    _generation: int = -1
+    _index: bytes = b""
+    _documents: dict[str, bytes] = field(default_factory=dict)
+
+    def index(self) -> bytes:
+        """Return the answer to /openapi/v3."""
+        self._make()
+        return self._index
+
+    def document(self, group_version: str) -> bytes | None:
+        """Return the answer to /openapi/v3/apis/<group>/<version> or /openapi/v3/api/v1."""
+        self._make()
+        return self._documents.get(group_version)
+
+    def _make(self) -> None:
+        if self._generation == self.registry.generation:
+            return
+        made = {
+            f"{group}/{item}".removeprefix("/"): openapi_v3(
+                f"{group}/{item}".removeprefix("/"),
+                [found for found in self.registry.of(group, item) if not is_review(found)],
+            )
+            for group, versions in self.registry.groups().items()
+            for item in versions
+        }
+        self._index = encoded(index(made))
+        self._documents = {name: encoded(document) for name, document in made.items()}
+        self._generation = self.registry.generation

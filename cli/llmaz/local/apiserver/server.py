@@ -16,6 +16,7 @@ from llmaz.local.apiserver.builtin import builtin_resources
 from llmaz.local.apiserver.certificates import certified, utc_now
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.database import Database
+from llmaz.local.apiserver.documents import OpenApi
 from llmaz.local.apiserver.kubeconfig import kubeconfig
 from llmaz.local.apiserver.metrics import Metrics
 from llmaz.local.apiserver.registry import Registry
@@ -41,7 +42,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
     try:
         await bootstrap(context)
         token = token_of(settings.data_dir)
-        api = Api(context, token, Metrics(store), stopping)
+        api = Api(context, token, Metrics(store), OpenApi(context.registry), stopping)
         worker = asyncio.create_task(background.run())
         async with _listening(settings, api) as url:
             authority = (settings.data_dir / "ca.crt").read_bytes()
