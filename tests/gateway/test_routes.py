@@ -69,7 +69,12 @@ def test_a_playground_can_be_asked_for_by_its_name_with_and_without_the_namespac
         [playground("a"), playground("b")], [engine("a", "10.0.0.1"), engine("b", "10.0.0.2")]
     )
     assert endpoints(found, "default/b") == endpoints(found, "b") == ["http://10.0.0.2:8080"]
-    assert found.find("b") == Route("qwen", found.served[1:])
+    assert found.find("b") == Route("qwen", found.served[1:], "qwen")
+
+
+def test_engines_may_know_a_model_by_another_name() -> None:
+    found = table([playground("a")], [engine("a", "10.0.0.1")], {"qwen": "qwen2:0.5b"})
+    assert found.find("qwen") == Route("qwen", found.served, "qwen2:0.5b")
 
 
 def test_a_bare_name_that_two_namespaces_have_is_ambiguous() -> None:

@@ -68,7 +68,7 @@ def _about_engine(report: EngineReport) -> str:
         case EnginePhase.READY:
             return f"ready at {report.address}:{report.port} (pid {report.pid})"
         case EnginePhase.STARTING:
-            return f"starting (pid {report.pid})"
+            return f"starting (pid {report.pid})" if report.pid else "starting"
         case phase:
             return f"{phase.value.lower()}: {report.message}" if report.message else phase.value
 

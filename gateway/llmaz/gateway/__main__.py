@@ -16,7 +16,7 @@ from llmaz.gateway.settings import GatewaySettings, from_argv
 from llmaz.gateway.watch import follow
 from llmaz.kube import Kube, KubeError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("llmaz.gateway")
 
 
 def main() -> int:

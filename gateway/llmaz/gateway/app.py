@@ -75,8 +75,8 @@ class Gateway:
         body = await request.read()
         name, content = model_of(body)
         route = route_to(self._known(), name)
-        if route.model != name:
-            body = json.dumps(content | {"model": route.model}).encode()
+        if route.engine_name != name:
+            body = json.dumps(content | {"model": route.engine_name}).encode()
         with self._metrics.request(route.model) as measured:
             try:
                 response = await self._proxy.forward(request, body, route)

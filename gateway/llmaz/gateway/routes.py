@@ -1,7 +1,7 @@
 """Which names are served, and by which engines: read from Playgrounds and EndpointSlices."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from llmaz.api.names import MODEL_NAME, PLAYGROUND_NAME, SERVICE_NAME
@@ -28,7 +28,7 @@ class Served:
     """One Playground, or one Service without a Playground: a model and its ready engines."""
 
     name: str  # namespace/name
-    model: str  # the OpenModel's name, under which its engines list the model
+    model: str  # the OpenModel's name
     endpoints: tuple[Endpoint, ...] = ()
     created_at: datetime | None = None
     waits_because: str = ""
@@ -36,10 +36,11 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A name that is served: the model's name for the engine, and who may answer."""
+    """A name that is served, and who may answer."""
 
-    model: str
+    model: str  # the OpenModel's name
     served: tuple[Served, ...]
+    engine_name: str  # under which the engines list the model
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -70,6 +71,7 @@ class Table:
     """Everything that is served, sorted by name."""
 
     served: tuple[Served, ...] = ()
+    engine_names: Mapping[str, str] = field(default_factory=dict)  # where not the OpenModel's own
 
     @property
     def models(self) -> dict[str, tuple[Served, ...]]:
@@ -85,19 +87,27 @@ class Table:
         """
         models = self.models
         if name in models:
-            return Route(name, models[name])
+            return self._route(name, models[name])
         matches = [one for one in self.served if name in (one.name, one.name.partition("/")[2])]
         if not matches:
             return UnknownName(tuple(models))
         if len(matches) > 1:
             return AmbiguousName(tuple(one.name for one in matches))
-        return Route(matches[0].model, tuple(matches))
+        return self._route(matches[0].model, tuple(matches))
+
+    def _route(self, model: str, served: tuple[Served, ...]) -> Route:
+        return Route(model, served, self.engine_names.get(model, model))
 
 
-def table(playgrounds: Collection[Playground], slices: Collection[EndpointSlice]) -> Table:
+def table(
+    playgrounds: Collection[Playground],
+    slices: Collection[EndpointSlice],
+    engine_names: Mapping[str, str] | None = None,
+) -> Table:
     """Join Playgrounds with the ready endpoints of their engines.
 
     A slice belongs to its Playground, or to a Service that somebody made without one.
+    `engine_names` has the names that engines give to models, by the OpenModel's name.
     """
     endpoints: dict[str, list[Endpoint]] = {}
     models: dict[str, str] = {}
@@ -121,7 +131,7 @@ def table(playgrounds: Collection[Playground], slices: Collection[EndpointSlice]
             created_at=playground.metadata.creation_timestamp,
             waits_because=playground.waits_because,
         )
-    return Table(tuple(served[name] for name in sorted(served)))
+    return Table(tuple(served[name] for name in sorted(served)), engine_names or {})
 
 
 def _ready(one: EndpointSlice) -> list[Endpoint]:

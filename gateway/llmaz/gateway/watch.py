@@ -5,9 +5,10 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from llmaz.api.kinds import ENDPOINT_SLICE, PLAYGROUND
+from llmaz.api.kinds import ENDPOINT_SLICE, OPEN_MODEL, PLAYGROUND
 from llmaz.api.manifest import Manifest, ManifestError, decode
 from llmaz.api.names import KUBERNETES_SERVICE_NAME, MODEL_NAME
+from llmaz.api.openmodel import OpenModel
 from llmaz.gateway.app import Gateway
 from llmaz.gateway.objects import EndpointSlice, Playground
 from llmaz.gateway.routes import table
@@ -28,17 +29,21 @@ async def follow(kube: Kube, gateway: Gateway) -> None:
         changed=changed,
         label_selector=f"{KUBERNETES_SERVICE_NAME},{MODEL_NAME}",
     )
+    models = Informer(kube, OPEN_MODEL, changed=changed)
+    informers = (playgrounds, slices, models)
     async with asyncio.TaskGroup() as tasks:
-        for informer in (playgrounds, slices):
+        for informer in informers:
             tasks.create_task(informer.run(), name=f"informer {informer.kind.plural}")
         while True:
             await changed.wait()
             changed.clear()
-            if playgrounds.synced and slices.synced:
+            if all(informer.synced for informer in informers):
+                known = _read(OpenModel, models.objects.values())
                 gateway.show(
                     table(
                         list(_read(Playground, playgrounds.objects.values())),
                         list(_read(EndpointSlice, slices.objects.values())),
+                        {model.metadata.name: model.served_name for model in known},
                     )
                 )
 
