@@ -217,9 +217,7 @@ RUNTIMES = [
     ),
     Case("no image", backend_runtime(image=None), "spec.image"),
     Case("no version", backend_runtime(version=None), "spec.version"),
-    Case(
-        "commands of both dialects", backend_runtime(command=["a"], commands=["a"]), "spec.commands"
-    ),
+    Case("both dialects", backend_runtime(command=["a"], commands=["b"], args=[config()])),
     Case("a probe that asks nothing", backend_runtime(livenessProbe={}), "spec.livenessProbe"),
 ]
 

@@ -58,6 +58,11 @@ def test_a_runtime_has_no_configuration_of_an_unknown_name() -> None:
     assert decode(BackendRuntime, VLLM_0_1_0).spec.config("mine") is None
 
 
+def test_an_older_runtime_applied_over_a_newer_one_is_what_counts() -> None:
+    merged = backend_runtime(command=["vllm", "serve"], **part(VLLM_0_1_0, "spec"))
+    assert decode(BackendRuntime, merged).spec == decode(BackendRuntime, VLLM_0_1_0).spec
+
+
 def test_a_playgrounds_args_may_name_the_configuration_that_they_add_to() -> None:
     older: Manifest = {"name": "sglang", "args": {"name": "mine", "flags": ["--fast"]}}
     newer: Manifest = {"backendName": "sglang", "configName": "mine", "args": ["--fast"]}

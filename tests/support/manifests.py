@@ -32,7 +32,7 @@ def part(manifest: Json, *keys: str) -> Manifest:
     return manifest
 
 
-def open_model(name: str = "llama3-8b", **spec: Json) -> Manifest:
+def open_model(name: str = "llama3-8b", /, **spec: Json) -> Manifest:
     """Build an OpenModel of a Hugging Face repository."""
     source: Manifest = {"modelHub": {"modelID": "meta-llama/Meta-Llama-3-8B"}}
     return _object(
@@ -50,7 +50,7 @@ def model_of_hub(**hub: Json) -> Manifest:
     return open_model(source={"modelHub": {"modelID": "a/b", **hub}})
 
 
-def playground(name: str = "llama3-8b", **spec: Json) -> Manifest:
+def playground(name: str = "llama3-8b", /, **spec: Json) -> Manifest:
     """Build a Playground of one model, unless `spec` claims others."""
     claim: Manifest = {} if "modelClaims" in spec else {"modelClaim": {"modelName": "llama3-8b"}}
     return _object("inference.llmaz.io", "Playground", name, {**claim, **spec})
@@ -65,7 +65,7 @@ def claims(*roles: str | None) -> Manifest:
     return {"models": models}
 
 
-def service(name: str = "llama3-8b", container: str = "model-runner", **spec: Json) -> Manifest:
+def service(name: str = "llama3-8b", /, container: str = "model-runner", **spec: Json) -> Manifest:
     """Build a Service of one model with one container."""
     pod: Manifest = {"spec": {"containers": [{"name": container, "image": "vllm"}]}}
     whole: Manifest = {
@@ -76,7 +76,7 @@ def service(name: str = "llama3-8b", container: str = "model-runner", **spec: Js
     return _object("inference.llmaz.io", "Service", name, whole)
 
 
-def backend_runtime(name: str = "vllm", **spec: Json) -> Manifest:
+def backend_runtime(name: str = "vllm", /, **spec: Json) -> Manifest:
     """Build a BackendRuntime with one configuration."""
     config: Manifest = {"name": "default", "args": ["{{ .ModelPath }}"]}
     whole: Manifest = {"image": "vllm", "version": "v1", "recommendedConfigs": [config], **spec}

@@ -76,7 +76,7 @@ class BackendRuntimeSpec:
     scale_triggers: triggers that Playgrounds may refer to; the first is the default (v0.1.0)
     """
 
-    command: tuple[str, ...] = field(default=(), metadata=formerly("commands"))
+    command: tuple[str, ...] = field(default=(), metadata=formerly("commands", wins=True))
     multi_host_commands: MultiHostCommands | None = None
     process: Process | None = None
     image: str = field(metadata=bounds(shortest=1))
@@ -88,7 +88,7 @@ class BackendRuntimeSpec:
     readiness_probe: Probe | None = None
     resources: Resources | None = None
     recommended_configs: tuple[RecommendedConfig, ...] = field(
-        default=(), metadata=formerly("args") | list_map("name") | bounds(longest=16)
+        default=(), metadata=formerly("args", wins=True) | list_map("name") | bounds(longest=16)
     )
     scale_triggers: tuple[NamedScaleTrigger, ...] = field(default=(), metadata=bounds(longest=16))
 

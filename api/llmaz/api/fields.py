@@ -30,9 +30,13 @@ def named(key: str) -> Metadata:
     return {"key": key}
 
 
-def formerly(key: str) -> Metadata:
-    """Say the key that older manifests use for the same thing (`requests` for `limits`)."""
-    return {"formerly": key}
+def formerly(key: str, *, wins: bool = False) -> Metadata:
+    """Say the key that older manifests use for the same thing (`requests` for `limits`).
+
+    Both together are refused, unless the older one `wins`: that is for objects which llmaz ships,
+    where an older manifest that someone applies leaves the newer field standing beside its own.
+    """
+    return {"formerly": key, "wins": True} if wins else {"formerly": key}
 
 
 def list_map(*keys: str) -> Metadata:
@@ -56,6 +60,11 @@ def older_key_of(field: "dataclasses.Field[object]") -> str | None:
 def list_map_of(field: "dataclasses.Field[object]") -> tuple[str, ...]:
     """Return the keys that tell a list's items apart; none where the list is one value."""
     return cast("tuple[str, ...]", field.metadata.get("list_map", ()))
+
+
+def older_key_wins(field: "dataclasses.Field[object]") -> bool:
+    """Tell whether the older key counts where both are given."""
+    return "wins" in field.metadata
 
 
 def has_default(field: "dataclasses.Field[object]") -> bool:

@@ -15,7 +15,15 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
-from llmaz.api.fields import STRINGLY, Bounds, has_default, key_of, named, older_key_of
+from llmaz.api.fields import (
+    STRINGLY,
+    Bounds,
+    has_default,
+    key_of,
+    named,
+    older_key_of,
+    older_key_wins,
+)
 
 __all__ = [
     "STRINGLY",
@@ -192,7 +200,7 @@ def _key_used(field: "dataclasses.Field[object]", members: dict[str, object], pa
     key, older = key_of(field), older_key_of(field)
     if older is None or members.get(older) is None:
         return key
-    if members.get(key) is not None:
+    if members.get(key) is not None and not older_key_wins(field):
         raise ManifestError(at(path, older), f"is the older name of {key}: give only one of them")
     return older
 

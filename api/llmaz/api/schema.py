@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from llmaz.api.fields import Bounds, has_default, key_of, list_map_of, older_key_of
+from llmaz.api.fields import Bounds, has_default, key_of, list_map_of, older_key_of, older_key_wins
 from llmaz.api.manifest import Json, Manifest, encode
 from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.quantity import PATTERN, Quantity
@@ -89,7 +89,7 @@ def _object(cls: type, style: _Style) -> Manifest:
 
 def _properties(cls: type, style: _Style) -> Iterator[tuple[str, Json]]:
     hints = typing.get_type_hints(cls)
-    words = _COMMON | descriptions(cls)
+    told = _COMMON | descriptions(cls)
     for field in dataclasses.fields(cls):
         within = dataclasses.replace(style, defaults=style.defaults and field.name != "status")
         schema = _field(field, hints[field.name], within)
@@ -97,10 +97,12 @@ def _properties(cls: type, style: _Style) -> Iterator[tuple[str, Json]]:
             schema = {"type": "string"}  # the API server sees to it that they are right
         if "reshaped" in field.metadata:
             schema = dict(_ANYTHING)
-        text = words.get(field.name, "")
+        text = told.get(field.name, "")
         yield key_of(field), {"description": text, **schema}
         if older := older_key_of(field):
-            yield older, {"description": f"The older name of {key_of(field)}. {text}", **schema}
+            which = ", which wins" if older_key_wins(field) else ""
+            words = f"The older name of {key_of(field)}{which}. {text}"
+            yield older, {"description": words, **schema}
 
 
 def _field(field: "dataclasses.Field[object]", hint: object, style: _Style) -> Manifest:
@@ -190,7 +192,7 @@ def _rules(cls: type) -> Iterator[Json]:
             where: Manifest = {"fieldPath": f".{rule.field}"} if has_path else {}
             yield {"rule": rule.cel, "message": rule.message, **where}
     for field in dataclasses.fields(cls):
-        if older := older_key_of(field):
+        if (older := older_key_of(field)) and not older_key_wins(field):
             yield {
                 "rule": f"!(has(self.{key_of(field)}) && has(self.{older}))",
                 "message": f"is the older name of {key_of(field)}: give only one of them",
