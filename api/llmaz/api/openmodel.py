@@ -95,3 +95,10 @@ class OpenModel:
     metadata: ObjectMeta
     spec: OpenModelSpec
     status: OpenModelStatus = field(default_factory=OpenModelStatus)
+
+    @property
+    def served_name(self) -> str:
+        """The name under which engines list the model: its own, or the one that Ollama knows."""
+        scheme, _, address = (self.spec.source.uri or "").partition("://")
+        is_ollama = scheme.lower() == "ollama" and self.spec.source.model_hub is None
+        return address if is_ollama else self.metadata.name

@@ -172,7 +172,7 @@ def _pattern(
         id="",
         service=service.metadata.name,
         playground=service.metadata.labels.get(names.PLAYGROUND_NAME),
-        model=sources.served_name(main),
+        model=main.served_name,
         main_model=claims.main,
         draft_model=claims.draft,
         runtime=service.metadata.annotations.get(names.RUNTIME_NAME, ""),

@@ -13,12 +13,6 @@ _OLLAMA = "ollama://"
 _HOST = "host://"
 
 
-def served_name(model: OpenModel) -> str:
-    """Return the name under which the engine lists the model."""
-    uri = _uri(model.spec.source)
-    return uri[len(_OLLAMA) :] if uri.lower().startswith(_OLLAMA) else model.metadata.name
-
-
 def is_loaded_by_engine(model: OpenModel, *, skip: bool) -> bool:
     """Tell whether the agent has nothing to fetch for this model."""
     return skip or _uri(model.spec.source).lower().startswith(_OLLAMA)
@@ -26,7 +20,7 @@ def is_loaded_by_engine(model: OpenModel, *, skip: bool) -> bool:
 
 def placeholders(model: OpenModel, draft: OpenModel | None, *, skip: bool) -> dict[str, str]:
     """Return what the placeholders stand for that do not depend on a flavor."""
-    values = template.placeholders(model_name=served_name(model), draft=draft is not None)
+    values = template.placeholders(model_name=model.served_name, draft=draft is not None)
     if is_loaded_by_engine(model, skip=skip):
         values["ModelPath"] = _location(model.spec.source)
     if draft is not None and is_loaded_by_engine(draft, skip=skip):
