@@ -1,8 +1,8 @@
 """Server-side apply and the tracking of other writes: who changed a field manages it.
 
-Applying states what one manager wants and nothing else: its fields are laid over the live object, a field that it
-stops stating goes unless somebody else manages it, and a field that somebody else manages is a conflict unless the
-values agree or the manager insists.
+Applying states what one manager wants and nothing else: its fields are laid over the live object, a
+field that it stops stating goes unless somebody else manages it, and a field that somebody else
+manages is a conflict unless the values agree or the manager insists.
 """
 
 from collections.abc import Collection
@@ -24,11 +24,13 @@ from llmaz.local.objects.managed import (
 from llmaz.local.objects.merging import Comparison, compared, merged, without
 from llmaz.local.objects.values import Json, Object, Schema, equal
 
-# Written by the server alone: an applied object may carry them, read from the server, without meaning them.
-_SERVER_FIELDS = frozenset(
-    "creationTimestamp deletionGracePeriodSeconds deletionTimestamp generation managedFields resourceVersion "
-    "selfLink uid".split()
+# Written by the server alone: an applied object may carry them, read from the server, without
+# meaning them.
+_SERVER_FIELDS_WORDS = (
+    "creationTimestamp deletionGracePeriodSeconds deletionTimestamp generation managedFields "
+    "resourceVersion selfLink uid"
 )
+_SERVER_FIELDS = frozenset(_SERVER_FIELDS_WORDS.split())
 _BEFORE_FIRST_APPLY = "before-first-apply"
 
 
@@ -40,7 +42,7 @@ class Conflict:
     path: Path
 
 
-class ApplyConflict(Exception):  # noqa: N818 - a conflict is what the API calls it
+class ApplyConflict(Exception):
     """Applying without force would take fields from other managers; the server answers 409."""
 
     def __init__(self, conflicts: Collection[Conflict]) -> None:
@@ -61,7 +63,7 @@ class ApplyConflict(Exception):  # noqa: N818 - a conflict is what the API calls
 
 
 class ApplyError(ValueError):
-    """An object that can't be applied: it holds fields which its kind does not have. The server answers 500."""
+    """An object with fields which its kind does not have; the server answers 500."""
 
 
 def server_side_apply(
@@ -77,8 +79,8 @@ def server_side_apply(
 ) -> Object:
     """Return the live object after `manager` applied `config`; raise ApplyConflict or ApplyError.
 
-    `drop` names top-level fields that this request can't write (`status`, where it is a subresource). On a
-    subresource only the field of its name is taken from `config`.
+    `drop` names top-level fields that this request can't write (`status`, where it is a
+    subresource). On a subresource only the field of its name is taken from `config`.
     """
     whole = typed.resource(schema)
     applied = _applied(config, subresource, drop)
@@ -108,10 +110,11 @@ def track_update(
     now: datetime | None,
     api_version: str,
 ) -> Object:
-    """Return `new` with managedFields in which `manager` has what a create, update or patch changed.
+    """Return `new` with managedFields that give `manager` what a write changed.
 
-    Managed fields that `new` brings are taken as they are, and `[{}]` clears them, as clients may. For an object
-    that has none, nothing is tracked until somebody applies. Without `now` the entry gets no time.
+    Managed fields that `new` brings are taken as they are, and `[{}]` clears them, as clients may.
+    For an object that has none, nothing is tracked until somebody applies. Without `now` the entry
+    gets no time.
     """
     whole = typed.resource(schema)
     brought = new.get("metadata", {}).get("managedFields")
@@ -148,12 +151,14 @@ def _check(schema: Schema, applied: Object) -> None:
     metadata = applied["metadata"]
     where = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
     kind = f"{applied.get('apiVersion')}, Kind={applied.get('kind')}"
-    words = problems[0] if len(problems) == 1 else "".join(["errors:", *(f"\n  {p}" for p in problems)])
+    words = (
+        problems[0] if len(problems) == 1 else "".join(["errors:", *(f"\n  {p}" for p in problems)])
+    )
     raise ApplyError(f"failed to create typed patch object ({where}; {kind}): {words}")
 
 
 def _managers_before(live: Object | None, schema: Schema) -> Managers:
-    """Return the live object's managers; what nobody tracked until now belongs to one made-up manager."""
+    """Return the live object's managers; what was never tracked gets a made-up one."""
     if live is None:
         return {}
     managers = managers_of(live)
@@ -186,7 +191,9 @@ def _taken(
     changed = frozenset(comparison.modified | comparison.added)
     others = {manager: owned for manager, owned in managers.items() if manager != me}
     conflicts = [
-        Conflict(manager, path) for manager, owned in others.items() for path in owned.fields & changed
+        Conflict(manager, path)
+        for manager, owned in others.items()
+        for path in owned.fields & changed
     ]
     if conflicts and not force:
         raise ApplyConflict(conflicts)
@@ -204,7 +211,9 @@ def _start(schema: Schema) -> Object:
 
 
 def _without_managers(obj: Object) -> Object:
-    metadata = {key: value for key, value in obj.get("metadata", {}).items() if key != "managedFields"}
+    metadata = {
+        key: value for key, value in obj.get("metadata", {}).items() if key != "managedFields"
+    }
     return {**obj, "metadata": metadata}
 
 
@@ -215,5 +224,7 @@ def _conflict_message(conflicts: tuple[Conflict, ...]) -> str:
     lines: list[str] = []
     for manager in dict.fromkeys(conflict.manager for conflict in conflicts):
         lines.append(f"conflicts with {manager}:")
-        lines += [f"- {shown(conflict.path)}" for conflict in conflicts if conflict.manager == manager]
+        lines += [
+            f"- {shown(conflict.path)}" for conflict in conflicts if conflict.manager == manager
+        ]
     return f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)

@@ -14,6 +14,7 @@ from llmaz.local.objects.builtinmodel import (
     pointer,
     quantity,
     record,
+    record_of,
     set_flag,
     text,
     time,
@@ -33,7 +34,9 @@ OBJECT_REFERENCE = whole(
         fieldPath=text("The part of it that is meant."),
     )
 )
-LOCAL_REFERENCE = whole(record("An object in the same namespace.", name=pointer(text("Its name.", default=""))))
+LOCAL_REFERENCE = whole(
+    record("An object in the same namespace.", name=pointer(text("Its name.", default="")))
+)
 
 NAMESPACE = kind(
     "A part of the cluster in which names are unique.",
@@ -48,7 +51,9 @@ NAMESPACE = kind(
         record(
             "What the namespace is.",
             phase=text("Active or Terminating."),
-            conditions=keyed_list(condition(), "type", description="What is observed of the namespace."),
+            conditions=keyed_list(
+                condition(), "type", description="What is observed of the namespace."
+            ),
         ),
         {},
     ),
@@ -62,24 +67,24 @@ _TAINT = record(
     effect=text("NoSchedule, PreferNoSchedule or NoExecute."),
     timeAdded=time("When the mark was set."),
 )
-_NODE_INFO = record(
-    "The machine and what runs on it.",
-    **{
-        name: always(text(), "")
-        for name in (
-            "architecture",
-            "bootID",
-            "containerRuntimeVersion",
-            "kernelVersion",
-            "kubeProxyVersion",
-            "kubeletVersion",
-            "machineID",
-            "operatingSystem",
-            "osImage",
-            "systemUUID",
-        )
+_NODE_INFO_TEXTS = (
+    "architecture",
+    "bootID",
+    "containerRuntimeVersion",
+    "kernelVersion",
+    "kubeProxyVersion",
+    "kubeletVersion",
+    "machineID",
+    "operatingSystem",
+    "osImage",
+    "systemUUID",
+)
+_NODE_INFO = record_of(
+    {
+        **{name: always(text(), "") for name in _NODE_INFO_TEXTS},
+        "swap": record("Swap space.", capacity=integer("Its size in bytes.", form="int64")),
     },
-    swap=record("Swap space.", capacity=integer("Its size in bytes.", form="int64")),
+    "The machine and what runs on it.",
 )
 NODE = kind(
     "A machine of the cluster.",
@@ -145,7 +150,8 @@ NODE = kind(
 SECRET = kind(
     "Small data that few should read. Its values are base64.",
     data=mapping(
-        {"type": "string", "format": "byte", "nullable": True}, "The data, each value base64 encoded."
+        {"type": "string", "format": "byte", "nullable": True},
+        "The data, each value base64 encoded.",
     ),
     immutable=flag("Whether the data can no longer change."),
     stringData=mapping({"type": "string"}, "Data to write, not encoded; never read back."),
@@ -165,5 +171,7 @@ SERVICE_ACCOUNT = kind(
     "A name under which pods talk to the API.",
     automountServiceAccountToken=flag("Whether pods find a token of the account."),
     imagePullSecrets=atomic(LOCAL_REFERENCE, "Secrets to pull images with."),
-    secrets=keyed_list(OBJECT_REFERENCE, "name", description="Secrets that pods of the account may use."),
+    secrets=keyed_list(
+        OBJECT_REFERENCE, "name", description="Secrets that pods of the account may use."
+    ),
 )

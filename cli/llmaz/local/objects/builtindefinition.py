@@ -96,7 +96,9 @@ DEFINITION = kind(
                 None,
             ),
             observedGeneration=count("The version observed.", form="int64"),
-            storedVersions=always(atomic(text(), "Versions that objects were ever stored in."), None),
+            storedVersions=always(
+                atomic(text(), "Versions that objects were ever stored in."), None
+            ),
         ),
         {},
     ),

@@ -1,4 +1,4 @@
-"""The words in which the schemas of built-in kinds are written; their marks are those of `defaulting`."""
+"""The words in which schemas of built-in kinds are written; `defaulting` explains the marks."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,9 @@ from llmaz.local.objects.defaulting import OMIT_EMPTY, TYPED
 from llmaz.local.objects.values import Json, Object, Schema
 
 
-def text(description: str = "", *, choices: Sequence[str] = (), default: str | None = None) -> Object:
+def text(
+    description: str = "", *, choices: Sequence[str] = (), default: str | None = None
+) -> Object:
     """A string; with choices, one of these."""
     schema: Object = {"type": "string", "description": description, OMIT_EMPTY: True}
     if choices:
@@ -48,11 +50,20 @@ def quantity(description: str = "") -> Object:
 
 def port_or_name(description: str = "") -> Object:
     """A port's number or its name."""
-    return {"x-kubernetes-int-or-string": True, "format": "int-or-string", "description": description}
+    return {
+        "x-kubernetes-int-or-string": True,
+        "format": "int-or-string",
+        "description": description,
+    }
 
 
 def record(description: str = "", /, *, required: Sequence[str] = (), **fields: Schema) -> Object:
     """An object with these fields and no others."""
+    return record_of(fields, description, required=required)
+
+
+def record_of(fields: Schema, description: str = "", *, required: Sequence[str] = ()) -> Object:
+    """The same, where the fields are computed."""
     schema: Object = {
         "type": "object",
         "description": description,
@@ -101,7 +112,7 @@ def unique(items: Schema, description: str = "") -> Object:
 
 
 def keyed_list(items: Schema, *keys: str, description: str = "", merge: str = "") -> Object:
-    """A list that is a map by these keys; a strategic merge patch finds its items by one of them."""
+    """A list that is a map by these keys; a strategic patch finds items by one of them."""
     return {
         **atomic(items, description),
         "x-kubernetes-list-type": "map",
@@ -137,12 +148,17 @@ def whole(schema: Schema) -> Schema:
 
 def kind(description: str, /, *, required: Sequence[str] = (), **fields: Schema) -> Schema:
     """A whole kind, with the fields that every kind has."""
+    return kind_of(fields, description, required=required)
+
+
+def kind_of(fields: Schema, description: str, *, required: Sequence[str] = ()) -> Schema:
+    """The same, where the fields are computed."""
     own = {
         "apiVersion": text("The version of the API that the object is written in."),
         "kind": text("The kind of the object."),
         "metadata": {"type": "object", "description": "Names, labels and the server's records."},
     }
-    schema = record(description, required=required, **own, **fields)
+    schema = record_of({**own, **fields}, description, required=required)
     return {**schema, TYPED: True}
 
 

@@ -58,7 +58,10 @@ SERVICE = kind(
                 _SERVICE_PORT, "port", "protocol", description="The ports served.", merge="port"
             ),
             publishNotReadyAddresses=set_flag("Whether servers count that are not ready."),
-            selector={**mapping({"type": "string"}, "Labels of the pods behind the service."), "x-kubernetes-map-type": "atomic"},
+            selector={
+                **mapping({"type": "string"}, "Labels of the pods behind the service."),
+                "x-kubernetes-map-type": "atomic",
+            },
             sessionAffinity=text("None or ClientIP.", default="None"),
             sessionAffinityConfig=anything("How long a client keeps its server."),
             trafficDistribution=pointer(text("Which servers are preferred.")),
@@ -73,7 +76,9 @@ SERVICE = kind(
     status=always(
         record(
             "What the service is.",
-            conditions=keyed_list(condition(), "type", description="What is observed of the service."),
+            conditions=keyed_list(
+                condition(), "type", description="What is observed of the service."
+            ),
             loadBalancer=always(
                 record("The load balancer.", ingress=atomic(_INGRESS, "Where it is reached.")), {}
             ),

@@ -1,4 +1,4 @@
-"""Schema of Pod: what a container and its volumes need to be described; the rest is kept as it comes."""
+"""Schema of Pod: containers and volumes field by field; the rest is kept as it comes."""
 
 from llmaz.local.objects.builtincore import LOCAL_REFERENCE
 from llmaz.local.objects.builtinmodel import (
@@ -27,7 +27,12 @@ from llmaz.local.objects.values import Object
 _RESOURCES = record(
     "Compute resources.",
     claims=keyed_list(
-        record("A resource claim.", required=("name",), name=text("Its name."), request=text("Which of its requests.")),
+        record(
+            "A resource claim.",
+            required=("name",),
+            name=text("Its name."),
+            request=text("Which of its requests."),
+        ),
         "name",
         description="Resource claims that are used.",
     ),
@@ -64,11 +69,20 @@ _MOUNT = record(
 
 
 def _action(description: str) -> Object:
-    header = record("One header.", required=("name", "value"), name=text("Its name."), value=pointer(text("Its value.")))
+    header = record(
+        "One header.",
+        required=("name", "value"),
+        name=text("Its name."),
+        value=pointer(text("Its value.")),
+    )
     return record(
         description,
         exec=record("A command.", command=atomic(text(), "The command line.")),
-        grpc=record("A gRPC health check.", port=integer("The port."), service=pointer(text("The service asked for."))),
+        grpc=record(
+            "A gRPC health check.",
+            port=integer("The port."),
+            service=pointer(text("The service asked for.")),
+        ),
         httpGet=record(
             "An HTTP request.",
             required=("port",),
@@ -152,7 +166,9 @@ _SPEC = record(
     dnsConfig=anything("How it resolves names."),
     dnsPolicy=text("Where it resolves names."),
     enableServiceLinks=flag("Whether services are in its environment."),
-    ephemeralContainers=keyed_list(anything(), "name", description="Containers added for a look inside."),
+    ephemeralContainers=keyed_list(
+        anything(), "name", description="Containers added for a look inside."
+    ),
     hostAliases=keyed_list(anything(), "ip", description="More names of hosts."),
     hostIPC=set_flag("Whether it shares the node's IPC."),
     hostNetwork=set_flag("Whether it shares the node's network."),
@@ -160,10 +176,17 @@ _SPEC = record(
     hostUsers=flag("Whether its users are the node's."),
     hostname=text("Its host name."),
     hostnameOverride=pointer(text("Its host name, whatever else says.")),
-    imagePullSecrets=patched_by("name", keyed_list(LOCAL_REFERENCE, "name", description="Secrets to pull images with.")),
-    initContainers=keyed_list(_CONTAINER, "name", description="Containers that run before the others."),
+    imagePullSecrets=patched_by(
+        "name", keyed_list(LOCAL_REFERENCE, "name", description="Secrets to pull images with.")
+    ),
+    initContainers=keyed_list(
+        _CONTAINER, "name", description="Containers that run before the others."
+    ),
     nodeName=text("The node it runs on."),
-    nodeSelector={**mapping({"type": "string"}, "Labels of the nodes it may run on."), "x-kubernetes-map-type": "atomic"},
+    nodeSelector={
+        **mapping({"type": "string"}, "Labels of the nodes it may run on."),
+        "x-kubernetes-map-type": "atomic",
+    },
     os=anything("The system it needs."),
     overhead=mapping(quantity(), "What its runtime takes."),
     preemptionPolicy=pointer(text("Whether it pushes others away.")),
@@ -222,4 +245,6 @@ _STATUS = record(
     startTime=time("When its node took it up."),
 )
 
-POD = kind("Containers that run together on one node.", spec=always(_SPEC, {}), status=always(_STATUS, {}))
+POD = kind(
+    "Containers that run together on one node.", spec=always(_SPEC, {}), status=always(_STATUS, {})
+)

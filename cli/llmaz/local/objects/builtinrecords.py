@@ -6,12 +6,13 @@ from llmaz.local.objects.builtinmodel import (
     count,
     integer,
     kind,
+    kind_of,
     pointer,
     record,
     text,
     time,
 )
-from llmaz.local.objects.values import Object, Schema
+from llmaz.local.objects.values import Schema
 
 _SOURCE = record("Who saw it.", component=text("The program."), host=text("The node."))
 _SERIES = record(
@@ -21,43 +22,36 @@ _SERIES = record(
 )
 
 
-def _event(description: str, **fields: Schema) -> Schema:
-    return kind(
-        description,
-        action=text("What was done or tried."),
-        eventTime=always(time("When it was first seen."), None),
-        reason=text("Why, in one word."),
-        related=OBJECT_REFERENCE,
-        reportingInstance=always(text("Which process of the program tells it."), ""),
-        series=_SERIES,
-        type=text("Normal or Warning."),
-        **fields,
-    )
-
-
-def _shared() -> Object:
-    return {
-        "count": count("How often it was seen."),
-        "first": always(time("When it was first seen."), None),
-        "last": always(time("When it was last seen."), None),
+def _event(**fields: Schema) -> Schema:
+    shared = {
+        "action": text("What was done or tried."),
+        "eventTime": always(time("When it was first seen."), None),
+        "reason": text("Why, in one word."),
+        "related": OBJECT_REFERENCE,
+        "reportingInstance": always(text("Which process of the program tells it."), ""),
+        "series": _SERIES,
+        "type": text("Normal or Warning."),
     }
+    return kind_of({**shared, **fields}, "Something that happened to an object.")
 
+
+_COUNT = count("How often it was seen.")
+_FIRST = always(time("When it was first seen."), None)
+_LAST = always(time("When it was last seen."), None)
 
 EVENT = _event(
-    "Something that happened to an object.",
-    count=_shared()["count"],
-    firstTimestamp=_shared()["first"],
+    count=_COUNT,
+    firstTimestamp=_FIRST,
     involvedObject=always(OBJECT_REFERENCE, {}),
-    lastTimestamp=_shared()["last"],
+    lastTimestamp=_LAST,
     message=text("What happened, in a sentence."),
     reportingComponent=always(text("The program that tells it."), ""),
     source=always(_SOURCE, {}),
 )
 NEW_EVENT = _event(
-    "Something that happened to an object.",
-    deprecatedCount=_shared()["count"],
-    deprecatedFirstTimestamp=_shared()["first"],
-    deprecatedLastTimestamp=_shared()["last"],
+    deprecatedCount=_COUNT,
+    deprecatedFirstTimestamp=_FIRST,
+    deprecatedLastTimestamp=_LAST,
     deprecatedSource=always(_SOURCE, {}),
     note=text("What happened, in a sentence."),
     regarding=always(OBJECT_REFERENCE, {}),

@@ -1,7 +1,8 @@
-"""Rules of a schema (`x-kubernetes-validations`): compiled once, evaluated at every level they stand on.
+"""Rules of a schema (`x-kubernetes-validations`): compiled once, evaluated where they stand.
 
-The expressions are CEL, evaluated by the `common-expression-language` library with Kubernetes' own functions
-added. A rule with `oldSelf` compares an update with what was stored, and runs only where both are known.
+The expressions are CEL, evaluated by the `common-expression-language` library with Kubernetes' own
+functions added. A rule with `oldSelf` compares an update with what was stored, and runs only where
+both are known.
 """
 
 import functools
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 import cel
 
 from llmaz.local.objects.celfunctions import FUNCTIONS
-from llmaz.local.objects.celsource import rewritten
+from llmaz.local.objects.celsource import NAMESPACES, rewritten
 from llmaz.local.objects.celvalues import converter
 from llmaz.local.objects.fielderror import UNSAID, ErrorKind, FieldError
 from llmaz.local.objects.validating import Absent, old_items
@@ -23,14 +24,15 @@ _REASONS: Mapping[str, ErrorKind] = {
     "FieldValueRequired": "required",
     "FieldValueDuplicate": "duplicate",
 }
-_NATIVE = frozenset(
-    "size contains startsWith endsWith matches int uint double string bytes bool duration timestamp dyn type "
-    "getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds "
-    "getMilliseconds optional.of optional.none optional.ofNonZeroValue hasValue value or orValue".split()
+_NATIVE_WORDS = (
+    "size contains startsWith endsWith matches int uint double string bytes bool duration "
+    "timestamp dyn type getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear "
+    "getHours getMinutes getSeconds getMilliseconds optional.of optional.none "
+    "optional.ofNonZeroValue hasValue value or orValue"
 )
-_NAMES = frozenset(
-    "self oldSelf bool int uint double string bytes list map null_type type optional math sets strings".split()
-)
+_NATIVE = frozenset(_NATIVE_WORDS.split())
+_NAMES_WORDS = "self oldSelf bool int uint double string bytes list map null_type type optional"
+_NAMES = frozenset(_NAMES_WORDS.split())
 
 
 class RuleError(ValueError):
@@ -61,8 +63,11 @@ def expression(text: str) -> Expression:
     except ValueError as error:
         found = str(error).partition(": ERROR")[2] or f": {error}"
         raise RuleError(f"compilation failed: ERROR{found.rstrip()}") from None
-    unknown = [name for name in program.variables() if name not in _NAMES | source.bound]
+    plain = {name.partition(".")[2] for name in source.qualified}
     called = [name for name in program.functions() if name[0].isalpha() or name.startswith("__")]
+    called = [*(name for name in called if name not in plain), *source.qualified]
+    known = _NAMES | source.bound | (NAMESPACES if source.qualified else frozenset())
+    unknown = [name for name in program.variables() if name not in known]
     unknown += [name for name in called if name not in _NATIVE and name not in FUNCTIONS]
     if unknown:
         words = f"undeclared reference to '{unknown[0]}' (in container '')"
@@ -102,7 +107,7 @@ class Rule:
         try:
             if self.test.value(variables) is True:
                 return None
-        except Exception as error:  # noqa: BLE001 - the library raises builtin errors of many kinds
+        except Exception as error:
             words = f"{_reason(error)} evaluating rule: {self.message or self.text}"
             return FieldError(path, "invalid", UNSAID, words)
         where = path + (self.field_path if path else self.field_path.removeprefix("."))
@@ -114,9 +119,11 @@ class Rule:
             return default
         try:
             said = self.message_expression.value(variables)
-        except Exception:  # noqa: BLE001 - a message that can't be made is no reason to lose the error
+        except Exception:
             return default
-        return said.strip() if isinstance(said, str) and said.strip() and "\n" not in said else default
+        return (
+            said.strip() if isinstance(said, str) and said.strip() and "\n" not in said else default
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -1,12 +1,14 @@
-"""Kubernetes' own CEL functions, by name: lists, strings, regular expressions, quantities, versions, optionals.
+"""Kubernetes' own CEL functions, by name: on lists, strings, quantities, versions, optionals.
 
-A function is called as `f(x)` and as `x.f()`. Types that the evaluator does not have (quantity, URL, address) travel
-as small maps that say what they are, written in a normal form so that `==` compares by value.
+A function is called as `f(x)` and as `x.f()`. Types that the evaluator does not have (quantity,
+URL, address) travel as small maps that say what they are, written in a normal form so that `==`
+compares by value.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from itertools import pairwise
 from typing import TypeAlias
 
 from cel import OptionalValue
@@ -15,7 +17,7 @@ from cel.stdlib import STDLIB_FUNCTIONS
 from llmaz.api.quantity import Quantity
 from llmaz.local.objects import celnetwork, formats, patterns
 from llmaz.local.objects.celnetwork import TYPE, tagged
-from llmaz.local.objects.values import Json, Object
+from llmaz.local.objects.values import Json, Object, compact
 
 Function: TypeAlias = Callable[..., Json]
 _SEMVER = re.compile(
@@ -73,7 +75,7 @@ def _last_index_of(value: Json, item: Json, end: int | None = None) -> int:
 
 
 def _is_sorted(values: list[Json]) -> bool:
-    return all(one <= other for one, other in zip(values, values[1:], strict=False))
+    return all(one <= other for one, other in pairwise(values))
 
 
 def _find(text: str, pattern: str) -> str:
@@ -130,12 +132,34 @@ def _order(value: Json) -> tuple[Json, ...]:
         raise ValueError(f"parsing semver: {value['text']!r}")
     release = tuple(int(part) for part in match.groups()[:3])
     before = match[4]
-    marks = [(not part.isdigit(), int(part) if part.isdigit() else part) for part in (before or "").split(".")]
+    marks = [
+        (not part.isdigit(), int(part) if part.isdigit() else part)
+        for part in (before or "").split(".")
+    ]
     return (*release, before is None, marks)
 
 
 def _compare(one: Json, other: Json) -> int:
     return (_order(one) > _order(other)) - (_order(one) < _order(other))
+
+
+def _formatted(pattern: str, values: list[Json]) -> str:
+    """Fill `%s`, `%d`, `%.2f` and the like, one value each."""
+    rest = iter(values)
+    verb = re.compile(r"%(%|(?:\.\d+)?[sdfexXob])")
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] == "%":
+            return "%"
+        try:
+            value = next(rest)
+        except StopIteration:
+            raise ValueError(f"index {len(values)} out of range") from None
+        if match[1] == "s":
+            return value if isinstance(value, str) else compact(value)
+        return format(value, match[1])
+
+    return verb.sub(fill, pattern)
 
 
 def _format(name: str) -> Function:
@@ -166,13 +190,14 @@ FUNCTIONS: Mapping[str, Function] = {
     "__present": _present,
     "__first": _first,
     "__flat": _flat,
+    "format": _formatted,
     "validate": _validate,
     "indexOf": _index_of,
     "lastIndexOf": _last_index_of,
     "isSorted": _is_sorted,
     "sum": _sum,
-    "min": lambda values: min(values),
-    "max": lambda values: max(values),
+    "min": min,
+    "max": max,
     "join": _joined,
     "find": _find,
     "findAll": _find_all,

@@ -78,7 +78,9 @@ def _contains_cidr(network: Json, other: Json) -> bool:
 
 def _global(address: Json) -> bool:
     found = _address(address)
-    return not (found.is_unspecified or found.is_loopback or found.is_multicast or found.is_link_local)
+    return not (
+        found.is_unspecified or found.is_loopback or found.is_multicast or found.is_link_local
+    )
 
 
 FUNCTIONS: Mapping[str, Callable[..., Json]] = {

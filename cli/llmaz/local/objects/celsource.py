@@ -1,14 +1,14 @@
 """Rewrites CEL source into the part of CEL that the evaluator knows.
 
-Its parser has no optional syntax (`self.?a[?0]`), no `optMap`, no `cel.bind`. Each becomes functions and macros
-which it has: `a.?b` is `a.__select("b")`, `o.optMap(x, e)` is `o.__present().map(x, e).__first()`, and
-`cel.bind(x, i, e)` is `[i].map(x, e)[0]`.
+Its parser has no optional syntax (`self.?a[?0]`), no `optMap`, no `cel.bind`. Each becomes
+functions and macros which it has: `a.?b` is `a.__select("b")`, `o.optMap(x, e)` is
+`o.__present().map(x, e).__first()`, and `cel.bind(x, i, e)` is `[i].map(x, e)[0]`.
 """
 
 import re
 from dataclasses import dataclass
 
-_TOKEN = re.compile(
+_WORD = re.compile(
     r"""(?P<space>\s+|//[^\n]*)
     |(?P<string>[rRbB]{0,2}(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''))
     |(?P<raw>[rR](?:"[^"\n]*"|'[^'\n]*'))
@@ -19,80 +19,86 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 MACROS = frozenset({"all", "exists", "exists_one", "existsOne", "map", "filter"})
+NAMESPACES = frozenset({"base64", "format", "ip", "lists", "math", "optional", "sets", "strings"})
 _OPTIONAL_MACROS = {"optMap": "__first", "optFlatMap": "__flat"}
 _CLOSERS = {"(": ")", "[": "]", "{": "}", "[?": "]"}
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A rewritten expression, and the names that its macros bind."""
+    """A rewritten expression, the names that its macros bind, and its functions in namespaces."""
 
     text: str
     bound: frozenset[str]
+    qualified: frozenset[str]
 
 
 def rewritten(expression: str) -> Source:
     """Return the expression in the evaluator's dialect."""
-    tokens = [
-        match.group()
-        for match in _TOKEN.finditer(expression)
-        if match.lastgroup != "space"
-    ]
+    words = [match.group() for match in _WORD.finditer(expression) if match.lastgroup != "space"]
     bound = {
-        tokens[i + 2]
-        for i, token in enumerate(tokens[:-2])
-        if tokens[i + 1] == "(" and (token in MACROS or token in _OPTIONAL_MACROS or token == "bind")
+        words[i + 2]
+        for i, word in enumerate(words[:-2])
+        if words[i + 1] == "(" and (word in MACROS or word in _OPTIONAL_MACROS or word == "bind")
     }
-    return Source(_joined(_rewrite(tokens)), frozenset(bound))
+    qualified = {
+        f"{word}.{words[i + 2]}"
+        for i, word in enumerate(words[:-3])
+        if word in NAMESPACES
+        and words[i + 1] == "."
+        and words[i + 3] == "("
+        and words[max(i - 1, 0)] not in (".", ".?")
+    }
+    return Source(_joined(_rewrite(words)), frozenset(bound), frozenset(qualified))
 
 
-def _joined(tokens: list[str]) -> str:
-    return " ".join(tokens).replace(" . ", ".").replace(" (", "(")
+def _joined(words: list[str]) -> str:
+    return " ".join(words).replace(" . ", ".").replace(" (", "(")
 
 
-def _rewrite(tokens: list[str]) -> list[str]:
+def _rewrite(words: list[str]) -> list[str]:
     result: list[str] = []
     optional = False
     i = 0
-    while i < len(tokens):
-        token, following = tokens[i], tokens[i + 1 : i + 2]
-        if tokens[i : i + 4] == ["cel", ".", "bind", "("]:
-            end = _closing(tokens, i + 3)
-            result += _bind(_arguments(tokens[i + 4 : end]))
+    while i < len(words):
+        word, following = words[i], words[i + 1 : i + 2]
+        if words[i : i + 4] == ["cel", ".", "bind", "("]:
+            end = _closing(words, i + 3)
+            result += _bind(_arguments(words[i + 4 : end]))
             i, optional = end + 1, False
-        elif token in _CLOSERS:
-            end = _closing(tokens, i)
-            result += _bracketed(tokens, i, end, result, optional=optional)
-            optional = token == "[?" or (optional and token == "[")
+        elif word in _CLOSERS:
+            end = _closing(words, i)
+            result += _bracketed(words, i, end, result, optional=optional)
+            optional = word == "[?" or (optional and word == "[")
             i = end + 1
-        elif token == ".?" and following:
+        elif word == ".?" and following:
             result += [".", "__select", "(", f'"{following[0]}"', ")"]
             i, optional = i + 2, True
-        elif token == "." and following and tokens[i + 2 : i + 3] == ["("]:
-            i, optional = _method(tokens, i, result), False
-        elif token == "." and optional and following:
+        elif word == "." and following and words[i + 2 : i + 3] == ["("]:
+            i, optional = _method(words, i, result), False
+        elif word == "." and optional and following:
             result += [".", "__select", "(", f'"{following[0]}"', ")"]
             i += 2
         else:
-            result.append("exists_one" if token == "existsOne" else token)
+            result.append("exists_one" if word == "existsOne" else word)
             i += 1
-            optional = optional and token == "."
+            optional = optional and word == "."
     return result
 
 
 def _bracketed(
-    tokens: list[str], start: int, end: int, before: list[str], *, optional: bool
+    words: list[str], start: int, end: int, before: list[str], *, optional: bool
 ) -> list[str]:
-    inner = _rewrite(tokens[start + 1 : end])
-    if tokens[start] == "[?" or (optional and tokens[start] == "[" and before):
+    inner = _rewrite(words[start + 1 : end])
+    if words[start] == "[?" or (optional and words[start] == "[" and before):
         return [".", "__at", "(", *inner, ")"]
-    return [tokens[start], *inner, _CLOSERS[tokens[start]]]
+    return [words[start], *inner, _CLOSERS[words[start]]]
 
 
-def _method(tokens: list[str], i: int, result: list[str]) -> int:
+def _method(words: list[str], i: int, result: list[str]) -> int:
     """Append the method call at `i` (`.name(...)`) to the result; return where it ends."""
-    name, end = tokens[i + 1], _closing(tokens, i + 2)
-    inner = _rewrite(tokens[i + 3 : end])
+    name, end = words[i + 1], _closing(words, i + 2)
+    inner = _rewrite(words[i + 3 : end])
     if name in _OPTIONAL_MACROS:
         result += [".", "__present", "(", ")", ".", "map", "(", *inner, ")"]
         result += [".", _OPTIONAL_MACROS[name], "(", ")"]
@@ -109,22 +115,22 @@ def _bind(arguments: list[list[str]]) -> list[str]:
     return ["[", *value, "]", ".", "map", "(", *name, ",", *body, ")", "[", "0", "]"]
 
 
-def _arguments(tokens: list[str]) -> list[list[str]]:
+def _arguments(words: list[str]) -> list[list[str]]:
     result: list[list[str]] = [[]]
     depth = 0
-    for token in tokens:
-        depth += (token in _CLOSERS) - (token in _CLOSERS.values())
-        if token == "," and depth == 0:
+    for word in words:
+        depth += (word in _CLOSERS) - (word in _CLOSERS.values())
+        if word == "," and depth == 0:
             result.append([])
         else:
-            result[-1].append(token)
+            result[-1].append(word)
     return result
 
 
-def _closing(tokens: list[str], start: int) -> int:
+def _closing(words: list[str], start: int) -> int:
     depth = 0
-    for i in range(start, len(tokens)):
-        depth += (tokens[i] in _CLOSERS) - (tokens[i] in _CLOSERS.values())
+    for i in range(start, len(words)):
+        depth += (words[i] in _CLOSERS) - (words[i] in _CLOSERS.values())
         if depth == 0:
             return i
-    return len(tokens)
+    return len(words)

@@ -1,4 +1,4 @@
-"""Turns JSON into the values that CEL rules see: times for date-time strings, escaped field names, floats."""
+"""Turns JSON into the values that CEL rules see: times, durations, floats, escaped field names."""
 
 import base64
 import binascii
@@ -9,17 +9,17 @@ from datetime import UTC, datetime, timedelta
 from llmaz.local.objects.formats import parse_duration
 from llmaz.local.objects.values import Json, Object, Schema
 
-_RESERVED = frozenset(
+_RESERVED_WORDS = (
     "true false null in as break const continue else for function if import let loop package "
-    "namespace return var void while".split()
+    "namespace return var void while"
 )
+_RESERVED = frozenset(_RESERVED_WORDS.split())
 _ESCAPES = {".": "__dot__", "-": "__dash__", "/": "__slash__", "__": "__underscores__"}
 _SPECIAL = re.compile(r"__|[.\-/]")
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def escaped(name: str) -> str:
-    """Return the name of a field inside a rule: `a-b` is `a__dash__b`, `namespace` is `__namespace__`."""
+    """Return a field's name inside a rule: `a__dash__b` for `a-b`, `__if__` for `if`."""
     if name in _RESERVED:
         return f"__{name}__"
     return _SPECIAL.sub(lambda match: _ESCAPES[match.group()], name)
@@ -59,7 +59,11 @@ def _map_converter(schema: Schema) -> Callable[[Json], Json] | None:
     every = converter(additional) if isinstance(additional, dict) else None
     fields = {key: converter(field) for key, field in properties.items()}
     names = {key: escaped(key) for key in properties}
-    if every is None and not any(fields.values()) and all(key == name for key, name in names.items()):
+    if (
+        every is None
+        and not any(fields.values())
+        and all(key == name for key, name in names.items())
+    ):
         return None
 
     def convert(value: Json) -> Json:

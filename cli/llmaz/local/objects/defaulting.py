@@ -1,14 +1,16 @@
 """Defaults of a structural schema: what an absent field of an object becomes.
 
-Schemas of built-in kinds carry two marks besides. A server keeps these kinds in typed records: a field with
-OMIT_EMPTY is left out when it is empty (most are), and one with a `default` of nothing is always written.
+Schemas of built-in kinds carry two marks besides. A server keeps these kinds in typed records: a
+field with OMIT_EMPTY is left out when it is empty (most are), and one with a `default` of nothing
+is always written.
 """
 
 from llmaz.local.objects.values import Json, Object, Schema, copied
 
 # On a field of a built-in kind: an empty value is as good as none and is not kept.
 OMIT_EMPTY = "x-llmaz-omit-empty"
-# On a whole kind: it is built in, and a new object begins with what is always written, which nobody manages.
+# On a whole kind: it is built in, and a new object begins with what is always written, which nobody
+# manages.
 TYPED = "x-llmaz-typed"
 
 
@@ -22,7 +24,7 @@ def defaulted(schema: Schema, obj: Object) -> Object:
 
 
 def blank(schema: Schema) -> Object:
-    """Return what an object of a built-in kind begins with: its fields that are written even when empty."""
+    """Return what a built-in kind's object begins with: fields that are written even when empty."""
     return {
         key: copied(field["default"]) | blank(field)
         if isinstance(field["default"], dict)
@@ -52,7 +54,7 @@ def _defaulted_map(schema: Schema, value: Object) -> Object:
     additional = schema.get("additionalProperties")
     result: Object = {}
     for key, item in value.items():
-        field = properties[key] if key in properties else additional
+        field = properties.get(key, additional)
         if item is None and isinstance(field, dict) and not field.get("nullable"):
             if "default" not in field:
                 continue

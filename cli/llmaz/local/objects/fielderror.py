@@ -1,7 +1,7 @@
 """An error at one field of an object, in the words of a kube-apiserver.
 
-The same error is told twice: as one of a Status's `causes`, and as a part of its message. Path "" is the
-object as a whole, which the server prints as `<nil>`.
+The same error is told twice: as one of a Status's `causes`, and as a part of its message. Path ""
+is the object as a whole, which the server prints as `<nil>`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ class FieldError:
     detail: str = ""
 
     def body(self) -> str:
-        """Return the message without the path: `Invalid value: -1: should be a non-negative integer`."""
+        """Return the message without the path: `Invalid value: -1: should be at least 0`."""
         parts = [_WORDS[self.kind][0]]
         if self.kind not in _WITHOUT_VALUE and not isinstance(self.value, Unsaid):
             parts.append(_shown(self.value))
@@ -98,7 +98,7 @@ def too_many(path: str, actual: int, maximum: int) -> FieldError:
 
 
 def summary(errors: Iterable[FieldError]) -> str:
-    """Return the text behind `is invalid: `: each different message once, in brackets if several."""
+    """Return the text behind `is invalid: `: each message once, in brackets if several."""
     messages = list(dict.fromkeys(error.message() for error in errors))
     return messages[0] if len(messages) == 1 else f"[{', '.join(messages)}]"
 

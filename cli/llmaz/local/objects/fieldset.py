@@ -1,7 +1,8 @@
 """Sets of fields of an object, and FieldsV1, the form in which managedFields keeps them.
 
-A path is a tuple of steps: `f:name` for a field or a key, `k:{...}` for the item with these keys, `v:...` for the
-item with this value, `i:0` for an index. A path may be in a set without the paths below it.
+A path is a tuple of steps: `f:name` for a field or a key, `k:{...}` for the item with these keys,
+`v:...` for the item with this value, `i:0` for an index. A path may be in a set without the paths
+below it.
 """
 
 import json
@@ -31,7 +32,9 @@ def _without_lone_dots(node: Object) -> Object:
     """A leaf is written as `{}`; only a member with something below it says `.` of itself."""
     if node.keys() == {"."}:
         return {}
-    return {step: child if step == "." else _without_lone_dots(child) for step, child in node.items()}
+    return {
+        step: child if step == "." else _without_lone_dots(child) for step, child in node.items()
+    }
 
 
 def decoded(fields: Object) -> FieldSet:
@@ -65,7 +68,8 @@ def _shown_step(step: str) -> str:
         case "f":
             return f".{text}"
         case "k":
-            return f"[{','.join(f'{key}={compact(value)}' for key, value in json.loads(text).items())}]"
+            keys = (f"{key}={compact(value)}" for key, value in json.loads(text).items())
+            return f"[{','.join(keys)}]"
         case "v":
             return f"[={text}]"
     return f"[{text}]"

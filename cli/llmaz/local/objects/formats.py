@@ -1,4 +1,4 @@
-"""String formats of schemas, as strictly as a kube-apiserver checks them; formats it ignores are ignored."""
+"""String formats of schemas: those that a kube-apiserver checks, as strictly as it does."""
 
 import base64
 import binascii
@@ -14,9 +14,11 @@ _DURATION = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _WORDY_DURATION = re.compile(r"(\d+)\s*([A-Za-zµ]+)", re.ASCII)
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
-_DURATION_WORDS = frozenset(
-    "ns nano nanosecond us µs micro microsecond ms milli millisecond s sec second m min minute h hr hour d day w wk week".split()
+_DURATION_WORDS_WORDS = (
+    "ns nano nanosecond us µs micro microsecond ms milli millisecond s sec second m min "
+    "minute h hr hour d day w wk week"
 )
+_DURATION_WORDS = frozenset(_DURATION_WORDS_WORDS.split())
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 
 
@@ -42,7 +44,8 @@ def _is_duration(text: str) -> bool:
         return True
     parts = _WORDY_DURATION.findall(text)
     return bool(parts) and all(
-        word.lower() in _DURATION_WORDS or word.lower().removesuffix("s") in _DURATION_WORDS for _, word in parts
+        word.lower() in _DURATION_WORDS or word.lower().removesuffix("s") in _DURATION_WORDS
+        for _, word in parts
     )
 
 
@@ -116,10 +119,14 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "duration": _is_duration,
     "email": _fits(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost"),
     "hexcolor": _fits(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})"),
-    "hostname": _fits(r"(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\.?"),
+    "hostname": _fits(
+        r"(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\.?"
+    ),
     "ipv4": lambda text: _is_address(text, ipaddress.IPv4Address),
     "ipv6": lambda text: _is_address(text, ipaddress.IPv6Address),
-    "k8s-long-name": lambda text: bool(re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", text)) and len(text) <= 253,
+    "k8s-long-name": lambda text: (
+        bool(re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", text)) and len(text) <= 253
+    ),
     "k8s-short-name": lambda text: bool(re.fullmatch(_LABEL, text)) and len(text) <= 63,
     "mac": _fits(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}"),
     "uri": _is_uri,

@@ -1,4 +1,4 @@
-"""What a schema's Kubernetes extensions promise: no duplicates in sets and maps, typed embedded resources."""
+"""What Kubernetes' extensions of schemas promise: sets and maps as lists, embedded resources."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,9 @@ def list_errors(schema: Schema, value: Json, path: str = "") -> Iterator[FieldEr
                 yield from list_errors(items, item, child(path, i))
 
 
-def embedded_errors(schema: Schema, value: Json, path: str = "", *, root: bool = True) -> Iterator[FieldError]:
+def embedded_errors(
+    schema: Schema, value: Json, path: str = "", *, root: bool = True
+) -> Iterator[FieldError]:
     """Yield what embedded resources lack to be resources."""
     if isinstance(value, dict):
         if schema.get("x-kubernetes-embedded-resource") and not root:

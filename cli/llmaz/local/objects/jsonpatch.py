@@ -1,7 +1,6 @@
 """JSON patch (RFC 6902): operations on a copy of the object, all or nothing."""
 
 import re
-from typing import NoReturn
 
 from llmaz.local.objects.patcherror import REJECTED, PatchError
 from llmaz.local.objects.values import Json, Object, copied, equal
@@ -24,7 +23,7 @@ def json_patch(obj: Object, operations: Json) -> Object:
     for operation in operations:
         document = _perform(document, operation)
     if not isinstance(document, dict):
-        _reject()
+        raise _rejection()
     return document
 
 
@@ -37,7 +36,11 @@ def _perform(document: Json, operation: Object) -> Json:
             return _remove(document, path)
         case "replace":
             _get(document, path)
-            return _add(_remove(document, path), path, _value(operation)) if path else _value(operation)
+            return (
+                _add(_remove(document, path), path, _value(operation))
+                if path
+                else _value(operation)
+            )
         case "move":
             source = _pointer(operation.get("from"))
             moved = _get(document, source)
@@ -46,7 +49,7 @@ def _perform(document: Json, operation: Object) -> Json:
             return _add(document, path, copied(_get(document, _pointer(operation.get("from")))))
         case "test":
             return _tested(document, path, operation)
-    _reject()
+    raise _rejection()
 
 
 def _tested(document: Json, path: list[str], operation: Object) -> Json:
@@ -54,7 +57,7 @@ def _tested(document: Json, path: list[str], operation: Object) -> Json:
     if expected is None and not _exists(document, path):
         return document
     if not equal(_get(document, path), expected):
-        _reject()
+        raise _rejection()
     return document
 
 
@@ -68,13 +71,13 @@ def _exists(document: Json, path: list[str]) -> bool:
 
 def _value(operation: Object) -> Json:
     if "value" not in operation:
-        _reject()
+        raise _rejection()
     return copied(operation["value"])
 
 
 def _pointer(text: Json) -> list[str]:
     if not isinstance(text, str) or (text and not text.startswith("/")):
-        _reject()
+        raise _rejection()
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
 
 
@@ -82,19 +85,19 @@ def _get(document: Json, path: list[str]) -> Json:
     for part in path:
         if isinstance(document, dict):
             if part not in document:
-                _reject()
+                raise _rejection()
             document = document[part]
         elif isinstance(document, list):
             document = document[_index(part, len(document))]
         else:
-            _reject()
+            raise _rejection()
     return document
 
 
 def _index(part: str, length: int) -> int:
-    """Return the place that a pointer's part names; negative ones count from the end, as the server allows."""
+    """Return the place in a list; negative ones count from the end, as the server allows."""
     if not _INDEX.fullmatch(part) or not -length <= int(part) < length:
-        _reject()
+        raise _rejection()
     return int(part) % length
 
 
@@ -107,22 +110,22 @@ def _add(document: Json, path: list[str], value: Json) -> Json:
     elif isinstance(parent, list):
         parent.insert(len(parent) if last == "-" else _index(last, len(parent) + 1), value)
     else:
-        _reject()
+        raise _rejection()
     return document
 
 
 def _remove(document: Json, path: list[str]) -> Json:
     if not path:
-        _reject()
+        raise _rejection()
     parent, last = _get(document, path[:-1]), path[-1]
     if isinstance(parent, dict) and last in parent:
         del parent[last]
     elif isinstance(parent, list):
         del parent[_index(last, len(parent))]
     else:
-        _reject()
+        raise _rejection()
     return document
 
 
-def _reject() -> NoReturn:
-    raise PatchError(REJECTED, 422)
+def _rejection() -> PatchError:
+    return PatchError(REJECTED, 422)

@@ -1,7 +1,8 @@
-r"""JSONPath as kubectl and printer columns write it: `.status.conditions[?(@.type=="Ready")].status`.
+r"""JSONPath as printer columns write it: `.status.conditions[?(@.type=="Ready")].status`.
 
-Fields (dots in a name escaped: `.metadata.labels.kubernetes\.io/os`, or in brackets), indices, slices, `*`, `..`
-and filters with one comparison or the existence of a field. A path that can't be read raises PathError.
+Fields (dots in a name escaped: `.metadata.labels.kubernetes\.io/os`, or in brackets), indices,
+slices, `*`, `..` and filters with one comparison or the existence of a field. A path that can't be
+read raises PathError.
 """
 
 import functools

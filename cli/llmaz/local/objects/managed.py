@@ -1,7 +1,7 @@
 """Who manages which fields: `metadata.managedFields` as a map from manager to fields, and back.
 
-A manager is a name with a way of writing: by apply or by other verbs (Update), the latter once per version, on
-the object or on one of its subresources.
+A manager is a name with a way of writing: by apply or by other verbs (Update), the latter once per
+version, on the object or on one of its subresources.
 """
 
 from collections.abc import Mapping
@@ -71,7 +71,9 @@ def with_managers(obj: Object, managers: Managers) -> Object:
     """Return the object with these managers written into its metadata, in the server's order."""
     entries = [_entry(manager, owned) for manager, owned in capped(managers).items()]
     entries.sort(key=_order)
-    metadata = {key: value for key, value in obj.get("metadata", {}).items() if key != "managedFields"}
+    metadata = {
+        key: value for key, value in obj.get("metadata", {}).items() if key != "managedFields"
+    }
     if entries:
         metadata["managedFields"] = entries
     return {**obj, "metadata": metadata}
@@ -87,7 +89,7 @@ def stripped(managers: Managers) -> Managers:
 
 
 def capped(managers: Managers) -> Managers:
-    """Count the oldest managers by Update together, per version, so that at most so many are left."""
+    """Count the oldest managers by Update together, per version, until few enough are left."""
     updaters = sorted(
         (manager for manager in managers if manager.operation == "Update"),
         key=lambda manager: (managers[manager].time or "", manager),
@@ -103,7 +105,9 @@ def capped(managers: Managers) -> Managers:
         if first is manager:
             continue
         bucket = Manager(_BUCKET, "Update", "", version)
-        gathered = result.pop(first, None) if bucket not in result or first == bucket else result[bucket]
+        gathered = (
+            result.pop(first, None) if bucket not in result or first == bucket else result[bucket]
+        )
         fields = (gathered.fields if gathered else frozenset()) | result.pop(manager).fields
         result[bucket] = Owned(fields, version, managers[manager].time)
         surplus -= 1

@@ -64,8 +64,7 @@ def merged(schema: Schema | None, live: Json, applied: Json) -> Json:
         return list(_merged_items(schema, live, applied))
     result = dict(live)
     for key, item in applied.items():
-        have = live[key] if key in live else None
-        result[key] = merged(typed.field(schema, key), have, item)
+        result[key] = merged(typed.field(schema, key), live.get(key), item)
     return result
 
 

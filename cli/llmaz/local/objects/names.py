@@ -1,4 +1,4 @@
-"""The forms of names in Kubernetes, with the complaints of a kube-apiserver about those that have another form."""
+"""The forms of names in Kubernetes, and a kube-apiserver's complaints about other forms."""
 
 import re
 
@@ -26,8 +26,8 @@ def subdomain_errors(name: str) -> list[str]:
     errors = [_too_long(253)] if len(name) > 253 else []
     if not re.fullmatch(_SUBDOMAIN, name):
         sentence = (
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-            "and must start and end with an alphanumeric character"
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+            "characters, '-' or '.', and must start and end with an alphanumeric character"
         )
         errors.append(_form(sentence, _SUBDOMAIN, "example.com"))
     return errors
@@ -38,8 +38,8 @@ def label_errors(name: str) -> list[str]:
     errors = [_too_long(63)] if len(name) > 63 else []
     if not re.fullmatch(_LABEL, name):
         sentence = (
-            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-            "and must start and end with an alphanumeric character"
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters "
+            "or '-', and must start and end with an alphanumeric character"
         )
         errors.append(_form(sentence, _LABEL, "my-name", "123-abc"))
     return errors
@@ -50,8 +50,8 @@ def label_1035_errors(name: str) -> list[str]:
     errors = [_too_long(63)] if len(name) > 63 else []
     if not re.fullmatch(_LABEL_1035, name):
         sentence = (
-            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-            "alphabetic character, and end with an alphanumeric character"
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
+            "start with an alphabetic character, and end with an alphanumeric character"
         )
         errors.append(_form(sentence, _LABEL_1035, "my-name", "abc-123"))
     return errors
@@ -65,8 +65,8 @@ def label_key_errors(key: str) -> list[str]:
         prefix, name = "", key
     elif "/" in name:
         sentence = (
-            "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-            "with an alphanumeric character"
+            "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and "
+            "must start and end with an alphanumeric character"
         )
         form = _form(sentence, _NAME_PART, "MyName", "my.name", "123-abc")
         return [f"{form} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
@@ -80,8 +80,8 @@ def label_key_errors(key: str) -> list[str]:
         errors.append(f"name part {_too_long(63)}")
     if not re.fullmatch(_NAME_PART, name):
         sentence = (
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
-            "an alphanumeric character"
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must "
+            "start and end with an alphanumeric character"
         )
         errors.append(_form(sentence, _NAME_PART, "MyName", "my.name", "123-abc"))
     return errors
@@ -92,8 +92,8 @@ def label_value_errors(value: str) -> list[str]:
     errors = [_too_long(63)] if len(value) > 63 else []
     if not re.fullmatch(_LABEL_VALUE, value):
         sentence = (
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
-            "must start and end with an alphanumeric character"
+            "a valid label must be an empty string or consist of alphanumeric characters, "
+            "'-', '_' or '.', and must start and end with an alphanumeric character"
         )
         errors.append(_form(sentence, _LABEL_VALUE, "MyValue", "my_value", "12345"))
     return errors

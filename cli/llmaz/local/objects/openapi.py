@@ -1,4 +1,4 @@
-"""OpenAPI v3 documents of group versions, from which kubectl explains, checks and merges objects."""
+"""OpenAPI v3 documents of group versions: kubectl explains, checks and merges by them."""
 
 import hashlib
 import json
@@ -46,7 +46,7 @@ class Served(Protocol):
 
 
 def openapi_v3(group_version: str, resources: Iterable[Served]) -> Object:
-    """Return the document of a group version (`v1`, `llmaz.io/v1alpha1`) with these resources of it."""
+    """Return the document of a group version (`v1`, `llmaz.io/v1alpha1`) with these resources."""
     served = list(resources)
     group, _, version = group_version.rpartition("/")
     schemas = shared_schemas(group, version, scale=any(item.scale is not None for item in served))
@@ -66,7 +66,7 @@ def openapi_v3(group_version: str, resources: Iterable[Served]) -> Object:
 
 
 def index(documents: Mapping[str, Object]) -> Object:
-    """Return what /openapi/v3 answers: where each group version's document is, with a hash of what it holds."""
+    """Return the answer to /openapi/v3: where each document is, with a hash of what it holds."""
     return {
         "paths": {
             path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest(document)}"}
@@ -118,7 +118,11 @@ def _schema_name(resource: Served) -> str:
 
 def _kind_schema(resource: Served) -> Schema:
     published = _published(resource.schema)
-    own = {"apiVersion": API_VERSION, "kind": KIND, "metadata": described("ObjectMeta", "The object's metadata.")}
+    own = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": described("ObjectMeta", "The object's metadata."),
+    }
     published["properties"] = {**own, **_without(published.get("properties") or {}, own)}
     return {**published, **_marks(resource, resource.kind)}
 
@@ -147,7 +151,9 @@ def _marks(resource: Served, kind: str) -> Object:
     names = {"group": resource.group, "kind": kind, "version": resource.version}
     marks: Object = {"x-kubernetes-group-version-kind": [names]}
     if resource.custom and resource.selectable:
-        marks["x-kubernetes-selectable-fields"] = [{"fieldPath": path} for path in resource.selectable]
+        marks["x-kubernetes-selectable-fields"] = [
+            {"fieldPath": path} for path in resource.selectable
+        ]
     return marks
 
 

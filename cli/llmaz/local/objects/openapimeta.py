@@ -1,4 +1,4 @@
-"""OpenAPI schemas of the types that every group shares: metadata, lists, deletion options, Status, Scale."""
+"""OpenAPI schemas of the types that every group shares: metadata, lists, Status, Scale."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,10 @@ API_VERSION: Schema = {
     "type": "string",
     "description": "The version of the API, with its group, that this object is written in.",
 }
-KIND: Schema = {"type": "string", "description": "The kind of the object, in CamelCase. It never changes."}
+KIND: Schema = {
+    "type": "string",
+    "description": "The kind of the object, in CamelCase. It never changes.",
+}
 
 
 def ref(name: str) -> Schema:
@@ -47,14 +50,20 @@ def _whole(description: str, form: str = "int64", **more: Json) -> Schema:
     return {"type": "integer", "format": form, "description": description, **more}
 
 
-def _record(description: str, fields: Schema, required: Sequence[str] = (), **more: Json) -> Schema:
-    schema: Object = {"type": "object", "description": description, "properties": fields, **more}
+def _record(description: str, fields: Schema, required: Sequence[str] = ()) -> Schema:
+    schema: Object = {"type": "object", "description": description, "properties": fields}
     return {**schema, "required": list(required)} if required else schema
 
 
 def _texts(description: str, kind: str = "atomic", **more: Json) -> Schema:
     items = {"type": "string"}
-    return {"type": "array", "description": description, "items": items, "x-kubernetes-list-type": kind, **more}
+    return {
+        "type": "array",
+        "description": description,
+        "items": items,
+        "x-kubernetes-list-type": kind,
+        **more,
+    }
 
 
 def _refs(description: str, name: str, kind: str = "atomic", **more: Json) -> Schema:
@@ -68,31 +77,46 @@ def _refs(description: str, name: str, kind: str = "atomic", **more: Json) -> Sc
 
 
 def _map(description: str) -> Schema:
-    return {"type": "object", "description": description, "additionalProperties": {"type": "string"}}
+    return {
+        "type": "object",
+        "description": description,
+        "additionalProperties": {"type": "string"},
+    }
 
 
 _OBJECT_META = _record(
     "What every stored object carries: its names, its labels, and what the server notes about it.",
     {
         "annotations": _map("Notes of any kind for people and programs, by key. Not searchable."),
-        "creationTimestamp": described("Time", "When the server created the object. Set by the server."),
+        "creationTimestamp": described(
+            "Time", "When the server created the object. Set by the server."
+        ),
         "deletionGracePeriodSeconds": _whole(
-            "How many seconds the object has from its deletion until it is removed. Set by the server."
+            "How many seconds lie between deletion and removal. Set by the server."
         ),
         "deletionTimestamp": described(
-            "Time", "When the object was asked to go. It stays until its finalizers are gone. Set by the server."
+            "Time",
+            "When it was asked to go; it stays until its finalizers went. Set by the server.",
         ),
         "finalizers": _texts(
-            "Who must still clean up before the object can be removed: each takes its name off the list.",
+            "Who must still clean up before it is removed: each takes its name off the list.",
             "set",
             **{"x-kubernetes-patch-strategy": "merge"},
         ),
         "generateName": _text("A beginning, to which the server adds some letters to make a name."),
-        "generation": _whole("Counts the changes of what is wanted of the object. Set by the server."),
+        "generation": _whole(
+            "Counts the changes of what is wanted of the object. Set by the server."
+        ),
         "labels": _map("Keys and values by which objects are grouped and selected."),
-        "managedFields": _refs("Who manages which fields. Kept by the server.", "ManagedFieldsEntry"),
-        "name": _text("The name, unique among the objects of the kind in the namespace. It never changes."),
-        "namespace": _text("The namespace in which the name is unique; none for objects of the cluster."),
+        "managedFields": _refs(
+            "Who manages which fields. Kept by the server.", "ManagedFieldsEntry"
+        ),
+        "name": _text(
+            "The name, unique among the objects of the kind in the namespace. It never changes."
+        ),
+        "namespace": _text(
+            "The namespace in which the name is unique; none for objects of the cluster."
+        ),
         "ownerReferences": _refs(
             "The objects that this one belongs to: it goes when all of them are gone.",
             "OwnerReference",
@@ -104,7 +128,7 @@ _OBJECT_META = _record(
             },
         ),
         "resourceVersion": _text(
-            "Marks this state of the object; an update that carries an older mark is refused. Set by the server."
+            "Marks this state; an update that carries an older mark is refused. Set by the server."
         ),
         "selfLink": _text("No longer used."),
         "uid": _text("Identifies the object among all that ever had its name. Set by the server."),
@@ -137,15 +161,17 @@ _OWNER_REFERENCE = _record(
         "apiVersion": _text("The owner's API version.", default=""),
         "blockOwnerDeletion": {
             "type": "boolean",
-            "description": "Whether an owner that is deleted in the foreground waits for this object.",
+            "description": "Whether an owner deleted in the foreground waits for this object.",
         },
-        "controller": {"type": "boolean", "description": "Whether the owner is the one that controls the object."},
+        "controller": {
+            "type": "boolean",
+            "description": "Whether the owner is the one that controls the object.",
+        },
         "kind": _text("The owner's kind.", default=""),
         "name": _text("The owner's name.", default=""),
         "uid": _text("The owner's identity.", default=""),
     },
     ("apiVersion", "kind", "name", "uid"),
-    **{"x-kubernetes-map-type": "atomic"},
 )
 _PRECONDITIONS = _record(
     "What must be true of an object for it to be deleted.",
@@ -169,7 +195,9 @@ _DELETE_OPTIONS = _record(
             "type": "boolean",
             "description": "The older form of propagationPolicy: true for Orphan.",
         },
-        "preconditions": described("Preconditions", "What must be true of the object; else nothing is deleted."),
+        "preconditions": described(
+            "Preconditions", "What must be true of the object; else nothing is deleted."
+        ),
         "propagationPolicy": _text(
             "What happens to the objects that belong to it: Background, Foreground or Orphan."
         ),
@@ -187,7 +215,6 @@ _STATUS = _record(
         "reason": _text("What happened, in one word for programs."),
         "status": _text("Success or Failure."),
     },
-    **{_GVK: [{"group": "", "kind": "Status", "version": "v1"}]},
 )
 _STATUS_CAUSE = _record(
     "One of the reasons for a failure.",
@@ -213,26 +240,29 @@ _TYPES: Object = {
     "ListMeta": _LIST_META,
     "ManagedFieldsEntry": _MANAGED_FIELDS_ENTRY,
     "ObjectMeta": _OBJECT_META,
-    "OwnerReference": _OWNER_REFERENCE,
-    "Patch": {"type": "object", "description": "A change to an object, in one of the patch formats."},
+    "OwnerReference": {**_OWNER_REFERENCE, "x-kubernetes-map-type": "atomic"},
+    "Patch": {
+        "type": "object",
+        "description": "A change to an object, in one of the patch formats.",
+    },
     "Preconditions": _PRECONDITIONS,
-    "Status": _STATUS,
+    "Status": {**_STATUS, _GVK: [{"group": "", "kind": "Status", "version": "v1"}]},
     "StatusCause": _STATUS_CAUSE,
     "StatusDetails": _STATUS_DETAILS,
     "Time": {"type": "string", "format": "date-time", "description": "A moment, in RFC 3339."},
 }
+_SCALE_OF = _record(
+    "How many of something there should be, and are.",
+    {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": described("ObjectMeta", "The metadata of the scaled object.", default={}),
+        "spec": described("ScaleSpec", "How many there should be.", default={}),
+        "status": described("ScaleStatus", "How many there are.", default={}),
+    },
+)
 _SCALES: Object = {
-    "Scale": _record(
-        "How many of something there should be, and are.",
-        {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "metadata": described("ObjectMeta", "The metadata of the scaled object.", default={}),
-            "spec": described("ScaleSpec", "How many there should be.", default={}),
-            "status": described("ScaleStatus", "How many there are.", default={}),
-        },
-        **{_GVK: [{"group": "autoscaling", "kind": "Scale", "version": "v1"}]},
-    ),
+    "Scale": {**_SCALE_OF, _GVK: [{"group": "autoscaling", "kind": "Scale", "version": "v1"}]},
     "ScaleSpec": _record(
         "How many there should be.", {"replicas": _whole("The number wanted.", "int32", default=0)}
     ),

@@ -8,14 +8,22 @@ from llmaz.local.objects.openapimeta import ref
 from llmaz.local.objects.values import Object, Schema
 
 _JSON, _YAML = "application/json", "application/yaml"
-_PATCHES = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
+_PATCHES = (
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+)
 _STRATEGIC = "application/strategic-merge-patch+json"
 _TYPES = {
-    "boolean": (
-        "allowWatchBookmarks force ignoreStoreReadErrorWithClusterBreakingPotential orphanDependents "
-        "sendInitialEvents watch"
-    ).split(),
-    "integer": "gracePeriodSeconds limit timeoutSeconds".split(),
+    "boolean": [
+        "allowWatchBookmarks",
+        "force",
+        "ignoreStoreReadErrorWithClusterBreakingPotential",
+        "orphanDependents",
+        "sendInitialEvents",
+        "watch",
+    ],
+    "integer": ["gracePeriodSeconds", "limit", "timeoutSeconds"],
 }
 _DESCRIPTIONS = {
     "allowWatchBookmarks": "Whether a watch may send events that only tell how far it is.",
@@ -26,29 +34,33 @@ _DESCRIPTIONS = {
     "fieldValidation": "What unknown and repeated fields are: Ignore, Warn or Strict.",
     "force": "Whether an apply takes fields from their managers.",
     "gracePeriodSeconds": "How long the object may take to stop; 0 for at once.",
-    "ignoreStoreReadErrorWithClusterBreakingPotential": "Whether an object that can't be read is removed.",
+    "ignoreStoreReadErrorWithClusterBreakingPotential": "Whether what can't be read is removed.",
     "labelSelector": "Only objects with these labels.",
     "limit": "The most objects on one page.",
     "name": "The object's name.",
     "namespace": "The object's namespace.",
     "orphanDependents": "The older form of propagationPolicy.",
     "pretty": "Whether the answer is indented.",
-    "propagationPolicy": "What happens to what belongs to the object: Background, Foreground or Orphan.",
+    "propagationPolicy": "What happens to its dependents: Background, Foreground or Orphan.",
     "resourceVersion": "The state to read, or to watch from.",
     "resourceVersionMatch": "How exactly the state must be met.",
     "sendInitialEvents": "Whether a watch begins with the objects that exist.",
     "timeoutSeconds": "After how many seconds the answer ends.",
     "watch": "Whether changes follow as they happen.",
 }
-_LIST = (
-    "allowWatchBookmarks continue fieldSelector labelSelector limit resourceVersion resourceVersionMatch "
-    "sendInitialEvents timeoutSeconds watch"
-).split()
-_WRITE = "dryRun fieldManager fieldValidation".split()
-_DELETE = (
-    "dryRun gracePeriodSeconds ignoreStoreReadErrorWithClusterBreakingPotential orphanDependents "
-    "propagationPolicy"
-).split()
+_LIST_WORDS = (
+    "allowWatchBookmarks continue fieldSelector labelSelector limit resourceVersion "
+    "resourceVersionMatch sendInitialEvents timeoutSeconds watch"
+)
+_LIST = _LIST_WORDS.split()
+_WRITE = ["dryRun", "fieldManager", "fieldValidation"]
+_DELETE = [
+    "dryRun",
+    "gracePeriodSeconds",
+    "ignoreStoreReadErrorWithClusterBreakingPotential",
+    "orphanDependents",
+    "propagationPolicy",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +106,23 @@ def _paths(target: Target) -> Iterator[tuple[str, Object]]:
     where = ["namespace"] if target.namespaced else []
     yield f"{inside}/{target.plural}", _collection(target, where)
     if target.namespaced and "list" in target.verbs:
-        everywhere = _operation(target, "list", "list", target.list_name, suffix="ForAllNamespaces", scope="")
-        yield f"{target.root}/{target.plural}", {"get": everywhere, "parameters": _parameters(["pretty", *_LIST])}
+        everywhere = _operation(
+            target, "list", "list", target.list_name, suffix="ForAllNamespaces", scope=""
+        )
+        yield (
+            f"{target.root}/{target.plural}",
+            {"get": everywhere, "parameters": _parameters(["pretty", *_LIST])},
+        )
     one = f"{inside}/{target.plural}/{{name}}"
-    where = _parameters(["name", *where, "pretty"])
-    yield one, {**_item(target), "parameters": where}
+    shared = _parameters(["name", *where, "pretty"])
+    yield one, {**_item(target), "parameters": shared}
     if target.has_scale:
-        yield f"{one}/scale", {**_subresource(target, "Scale", "Scale"), "parameters": where}
+        yield f"{one}/scale", {**_subresource(target, "Scale", "Scale"), "parameters": shared}
     if target.has_status:
-        yield f"{one}/status", {**_subresource(target, "Status", target.schema_name), "parameters": where}
+        yield (
+            f"{one}/status",
+            {**_subresource(target, "Status", target.schema_name), "parameters": shared},
+        )
 
 
 def _collection(target: Target, where: list[str]) -> Object:
@@ -170,7 +190,7 @@ def _changes(target: Target, schema: str, suffix: str) -> Object:
     return {"patch": patch, "put": put}
 
 
-def _operation(  # noqa: PLR0913 - an operation has that many parts, and each caller names its own
+def _operation(
     target: Target,
     word: str,
     action: str,
@@ -186,7 +206,8 @@ def _operation(  # noqa: PLR0913 - an operation has that many parts, and each ca
 ) -> Object:
     group, _, version = target.tag.partition("_")
     where = target.scope if scope is None else scope
-    name = f"{word}{group[0].upper()}{group[1:]}{version.capitalize()}{prefix}{where}{target.kind}{suffix}"
+    head = f"{word}{group[0].upper()}{group[1:]}{version.capitalize()}"
+    name = f"{head}{prefix}{where}{target.kind}{suffix}"
     content = _content((_JSON, _YAML), answer)
     operation: Object = {
         "description": f"{word} {target.kind}".capitalize(),
@@ -223,7 +244,9 @@ def _schema(name: str) -> Schema:
 
 
 def _parameters(names: Sequence[str]) -> list[Object]:
-    return [_parameter(name) for name in sorted(names, key=lambda name: (name not in _PLACES, name))]
+    return [
+        _parameter(name) for name in sorted(names, key=lambda name: (name not in _PLACES, name))
+    ]
 
 
 _PLACES = ("name", "namespace")

@@ -6,8 +6,8 @@ from typing import Literal
 class PatchError(ValueError):
     """Why a patch is refused, in the server's words.
 
-    `code` is the HTTP status: 400 for a patch that can't be read, 422 for one which does not fit the object, 413
-    for one with too many operations.
+    `code` is the HTTP status: 400 for a patch that can't be read, 422 for one which does not fit
+    the object, 413 for one with too many operations.
     """
 
     def __init__(self, message: str, code: Literal[400, 413, 422] = 400) -> None:

@@ -1,4 +1,4 @@
-"""The three patch forms: merge patch (RFC 7386), JSON patch (RFC 6902) and Kubernetes' strategic merge patch.
+"""Three forms of patches: merge (RFC 7386), JSON (RFC 6902) and Kubernetes' strategic merge.
 
 A patch that can't be applied raises PatchError with the server's words and its HTTP code.
 """

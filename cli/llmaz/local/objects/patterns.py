@@ -1,7 +1,7 @@
 """Regular expressions of schemas: Go's RE2 syntax, matched with Python's `re`.
 
-The two differ where it hurts: RE2's `$` never matches before a last newline, its classes are ASCII, and it has
-no look-around and no back-references, which a schema must therefore not use here either.
+The two differ where it hurts: RE2's `$` never matches before a last newline, its classes are ASCII,
+and it has no look-around and no back-references, which a schema must therefore not use here either.
 """
 
 import functools
@@ -102,7 +102,7 @@ def _escape(escape: str) -> str:
 
 
 def _unicode_class(escape: str) -> str:
-    """Translate the letter classes that patterns really use; Python has no general `\\p`."""
+    """Translate the classes that patterns really use; Python has no Unicode properties."""
     names = {"L": r"[^\W\d_]", "N": r"\d", "Lu": "[A-Z]", "Ll": "[a-z]"}
     name = escape[1:].strip("{}")
     if escape[0] == "P" or name not in names:

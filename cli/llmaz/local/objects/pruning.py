@@ -1,4 +1,4 @@
-"""Pruning: fields that the schema does not know are dropped, and named for strict and warned validation."""
+"""Pruning: fields that the schema does not know are dropped, and their paths told."""
 
 from dataclasses import dataclass, field
 
@@ -81,7 +81,9 @@ class _Pruner:
             if key in properties:
                 result[key] = self.value(properties[key], item, where)
             elif additional:
-                result[key] = self.value(additional if additional is not True else None, item, where)
+                result[key] = self.value(
+                    additional if additional is not True else None, item, where
+                )
             elif preserve:
                 result[key] = item
             else:

@@ -1,7 +1,7 @@
 """Schemas of kinds: what a kube-apiserver makes of `openAPIV3Schema`, in one place.
 
-Schemas are read as structural ones (`structural_errors` finds none) and must not be changed once they are used
-here: compiled rules are remembered by the schema's identity.
+Schemas are read as structural ones (`structural_errors` finds none) and must not be changed once
+they are used here: compiled rules are remembered by the schema's identity.
 """
 
 from collections.abc import Sequence
@@ -37,9 +37,9 @@ def validate(
 ) -> list[FieldError]:
     """Return what is wrong with `obj`, in the server's order.
 
-    `old` is the stored object of an update: transition rules see it, and what is wrong in it and unchanged is
-    forgiven. `metadata` and `scale` are errors found there; they take their places among the others, since
-    rules run only on an object that is right otherwise.
+    `old` is the stored object of an update: transition rules see it, and what is wrong in it and
+    unchanged is forgiven. `metadata` and `scale` are errors found there; they take their places
+    among the others, since rules run only on an object that is right otherwise.
     """
     errors = [*metadata, *value_errors(schema, obj, "", ABSENT if old is None else old), *scale]
     errors += embedded_errors(schema, obj)

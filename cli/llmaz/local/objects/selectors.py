@@ -11,7 +11,7 @@ from llmaz.local.objects.values import Json, Object, quoted
 LabelTest: TypeAlias = Callable[[Mapping[str, str]], bool]
 FieldTest: TypeAlias = Callable[[Object], bool]
 
-_TOKEN = re.compile(r"\s*(?:(==|!=|[=!(),<>])|([^\s=!(),<>]+)|$)")
+_SYMBOL = re.compile(r"\s*(?:(==|!=|[=!(),<>])|([^\s=!(),<>]+)|$)")
 _OPERATORS = ("in", "notin", "=", "==", "!=", "gt", "lt")
 _SIGNS = {"=", "==", "!=", "<", ">"}
 _END = ""
@@ -23,15 +23,15 @@ class SelectorError(ValueError):
 
 def parse_labels(text: str) -> LabelTest:
     """Return the test of a label selector: `a=b,c!=d,e in (f,g),h,!i`. The empty one takes all."""
-    tests = _Parser(_tokens(text)).requirements()
+    tests = _Parser(_symbols(text)).requirements()
     return lambda labels: all(test(labels) for test in tests)
 
 
 def parse_fields(text: str, allowed: Collection[str] = (), *, custom: bool = True) -> FieldTest:
     """Return the test of a field selector such as `metadata.name=a,spec.node!=b`.
 
-    Names and namespaces can always be selected, beyond them what is `allowed`. Kinds that are not `custom` and
-    allow nothing more are refused in other words.
+    Names and namespaces can always be selected, beyond them what is `allowed`. Kinds that are not
+    `custom` and allow nothing more are refused in other words.
     """
     known = {"metadata.name", "metadata.namespace", *allowed}
     tests: list[FieldTest] = []
@@ -60,26 +60,28 @@ def field_value(obj: Json, path: str) -> str:
 def _unsupported_field(field: str, *, short: bool) -> str:
     if short:
         return f"field label not supported: {field}"
-    return f'{quoted(field)} is not a known field selector: only "metadata.name", "metadata.namespace"'
+    return (
+        f'{quoted(field)} is not a known field selector: only "metadata.name", "metadata.namespace"'
+    )
 
 
 def _field_test(field: str, value: str, *, wanted: bool) -> FieldTest:
     return lambda obj: (field_value(obj, field) == value) is wanted
 
 
-def _tokens(text: str) -> list[str]:
-    return [match[1] or match[2] for match in _TOKEN.finditer(text) if match[1] or match[2]]
+def _symbols(text: str) -> list[str]:
+    return [match[1] or match[2] for match in _SYMBOL.finditer(text) if match[1] or match[2]]
 
 
-def _is_name(token: str) -> bool:
-    return token not in ("", "(", ")", ",", "!") and token not in _SIGNS
+def _is_name(symbol: str) -> bool:
+    return symbol not in ("", "(", ")", ",", "!") and symbol not in _SIGNS
 
 
 @dataclass(slots=True)
 class _Parser:
-    """Reads the tokens of a label selector from left to right."""
+    """Reads the symbols of a label selector from left to right."""
 
-    tokens: list[str]
+    symbols: list[str]
 
     def requirements(self) -> list[LabelTest]:
         tests: list[LabelTest] = []
@@ -95,12 +97,12 @@ class _Parser:
         return tests
 
     def _separator(self) -> None:
-        token = self._take()
-        if token == ",":
+        symbol = self._take()
+        if symbol == ",":
             if not _is_name(self._next) and self._next != "!":
                 raise SelectorError(f"found '{self._next}', expected: identifier after ','")
-        elif token != _END:
-            raise SelectorError(f"found '{token}', expected: ',' or 'end of string'")
+        elif symbol != _END:
+            raise SelectorError(f"found '{symbol}', expected: ',' or 'end of string'")
 
     def _requirement(self) -> LabelTest:
         absent = self._next == "!"
@@ -138,33 +140,35 @@ class _Parser:
         return lambda labels: labels.get(key) == value
 
     def _values(self) -> list[str]:
-        token = self._take()
-        if token != "(":
-            raise SelectorError(f"found '{token}' expected: '('")
+        symbol = self._take()
+        if symbol != "(":
+            raise SelectorError(f"found '{symbol}' expected: '('")
         if self._next == ")":
             self._take()
-            raise SelectorError("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty")
+            raise SelectorError(
+                "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"
+            )
         values: list[str] = []
         expect_value = True
         while self._next != ")":
-            token = self._take()
-            if token == ",":
+            symbol = self._take()
+            if symbol == ",":
                 values += [""] if expect_value else []
                 expect_value = True
-            elif _is_name(token) and expect_value:
-                values.append(token)
+            elif _is_name(symbol) and expect_value:
+                values.append(symbol)
                 expect_value = False
             else:
-                raise SelectorError(f"found '{token}', expected: ',' or ')'")
+                raise SelectorError(f"found '{symbol}', expected: ',' or ')'")
         self._take()
         return [*values, ""] if expect_value else values
 
     @property
     def _next(self) -> str:
-        return self.tokens[0] if self.tokens else _END
+        return self.symbols[0] if self.symbols else _END
 
     def _take(self) -> str:
-        return self.tokens.pop(0) if self.tokens else _END
+        return self.symbols.pop(0) if self.symbols else _END
 
 
 def _check_values(key: str, values: list[str]) -> None:

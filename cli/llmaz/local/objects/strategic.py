@@ -1,7 +1,8 @@
 """Strategic merge patch: a merge patch that knows which lists are maps by a key.
 
-The schema says so (`x-kubernetes-patch-strategy`, `x-kubernetes-patch-merge-key`); the patch may carry
-directives: `$patch`, `$retainKeys`, `$setElementOrder/<list>`, `$deleteFromPrimitiveList/<list>`.
+The schema says so (`x-kubernetes-patch-strategy`, `x-kubernetes-patch-merge-key`); the patch may
+carry directives: `$patch`, `$retainKeys`, `$setElementOrder/<list>`,
+`$deleteFromPrimitiveList/<list>`.
 """
 
 from collections.abc import Callable, Sequence
@@ -84,7 +85,9 @@ def _merged(old: Json, change: Json, schema: Schema, patch: Object, key: str) ->
 def _without_directives(value: Json) -> Json:
     """A new value has nothing to delete: directives and nulls in it mean nothing."""
     if isinstance(value, list):
-        return [item for item in value if not (isinstance(item, dict) and item.get(_PATCH) == "delete")]
+        return [
+            item for item in value if not (isinstance(item, dict) and item.get(_PATCH) == "delete")
+        ]
     return value
 
 
@@ -127,7 +130,7 @@ def _by(merge_key: str) -> Callable[[Json], Json]:
 def _ordered(
     merged: Sequence[Json], order: Json, server: Sequence[Json], identity: Callable[[Json], Json]
 ) -> list[Json]:
-    """Put items in the patch's order; items that only the server has keep their place among them."""
+    """Put items in the patch's order; what only the server has keeps its place among them."""
     if not isinstance(order, list):
         raise PatchError("invalid patch format of setElementOrder list")
     wanted = [identity(item) for item in order]

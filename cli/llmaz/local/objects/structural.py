@@ -1,4 +1,4 @@
-"""What a CRD's schema must be before a server accepts it: structural, with sane extensions and defaults.
+"""What a server wants of a CRD's schema: a structure, sane extensions, valid defaults.
 
 The errors carry the server's paths: `<path>.properties[spec].properties[model].type`.
 """
@@ -13,7 +13,19 @@ from llmaz.local.objects.validating import value_errors
 from llmaz.local.objects.values import Json, Schema, child, compact, keyed
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
-_FORBIDDEN = ("$ref", "definitions", "dependencies", "deprecated", "discriminator", "id", "patternProperties", "readOnly", "writeOnly", "xml", "$recursiveRef")
+_FORBIDDEN = (
+    "$ref",
+    "definitions",
+    "dependencies",
+    "deprecated",
+    "discriminator",
+    "id",
+    "patternProperties",
+    "readOnly",
+    "writeOnly",
+    "xml",
+    "$recursiveRef",
+)
 _STRUCTURE = (
     "type",
     "default",
@@ -31,11 +43,17 @@ _STRUCTURE = (
 _LOGIC = ("allOf", "anyOf", "oneOf")
 
 
-def structural_errors(schema: Schema, path: str = "spec.validation.openAPIV3Schema") -> list[FieldError]:
-    """Return what a server refuses in a kind's schema; `path` is where the schema stands in its CRD."""
+def structural_errors(
+    schema: Schema, path: str = "spec.validation.openAPIV3Schema"
+) -> list[FieldError]:
+    """Return what a server refuses in a schema; `path` is where it stands in its CRD."""
     errors = list(_node_errors(schema, path, root=True))
     if not errors and schema.get("type") != "object":
-        errors.append(FieldError(child(path, "type"), "invalid", schema.get("type"), "must be object at the root"))
+        errors.append(
+            FieldError(
+                child(path, "type"), "invalid", schema.get("type"), "must be object at the root"
+            )
+        )
     if not errors:
         errors += _default_errors(schema, path)
     return errors
@@ -61,7 +79,12 @@ def _children_errors(schema: Schema, path: str) -> Iterator[FieldError]:
     if isinstance(items, dict):
         yield from _node_errors(items, child(path, "items"))
     elif isinstance(items, list):
-        yield FieldError(child(path, "items"), "forbidden", None, "items must be a schema object and not an array")
+        yield FieldError(
+            child(path, "items"),
+            "forbidden",
+            None,
+            "items must be a schema object and not an array",
+        )
     elif schema.get("type") == "array" and not schema.get("x-kubernetes-preserve-unknown-fields"):
         yield FieldError(child(path, "items"), "required", None, "must be specified")
     if isinstance(additional, dict):
@@ -82,7 +105,9 @@ def _type_errors(schema: Schema, path: str, *, root: bool) -> Iterator[FieldErro
         words = "must not be empty at the root" if root else f"must not be empty for {place}"
         yield FieldError(where, "required", None, words)
     if schema.get("x-kubernetes-embedded-resource") and kind != "object":
-        yield FieldError(where, "invalid", kind, "must be object if x-kubernetes-embedded-resource is true")
+        yield FieldError(
+            where, "invalid", kind, "must be object if x-kubernetes-embedded-resource is true"
+        )
 
 
 def _construct_errors(schema: Schema, path: str) -> Iterator[FieldError]:
@@ -114,17 +139,29 @@ def _extension_errors(schema: Schema, path: str) -> Iterator[FieldError]:
     if kind is not None and kind not in ("atomic", "set", "map"):
         yield unsupported(where, kind, ("atomic", "set", "map"))
     if kind is not None and schema.get("type") != "array":
-        yield FieldError(child(path, "type"), "invalid", schema.get("type", ""), "must be array if x-kubernetes-list-type is specified")
+        yield FieldError(
+            child(path, "type"),
+            "invalid",
+            schema.get("type", ""),
+            "must be array if x-kubernetes-list-type is specified",
+        )
     if kind == "map":
         yield from _map_list_errors(schema, path, keys)
     elif keys:
-        yield FieldError(where, "invalid", kind, "must be map if x-kubernetes-list-map-keys is non-empty")
+        yield FieldError(
+            where, "invalid", kind, "must be map if x-kubernetes-list-map-keys is non-empty"
+        )
     shape = schema.get("x-kubernetes-map-type")
     if shape is not None and shape not in ("atomic", "granular"):
         yield unsupported(child(path, "x-kubernetes-map-type"), shape, ("atomic", "granular"))
-    if "x-kubernetes-preserve-unknown-fields" in schema and schema["x-kubernetes-preserve-unknown-fields"] is not True:
+    if (
+        "x-kubernetes-preserve-unknown-fields" in schema
+        and schema["x-kubernetes-preserve-unknown-fields"] is not True
+    ):
         words = "must be true or undefined"
-        yield FieldError(child(path, "x-kubernetes-preserve-unknown-fields"), "invalid", False, words)
+        yield FieldError(
+            child(path, "x-kubernetes-preserve-unknown-fields"), "invalid", False, words
+        )
 
 
 def _map_list_errors(schema: Schema, path: str, keys: list[str]) -> Iterator[FieldError]:
@@ -132,7 +169,9 @@ def _map_list_errors(schema: Schema, path: str, keys: list[str]) -> Iterator[Fie
     properties = (items or {}).get("properties") or {}
     where = child(path, "x-kubernetes-list-map-keys")
     if not keys:
-        yield FieldError(where, "required", None, "must not be empty if x-kubernetes-list-type is map")
+        yield FieldError(
+            where, "required", None, "must not be empty if x-kubernetes-list-type is map"
+        )
     for i, key in enumerate(keys):
         if key in keys[:i]:
             yield FieldError(child(where, i), "duplicate", key)
@@ -142,10 +181,23 @@ def _map_list_errors(schema: Schema, path: str, keys: list[str]) -> Iterator[Fie
             yield FieldError(child(where, i), "invalid", key, words)
         elif field.get("type") in ("array", "object"):
             words = "must be a scalar type if parent array's x-kubernetes-list-type is map"
-            yield FieldError(keyed(child(child(path, "items"), "properties"), key) + ".type", "invalid", field["type"], words)
+            yield FieldError(
+                keyed(child(child(path, "items"), "properties"), key) + ".type",
+                "invalid",
+                field["type"],
+                words,
+            )
         elif key not in ((items or {}).get("required") or ()) and "default" not in field:
-            words = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
-            yield FieldError(keyed(child(child(path, "items"), "properties"), key) + ".default", "required", None, words)
+            words = (
+                "this property is in x-kubernetes-list-map-keys, so it must have a default "
+                "or be a required property"
+            )
+            yield FieldError(
+                keyed(child(child(path, "items"), "properties"), key) + ".default",
+                "required",
+                None,
+                words,
+            )
 
 
 def _rule_errors(schema: Schema, path: str) -> Iterator[FieldError]:
@@ -159,7 +211,12 @@ def _rule_errors(schema: Schema, path: str) -> Iterator[FieldError]:
                 expression(rule.get(key) or "true")
             except RuleError as error:
                 yield FieldError(child(where, key), "invalid", rule, str(error))
-        reasons = ("FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate")
+        reasons = (
+            "FieldValueInvalid",
+            "FieldValueForbidden",
+            "FieldValueRequired",
+            "FieldValueDuplicate",
+        )
         if rule.get("reason") not in (None, *reasons):
             yield unsupported(child(where, "reason"), rule["reason"], reasons)
 
@@ -169,18 +226,30 @@ def _value_schema_errors(schema: Schema, whole: Schema, path: str) -> Iterator[F
     both = whole.get("x-kubernetes-int-or-string")
     for key in _STRUCTURE:
         if key in schema and not (both and key == "type"):
-            yield FieldError(child(path, key), "forbidden", None, f"must be {_EMPTY.get(key, 'undefined')} to be structural")
+            yield FieldError(
+                child(path, key),
+                "forbidden",
+                None,
+                f"must be {_EMPTY.get(key, 'undefined')} to be structural",
+            )
     for name, field in sorted((schema.get("properties") or {}).items()):
         where = keyed(child(path, "properties"), name)
         outside = (whole.get("properties") or {}).get(name)
         if outside is None:
             if not whole.get("x-kubernetes-preserve-unknown-fields"):
                 outside_path = path[: path.rindex(".")] if "." in path else path
-                yield FieldError(keyed(child(outside_path, "properties"), name), "required", None, f"because it is defined in {where}")
+                yield FieldError(
+                    keyed(child(outside_path, "properties"), name),
+                    "required",
+                    None,
+                    f"because it is defined in {where}",
+                )
             continue
         yield from _value_schema_errors(field, outside, where)
     if isinstance(schema.get("items"), dict):
-        yield from _value_schema_errors(schema["items"], whole.get("items") or {}, child(path, "items"))
+        yield from _value_schema_errors(
+            schema["items"], whole.get("items") or {}, child(path, "items")
+        )
     for logic in _LOGIC:
         for i, option in enumerate(schema.get(logic) or ()):
             yield from _value_schema_errors(option, whole, child(child(path, logic), i))
@@ -204,7 +273,9 @@ def _default_errors(schema: Schema, path: str) -> Iterator[FieldError]:
 
 def _wrong_default(schema: Schema, default: Json, path: str) -> Iterator[FieldError]:
     if isinstance(default, dict):
-        kept, unknown = pruned({**schema, "x-kubernetes-embedded-resource": False}, default, root=False)
+        kept, unknown = pruned(
+            {**schema, "x-kubernetes-embedded-resource": False}, default, root=False
+        )
         if unknown:
             words = f"must not have unknown fields: {compact(kept)}"
             yield FieldError(path, "invalid", default, words)

@@ -1,4 +1,4 @@
-"""Objects as a meta.k8s.io/v1 Table, which kubectl prints as it is, and as PartialObjectMetadata."""
+"""Objects as a meta.k8s.io/v1 Table, which kubectl prints as it is, and as bare metadata."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ Include: TypeAlias = Literal["None", "Metadata", "Object"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its heading, and the cell of an object at a moment. Columns of priority 1 are for `-o wide`."""
+    """One column: its heading and an object's cell at a moment; priority 1 is for `-o wide`."""
 
     name: str
     cell: Callable[[Object, datetime], Json]
@@ -50,7 +50,7 @@ AGE = Column(
 
 
 def printer_columns(columns: Sequence[Mapping[str, Json]] | None) -> tuple[Column, ...]:
-    """Return the columns of a custom resource: its name, then `additionalPrinterColumns`, or the age."""
+    """Return a custom resource's columns: the name, then `additionalPrinterColumns` or the age."""
     return (NAME, *map(_printer_column, columns)) if columns else (NAME, AGE)
 
 
@@ -62,14 +62,17 @@ def table(
     metadata: Object | None = None,
     include: Include = "Metadata",
 ) -> Object:
-    """Return the Table of objects; `metadata` is the list's, `include` what each row carries of its object."""
+    """Return the Table of objects; `include` says what each row carries of its object."""
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata or {},
         "columnDefinitions": [column.definition() for column in columns],
         "rows": [
-            {"cells": [column.cell(obj, now) for column in columns], "object": _included(obj, include)}
+            {
+                "cells": [column.cell(obj, now) for column in columns],
+                "object": _included(obj, include),
+            }
             for obj in objects
         ],
     }

@@ -1,4 +1,4 @@
-"""How server-side apply sees a value: as a leaf, a map or a list of items with identities, as the schema says.
+"""How server-side apply sees a value: as a leaf, a map or a list of items with identities.
 
 Schema None means that nothing is known: then maps are granular and lists are leaves.
 """
@@ -17,7 +17,9 @@ _STRINGS = {"type": "object", "additionalProperties": _STRING}
 METADATA: Schema = {
     "type": "object",
     "properties": {
-        **{name: _STRING for name in ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion")},
+        **dict.fromkeys(
+            ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion"), _STRING
+        ),
         "generation": {"type": "integer"},
         "creationTimestamp": _STRING,
         "deletionTimestamp": _STRING,
@@ -34,7 +36,7 @@ METADATA: Schema = {
                 "type": "object",
                 "x-kubernetes-map-type": "atomic",
                 "properties": {
-                    **{name: _STRING for name in ("apiVersion", "kind", "name", "uid")},
+                    **dict.fromkeys(("apiVersion", "kind", "name", "uid"), _STRING),
                     "controller": {"type": "boolean"},
                     "blockOwnerDeletion": {"type": "boolean"},
                 },
@@ -100,7 +102,9 @@ def step(schema: Schema | None, item: Json) -> str:
     if not keys or not isinstance(item, dict):
         return f"v:{compact(item)}"
     properties: Schema = (items(schema) or {}).get("properties") or {}
-    found = {key: item[key] if key in item else properties.get(key, {}).get("default") for key in keys}
+    found = {
+        key: item[key] if key in item else properties.get(key, {}).get("default") for key in keys
+    }
     return f"k:{compact({key: value for key, value in found.items() if value is not None})}"
 
 
@@ -116,7 +120,7 @@ def members(schema: Schema | None, value: Json) -> Iterator[tuple[str, Schema | 
 
 
 def field_set(schema: Schema | None, value: Json, path: Path = ()) -> FieldSet:
-    """Return the fields that an applied value names: leaves, items, keys of maps, and what is empty."""
+    """Return the fields that a value states: leaves, items, keys of maps, and what is empty."""
     return frozenset(_fields(schema, value, path))
 
 
@@ -133,7 +137,7 @@ def _fields(schema: Schema | None, value: Json, path: Path) -> Iterator[Path]:
 
 
 def with_named(schema: Schema | None, fields: FieldSet) -> FieldSet:
-    """Return the set with every declared field that it reaches into: owning `a.b` implies owning `a`."""
+    """Return the set with every declared field that it reaches into: with `a.b` also `a`."""
     result = set(fields)
     for path in fields:
         node = schema
@@ -147,8 +151,10 @@ def with_named(schema: Schema | None, fields: FieldSet) -> FieldSet:
 
 @functools.cache
 def stripped_fields() -> FieldSet:
-    """Return the fields that nobody manages: what identifies an object, and what the server writes."""
-    system = "name namespace creationTimestamp selfLink uid generation managedFields resourceVersion"
+    """Return the fields that nobody manages: names, and what the server writes."""
+    system = (
+        "name namespace creationTimestamp selfLink uid generation managedFields resourceVersion"
+    )
     own = {("f:metadata", f"f:{name}") for name in system.split()}
     return EMPTY | own | {("f:apiVersion",), ("f:kind",), ("f:metadata",)}
 

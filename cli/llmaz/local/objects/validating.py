@@ -1,7 +1,8 @@
 """Validation of a value against a schema, in the words of a kube-apiserver.
 
-`old` is the stored value: what was wrong before and has not changed stays allowed, so that a schema may get
-stricter without locking its objects. List items have an old value only in lists that are maps by key.
+`old` is the stored value: what was wrong before and has not changed stays allowed, so that a schema
+may get stricter without locking its objects. List items have an old value only in lists that are
+maps by key.
 """
 
 from collections.abc import Iterator
@@ -20,8 +21,10 @@ ABSENT: Final = Absent()
 _RANGES = {"int32": 2**31, "int64": 2**63}
 
 
-def value_errors(schema: Schema, value: Json, path: str = "", old: Json = ABSENT) -> list[FieldError]:
-    """Return what is wrong with `value`: types first, then combined schemas, then bounds and fields."""
+def value_errors(
+    schema: Schema, value: Json, path: str = "", old: Json = ABSENT
+) -> list[FieldError]:
+    """Return what is wrong with `value`: types first, then combined schemas, bounds, fields."""
     errors = _own_errors(schema, value, path, old)
     if errors and not isinstance(old, Absent) and equal(value, old):
         return []
@@ -31,7 +34,7 @@ def value_errors(schema: Schema, value: Json, path: str = "", old: Json = ABSENT
 def _own_errors(schema: Schema, value: Json, path: str, old: Json) -> list[FieldError]:
     errors = list(_type_errors(schema, value, path))
     if value is None:
-        return errors if errors else list(_enum_errors(schema, value, path))
+        return errors or list(_enum_errors(schema, value, path))
     errors += _combination_errors(schema, value, path)
     if isinstance(value, str):
         errors += _string_errors(schema, value, path)
@@ -58,7 +61,9 @@ def _type_errors(schema: Schema, value: Json, path: str) -> Iterator[FieldError]
     if wanted in ("integer", "integer,string") and found == "number" and value.is_integer():
         return
     if schema.get("format") and found in ("boolean", "object"):
-        yield FieldError(path, "typeInvalid", "", f'{path} in body must be of type {schema["format"]}: ""')
+        yield FieldError(
+            path, "typeInvalid", "", f'{path} in body must be of type {schema["format"]}: ""'
+        )
         return
     words = f"{path} in body must be of type {wanted}: {quoted(found)}"
     yield FieldError(path, "typeInvalid", found, words)
@@ -133,8 +138,12 @@ def _number_errors(schema: Schema, value: float, path: str) -> Iterator[FieldErr
         yield wrong(f"a multiple of {step}")
     if top is not None and (value >= top if schema.get("exclusiveMaximum") else value > top):
         yield wrong(f"less than {'' if schema.get('exclusiveMaximum') else 'or equal to '}{top}")
-    if bottom is not None and (value <= bottom if schema.get("exclusiveMinimum") else value < bottom):
-        yield wrong(f"greater than {'' if schema.get('exclusiveMinimum') else 'or equal to '}{bottom}")
+    if bottom is not None and (
+        value <= bottom if schema.get("exclusiveMinimum") else value < bottom
+    ):
+        yield wrong(
+            f"greater than {'' if schema.get('exclusiveMinimum') else 'or equal to '}{bottom}"
+        )
     bound = _RANGES.get(schema.get("format", ""))
     if bound is not None and not -bound <= value < bound:
         words = f"Checked value must be of type integer with format {schema['format']} in {path}"
@@ -152,7 +161,9 @@ def _list_errors(schema: Schema, value: list[Json], path: str, old: Json) -> Ite
         yield FieldError(path, "invalid", len(value), words)
     if "maxItems" in schema and len(value) > schema["maxItems"]:
         yield too_many(path, len(value), schema["maxItems"])
-    if schema.get("uniqueItems") and any(equal(a, b) for i, a in enumerate(value) for b in value[:i]):
+    if schema.get("uniqueItems") and any(
+        equal(a, b) for i, a in enumerate(value) for b in value[:i]
+    ):
         yield FieldError(path, "invalid", "", f"{path} in body shouldn't contain duplicates")
 
 
@@ -163,7 +174,8 @@ def old_items(schema: Schema, value: list[Json], old: Json) -> list[Json] | None
         return None
     before = {_identity(item, keys): item for item in old if isinstance(item, dict)}
     return [
-        before.get(_identity(item, keys), ABSENT) if isinstance(item, dict) else ABSENT for item in value
+        before.get(_identity(item, keys), ABSENT) if isinstance(item, dict) else ABSENT
+        for item in value
     ]
 
 
@@ -181,7 +193,7 @@ def _map_errors(schema: Schema, value: Object, path: str, old: Json) -> Iterator
         words = f"{path} in body should have at least {schema['minProperties']} properties"
         yield FieldError(path, "invalid", len(value), words)
     for key in sorted(value):
-        field = properties[key] if key in properties else additional
+        field = properties.get(key, additional)
         if isinstance(field, dict):
             yield from value_errors(field, value[key], child(path, key), before.get(key, ABSENT))
     for key in schema.get("required") or ():

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-# Any JSON value. Not a recursive union: every reader below looks at the value's type before it uses it, and
-# schemas are trusted only after `structural_errors`.
+# Any JSON value. Not a recursive union: every reader below looks at the value's type before it uses
+# it, and schemas are trusted only after `structural_errors`.
 Json: TypeAlias = Any
 Object: TypeAlias = dict[str, Any]
 Schema: TypeAlias = Mapping[str, Any]
@@ -30,7 +30,7 @@ def type_name(value: Json) -> str:
 
 
 def compact(value: Json) -> str:
-    """Write a value as JSON the way Go does: no spaces, sorted keys, no escapes but the needed ones."""
+    """Write a value as JSON the way Go does: no spaces, sorted keys, no needless escapes."""
     return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
