@@ -32,7 +32,7 @@ def machine() -> Iterator[Machine]:
         ports = [f"--{name}-port=0" for name in ("gateway", "api", "agent", "controller")]
         _llmaz(home, "up", "-d", *ports)
         try:
-            running = json.loads((home / "running.json").read_text())
+            running = json.loads((home / "up.json").read_text())
             yield Machine(home, running["gateway_url"], running["pid"])
         finally:
             _llmaz(home, "down")
