@@ -9,6 +9,8 @@ from llmaz.local.apiserver.reviews import review_resources
 from llmaz.local.apiserver.services import service_rules
 from llmaz.local.apiserver.store import Store
 from llmaz.local.objects.builtin import SCHEMAS
+from llmaz.local.objects.columns import COLUMNS
+from llmaz.local.objects.table import AGE, NAME
 
 _NO_COLLECTION = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 
@@ -75,6 +77,8 @@ def _core(kind: str, plural: str, *short_names: str, namespaced: bool = True) ->
         short_names=short_names,
         namespaced=namespaced,
         schema=SCHEMAS["v1", kind],
+        columns=COLUMNS.get(("v1", kind), (NAME, AGE)),
+        columns=COLUMNS["v1", kind],
         storage=plural,
     )
 
@@ -88,6 +92,8 @@ def _grouped(group: str, kind: str, plural: str) -> Resource:
         plural=plural,
         singular=kind.lower(),
         schema=SCHEMAS[f"{group}/v1", kind],
+        columns=COLUMNS.get((f"{group}/v1", kind), (NAME, AGE)),
+        columns=COLUMNS[f"{group}/v1", kind],
         storage=f"{plural}.{group}",
     )
 
