@@ -10,7 +10,6 @@ from llmaz.local.apiserver.services import service_rules
 from llmaz.local.apiserver.store import Store
 from llmaz.local.objects.builtin import SCHEMAS
 from llmaz.local.objects.columns import COLUMNS
-from llmaz.local.objects.table import AGE, NAME
 
 _NO_COLLECTION = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 
@@ -77,8 +76,6 @@ def _core(kind: str, plural: str, *short_names: str, namespaced: bool = True) ->
         short_names=short_names,
         namespaced=namespaced,
         schema=SCHEMAS["v1", kind],
-        columns=COLUMNS.get(("v1", kind), (NAME, AGE)),
-        columns=COLUMNS["v1", kind],
         storage=plural,
     )
 
@@ -92,8 +89,6 @@ def _grouped(group: str, kind: str, plural: str) -> Resource:
         plural=plural,
         singular=kind.lower(),
         schema=SCHEMAS[f"{group}/v1", kind],
-        columns=COLUMNS.get((f"{group}/v1", kind), (NAME, AGE)),
-        columns=COLUMNS[f"{group}/v1", kind],
         storage=f"{plural}.{group}",
     )
 
