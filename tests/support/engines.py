@@ -1,4 +1,4 @@
-"""The agent's engines for tests: builders, and a loop that looks, decides and acts as the agent does."""
+"""The agent's engines for tests: builders, and a loop that looks, decides and acts."""
 
 import asyncio
 import dataclasses
@@ -103,7 +103,7 @@ class Node:
         raise AssertionError(f"it never came true that {what}: {self.reports}")
 
     async def until_phase(self, phase: EnginePhase, *ids: str) -> EngineReport:
-        """Wait until engines (one unless more are named) are in a phase; return the first's report."""
+        """Wait until engines are in a phase; return the first one's report."""
         wanted = ids or ("default/fake-0",)
         await self.until(
             lambda: all(i in self.reports and self.reports[i].phase is phase for i in wanted),
@@ -116,7 +116,7 @@ class Node:
 
 
 async def live_once(state_dir: Path) -> None:
-    """Bring an engine to ready and away again: the life in which a program is killed at each effect."""
+    """Bring an engine to ready and away again: a life with every effect in it."""
     async with engines(state_dir) as under:
         node = Node(under)
         node.assigned = (assigned("fake-0", *TREE, "--pids-file", str(state_dir / "pids")),)

@@ -1,9 +1,10 @@
-"""Every effect on the world is a place where agent and shim are killed; what must hold holds after it.
+"""Every effect on the world is a place where agent and shim are killed; what must hold holds after.
 
-No process of an engine outlives it, nobody else is signalled, what serves is not restarted because the agent
-died, and everything ends as it is assigned.
+No process of an engine outlives it, nobody else is signalled, what serves is not restarted because
+the agent died, and everything ends as it is assigned.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -85,8 +86,11 @@ async def check_shim_killed_at(state_dir: Path, number: int) -> None:
     async with engines(state_dir, environ=environ) as under:
         node = Node(under)
         node.assigned = (assigned("fake-0", *TREE, "--pids-file", str(state_dir / "pids")),)
-        await node.step()
-        del environ[crash.VARIABLE]  # only the first shim is killed
+        first_step = asyncio.create_task(node.step())
+        while not list(state_dir.rglob("shim.log")):
+            await asyncio.sleep(0.001)
+        del environ[crash.VARIABLE]  # only the first shim, which is on its way, is killed
+        await first_step
         await node.until_phase(EnginePhase.READY)
         seen |= set(tree(state_dir))
         node.assigned = ()

@@ -127,7 +127,7 @@ def _retry(
 def _start(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step:
     """Start it, or say what it waits for: weights first, then its accelerators and its port."""
     waits = _missing_model(engine, node.ready_models) or next(
-        (f"{need.lstrip(':')} {node.taken[need]}" for need in _needs(engine) if need in node.taken),
+        (f"{_words(need)} {node.taken[need]}" for need in _needs(engine) if need in node.taken),
         None,
     )
     report = EngineReport(
@@ -161,6 +161,10 @@ def _missing_model(engine: AssignedEngine, ready_models: Mapping[str, str]) -> s
 def _needs(engine: AssignedEngine) -> tuple[str, ...]:
     port = () if engine.port is None else (f":{engine.port}",)
     return (*sorted(engine.accelerators), *port)
+
+
+def _words(need: str) -> str:
+    return f"port {need[1:]}" if need.startswith(":") else need
 
 
 def _held(seen: tuple[EngineSeen, ...]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from llmaz.agent.engines.errors import EngineError
 from llmaz.shim import crash, protocol
 
 START_SECONDS = 30.0  # takes 60 ms; more only where a dead shim's engine is slow to die
+_ENDING_SECONDS = 0.02
 _ROOT = str(Path(llmaz.shim.__file__).parents[2])
 # Isolated and without site: 25 ms and 4 MiB less. The import root then has to be named.
 _PROGRAM = (
@@ -75,10 +76,7 @@ async def launch(
 async def dismiss(directory: Path, environ: Mapping[str, str]) -> None:
     """End the engine of a directory that nobody has a record of, and its shim."""
     cleared = asyncio.Event()
-    if shim_lives(directory):
-        client = await ShimClient.connect(directory, cleared.set)
-    else:
-        client = await launch(directory, environ, cleared.set)
+    client = await _any_shim(directory, environ, cleared.set)
     try:
         await client.request(protocol.STOP, grace=0.0)
         while not client.status.clear:
@@ -88,3 +86,15 @@ async def dismiss(directory: Path, environ: Mapping[str, str]) -> None:
         await client.lost.wait()
     finally:
         await client.close()
+
+
+async def _any_shim(
+    directory: Path, environ: Mapping[str, str], on_change: Callable[[], None]
+) -> ShimClient:
+    """Connect to the directory's shim, or to a new one; one that is just ending is waited for."""
+    while shim_lives(directory):
+        try:
+            return await ShimClient.connect(directory, on_change)
+        except OSError:
+            await asyncio.sleep(_ENDING_SECONDS)
+    return await launch(directory, environ, on_change)

@@ -1,0 +1,85 @@
+"""Alive means that tokens move."""
+
+from llmaz.agent.engines.liveness import (
+    Patience,
+    Pulse,
+    answered,
+    felt,
+    in_doubt,
+    is_dead,
+    with_liveness,
+)
+from llmaz.agent.engines.metrics import Activity
+
+PATIENCE = Patience()
+BORN = Pulse(proven_at=0.0)
+
+
+def working(tokens: float, in_flight: float = 3) -> Activity:
+    return Activity(in_flight=in_flight, tokens=tokens)
+
+
+def test_an_hour_at_saturation_raises_no_doubt() -> None:
+    pulse = BORN
+    for second in range(0, 3600, 5):
+        pulse = felt(pulse, working(tokens=second), second)
+        assert not in_doubt(pulse, PATIENCE, second)
+
+
+def test_requests_that_do_not_move_are_found_within_two_minutes() -> None:
+    pulse = felt(felt(BORN, working(7), 0), working(8), 5)
+    now = 5.0
+    while not in_doubt(pulse, PATIENCE, now):
+        now += PATIENCE.watch_seconds
+        pulse = felt(pulse, working(8), now)
+    now += PATIENCE.token_seconds
+    assert is_dead(answered(pulse, ok=False, now=now), PATIENCE)
+    assert now - 5 <= 120
+
+
+def test_an_answered_token_settles_the_doubt() -> None:
+    pulse = answered(felt(BORN, working(1), 100), ok=True, now=101)
+    assert not in_doubt(pulse, PATIENCE, 102)
+    assert not is_dead(pulse, PATIENCE)
+
+
+def test_tokens_that_move_during_the_doubt_settle_it() -> None:
+    pulse = answered(felt(BORN, working(1), 100), ok=False, now=120)
+    pulse = felt(pulse, working(2), 121)
+    assert not is_dead(pulse, PATIENCE)
+    assert not in_doubt(pulse, PATIENCE, 122)
+
+
+def test_an_idle_engine_is_asked_for_a_token_each_minute() -> None:
+    idle = felt(BORN, working(5, in_flight=0), 30)
+    assert not in_doubt(idle, PATIENCE, 59)
+    assert in_doubt(idle, PATIENCE, 60)
+
+
+def test_an_idle_engine_that_hangs_is_found_within_two_minutes() -> None:
+    pulse = felt(BORN, working(5, in_flight=0), 0)
+    tries, now = 0, PATIENCE.idle_seconds
+    while not is_dead(pulse, PATIENCE):
+        assert in_doubt(pulse, PATIENCE, now)
+        now += PATIENCE.token_seconds
+        pulse = felt(answered(pulse, ok=False, now=now), working(5, in_flight=0), now)
+        tries += 1
+    assert (tries, now <= 120) == (2, True)
+
+
+def test_the_first_request_after_an_idle_while_gets_the_full_time() -> None:
+    idle = felt(BORN, working(5, in_flight=0), 1000)
+    busy = felt(idle, working(5, in_flight=1), 1005)
+    assert not in_doubt(busy, PATIENCE, 1005 + PATIENCE.hang_seconds - 1)
+
+
+def test_without_metrics_one_late_answer_is_no_death() -> None:
+    blind = felt(BORN, None, 60)
+    assert not is_dead(answered(blind, ok=False, now=80), PATIENCE)
+
+
+def test_a_failed_liveness_probe_raises_a_doubt_only() -> None:
+    unwell = with_liveness(felt(BORN, working(1), 1), failed=True)
+    assert in_doubt(unwell, PATIENCE, 2)
+    assert not is_dead(unwell, PATIENCE)
+    assert not in_doubt(answered(unwell, ok=True, now=3), PATIENCE, 4)
