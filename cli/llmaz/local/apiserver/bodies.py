@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import yaml
 
+from llmaz.local.apiserver.messages import MESSAGES
+from llmaz.local.apiserver.protobuf import ProtobufError, decoded
 from llmaz.local.apiserver.status import StatusError, bad_request, unsupported_media_type
 from llmaz.local.objects.values import Json, Object
 
 OBJECTS = ("application/json", "application/yaml")
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SHOWN = 1024  # bytes of a bad body that the refusal repeats
 
@@ -33,10 +36,15 @@ def media_type(content_type: str) -> str:
 def read_object(body: bytes, content_type: str, kind: str) -> tuple[Object, tuple[str, ...]]:
     """Return the object in a body and the keys it gives twice, or refuse in words about `kind`."""
     type_ = media_type(content_type) or "application/json"
+    if type_ == PROTOBUF:
+        try:
+            return decoded(body, MESSAGES), ()
+        except (ProtobufError, UnicodeDecodeError) as error:
+            raise StatusError(415, "UnsupportedMediaType", f"protobuf: {error}") from None
     if type_ not in OBJECTS:
         raise unsupported_media_type(OBJECTS)
     try:
-        decoded = _parsed(body, type_)
+        parsed = _parsed(body, type_)
     except _Unreadable as error:
         shown = body[:_SHOWN].decode(errors="replace")
         message = (
@@ -44,13 +52,13 @@ def read_object(body: bytes, content_type: str, kind: str) -> tuple[Object, tupl
             f"version/kind; json parse error: {error} ({shown})"
         )
         raise bad_request(message) from None
-    if not isinstance(decoded.value, dict):
+    if not isinstance(parsed.value, dict):
         raise bad_request(
             f"the object provided is unrecognized (must be of type {kind}): couldn't get "
             "version/kind; json parse error: json: cannot unmarshal "
-            f"{_go_type(decoded.value)} into Go value of type struct"
+            f"{_go_type(parsed.value)} into Go value of type struct"
         )
-    return decoded.value, decoded.duplicates
+    return parsed.value, parsed.duplicates
 
 
 def read_patch(body: bytes, type_: str) -> Json:
