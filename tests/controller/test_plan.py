@@ -1,0 +1,282 @@
+import dataclasses
+
+from llmaz.api.backendruntime import RecommendedConfig
+from llmaz.api.kinds import SERVICE
+from llmaz.api.meta import Condition, OwnerReference
+from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, ModelReport, fingerprint
+from llmaz.api.playground import BackendRuntimeConfig
+from llmaz.api.pod import EnvVar
+from llmaz.api.scaling import ElasticConfig
+from llmaz.controller.actions import Assign, SetStatus
+from llmaz.controller.plan import plan
+from llmaz.controller.snapshot import ClusterSnapshot, Ref
+from support.controlling import NOW, World, flavor, model, node, playground, runtime
+
+
+def told(condition: Condition | None) -> tuple[str, str]:
+    assert condition is not None
+    return condition.status, condition.reason
+
+
+def world_of(replicas: int = 1, gpus: int = 4) -> World:
+    return World().add(
+        model("qwen", flavor("a10")),
+        runtime(),
+        playground("chat", "qwen", replicas),
+        node("n1", gpus),
+    )
+
+
+def report(world: World, phase: EnginePhase, reason: str = "", message: str = "") -> None:
+    """Let n1 report every engine in one phase."""
+    one = world.nodes["n1"]
+    engines = tuple(
+        EngineReport(
+            id=engine.id,
+            phase=phase,
+            fingerprint=fingerprint(engine),
+            reason=reason,
+            message=message,
+        )
+        for engine in one.spec.engines
+    )
+    status = dataclasses.replace(one.status, engines=engines)
+    world.nodes["n1"] = dataclasses.replace(one, status=status)
+
+
+def test_an_empty_cluster_asks_for_nothing() -> None:
+    assert plan(ClusterSnapshot(), NOW).actions == ()
+
+
+def test_a_playground_is_pending_until_its_replicas_are_ready() -> None:
+    world = world_of()
+    world.decide()
+    assert told(world.progressing("chat")) == ("True", "Pending")
+    assert told(world.available("chat")) == ("False", "StartingEngine")
+    world.settle()
+    assert told(world.progressing("chat")) == ("True", "Pending")
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+    assert world.playground("chat").status.ready == "1/1"
+
+
+def test_a_playground_that_loses_its_engine_is_in_progress_until_it_is_back() -> None:
+    world = world_of()
+    world.settle()
+    report(world, EnginePhase.UNREADY, message="answers no token")
+    world.decide()
+    assert told(world.progressing("chat")) == ("True", "PlaygroundInProgress")
+    assert told(world.available("chat")) == ("False", "PlaygroundNotReady")
+    available = world.available("chat")
+    assert available is not None
+    assert available.message == (
+        "Waiting for inference Service ready: EngineNotReady: on n1: answers no token"
+    )
+    report(world, EnginePhase.READY)
+    world.decide()
+    assert told(world.progressing("chat")) == ("True", "PlaygroundInProgress")
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+
+
+def test_an_engine_that_can_not_start_is_told_in_one_sentence() -> None:
+    world = world_of()
+    world.decide()
+    report(world, EnginePhase.FAILED, "ExecutableNotFound", "vllm is not on the PATH")
+    world.decide()
+    available = world.available("chat")
+    assert told(available) == ("False", "EngineFailed")
+    assert available is not None
+    assert available.message == "on n1: ExecutableNotFound: vllm is not on the PATH"
+
+
+def test_weights_on_their_way_are_told_in_percent() -> None:
+    world = world_of()
+    world.decide()
+    one = world.nodes["n1"]
+    fetching = ModelReport(
+        name="qwen", phase=ModelPhase.FETCHING, bytes_done=2 * 2**30, bytes_total=5 * 2**30
+    )
+    status = dataclasses.replace(one.status, models=(fetching,))
+    world.nodes["n1"] = dataclasses.replace(one, status=status)
+    world.decide()
+    available = world.available("chat")
+    assert told(available) == ("False", "FetchingModel")
+    assert available is not None
+    assert available.message == "OpenModel qwen: 40 % of 5.0 GiB fetched to n1"
+
+
+def test_a_missing_model_aborts_and_its_creation_recovers() -> None:
+    world = World().add(runtime(), playground("chat", "qwen"), node("n1"))
+    world.settle()
+    progressing = world.progressing("chat")
+    assert told(progressing) == ("False", "AbortProcessing")
+    assert progressing is not None
+    assert progressing.message == "Waiting for model creation"
+    assert told(world.available("chat")) == ("False", "ModelNotFound")
+    world.add(model("qwen"))
+    world.decide()
+    assert told(world.progressing("chat")) == ("True", "Pending")
+    world.settle()
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+
+
+def test_a_missing_draft_model_aborts_as_well() -> None:
+    world = World().add(
+        runtime(), model("qwen"), playground("chat", "qwen", draft="small"), node("n1")
+    )
+    world.settle()
+    available = world.available("chat")
+    assert told(available) == ("False", "ModelNotFound")
+    assert available is not None
+    assert available.message == "OpenModel small does not exist"
+
+
+def test_a_model_that_is_deleted_leaves_its_engines_alone() -> None:
+    world = world_of()
+    world.settle()
+    before = world.engines()
+    del world.models["qwen"]
+    world.settle()
+    assert world.engines() == before
+    assert told(world.progressing("chat")) == ("False", "AbortProcessing")
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+
+
+def test_a_foreign_service_of_the_name_aborts_until_it_is_deleted() -> None:
+    world = world_of()
+    world.settle()
+    (service,) = world.services.values()
+    foreign = OwnerReference(
+        api_version="v1", kind="Other", name="chat", uid="another", controller=True
+    )
+    world = world_of()
+    meta = dataclasses.replace(service.metadata, owner_references=(foreign,))
+    world.services[("default", "chat")] = dataclasses.replace(service, metadata=meta)
+    world.decide()
+    assert told(world.progressing("chat")) == ("False", "AbortProcessing")
+    assert told(world.available("chat")) == ("False", "ServiceConflict")
+    del world.services[("default", "chat")]
+    world.settle()
+    assert told(world.progressing("chat")) == ("True", "Pending")
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+
+
+def test_a_missing_runtime_is_told_and_its_creation_recovers() -> None:
+    world = World().add(model("qwen"), playground("chat", "qwen"), node("n1"))
+    world.settle()
+    assert told(world.available("chat")) == ("False", "RuntimeNotFound")
+    world.add(runtime())
+    world.settle()
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+
+
+def test_deleting_a_playground_ends_its_engines() -> None:
+    world = world_of(2)
+    world.settle()
+    world.delete_playground("chat")
+    (action,) = world.plan()[:1]
+    assert isinstance(action, Assign)
+    assert action.gone == (("default", "chat"),)
+    world.settle()
+    assert world.engines() == {}
+    assert world.nodes["n1"].spec.models == ()
+
+
+def test_engines_of_a_service_that_can_not_be_read_stay() -> None:
+    world = world_of()
+    world.settle()
+    ref = Ref(kind=SERVICE, namespace="default", name="chat")
+    snapshot = dataclasses.replace(world.snapshot(), services={}, unreadable={ref: "spec: broken"})
+    assert [a for a in plan(snapshot, NOW).actions if isinstance(a, Assign)] == []
+
+
+def test_an_edit_replaces_engines_one_at_a_time() -> None:
+    world = world_of(3)
+    world.settle()
+    world.add(
+        dataclasses.replace(
+            world.playground("chat"),
+            spec=dataclasses.replace(
+                world.playground("chat").spec,
+                backend_runtime_config=BackendRuntimeConfig(args=("--new",)),
+            ),
+        )
+    )
+    least_ready = 3
+    for _ in range(20):
+        world.decide()
+        ready = sum(
+            one.phase is EnginePhase.READY
+            and one.fingerprint
+            in [fingerprint(e) for e in world.nodes["n1"].spec.engines if e.id == one.id]
+            for one in world.nodes["n1"].status.engines or ()
+        )
+        least_ready = min(least_ready, ready)
+        if not world.tick():
+            break
+    assert least_ready == 2
+    assert all(engine.args[-1] == "--new" for engine in world.nodes["n1"].spec.engines)
+
+
+def test_a_playground_with_no_replicas_is_not_available() -> None:
+    world = world_of(0)
+    world.settle()
+    assert told(world.available("chat")) == ("False", "ScaledToZero")
+
+
+def test_an_elastic_config_is_said_to_have_no_effect() -> None:
+    world = world_of()
+    old = world.playground("chat")
+    elastic = dataclasses.replace(old.spec, elastic_config=ElasticConfig(max_replicas=3))
+    world.add(dataclasses.replace(old, spec=elastic))
+    world.settle()
+    (scaling,) = [c for c in world.playground("chat").status.conditions if c.type[0] == "S"]
+    assert (scaling.type, scaling.status, scaling.reason) == (
+        "ScalingActive",
+        "False",
+        "NoAutoscaler",
+    )
+
+
+def test_every_condition_is_about_the_generation_that_was_seen() -> None:
+    world = world_of()
+    world.settle()
+    world.edit("chat", 1)
+    world.settle()
+    status = world.playground("chat").status
+    assert status.observed_generation == 2
+    assert {condition.observed_generation for condition in status.conditions} == {2}
+
+
+def test_a_model_says_on_how_many_nodes_it_is_cached() -> None:
+    world = world_of()
+    world.decide()
+    assert world.models["qwen"].status.cached == "0/1"
+    world.settle()
+    assert world.models["qwen"].status.cached == "1/1"
+    assert world.models["qwen"].metadata.labels == {"llmaz.io/model-family-name": "family"}
+
+
+def test_what_a_settled_cluster_looks_like_is_left_alone() -> None:
+    world = world_of(3)
+    world.settle()
+    assert world.plan() == ()
+
+
+def test_a_status_is_written_once_for_many_looks() -> None:
+    world = world_of()
+    statuses = [action for action in world.decide() if isinstance(action, SetStatus)]
+    assert len({(action.ref, str(action.status)) for action in statuses}) == len(statuses)
+
+
+def test_the_variables_of_a_flavor_reach_the_engine() -> None:
+    config = RecommendedConfig(name="default", args=("--tp={{ .TP }}", "{{ .Port }}"))
+    world = World().add(
+        model("qwen", flavor("a10", 2, TP="2")),
+        runtime(recommended_configs=(config,)),
+        playground("chat", "qwen"),
+        node("n1", 2),
+    )
+    world.settle()
+    (engine,) = world.nodes["n1"].spec.engines
+    assert engine.args == ("--tp=$(LLMAZ_TP)", "$(LLMAZ_PORT)")
+    assert engine.env == (EnvVar(name="LLMAZ_TP", value="2"), EnvVar(name="LLMAZ_PP", value="1"))

@@ -1,0 +1,340 @@
+"""Builders of what the controller sees, and a world in which its plans come true."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from llmaz.api.backendruntime import BackendRuntime, BackendRuntimeSpec, RecommendedConfig
+from llmaz.api.claims import ModelClaim, ModelClaims, ModelRef, Role
+from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND, SERVICE
+from llmaz.api.manifest import Manifest, decode
+from llmaz.api.meta import Condition, ObjectMeta, find_condition
+from llmaz.api.node import (
+    Accelerator,
+    EnginePhase,
+    EngineReport,
+    InferenceNode,
+    ModelPhase,
+    ModelReport,
+    NodeStatus,
+    fingerprint,
+)
+from llmaz.api.openmodel import Flavor, InferenceConfig, OpenModel, OpenModelSpec, OpenModelStatus
+from llmaz.api.playground import BackendRuntimeConfig, Playground, PlaygroundSpec
+from llmaz.api.pod import Resources
+from llmaz.api.quantity import Quantity
+from llmaz.api.service import Service
+from llmaz.api.source import ModelHub, ModelSource
+from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.actions import (
+    Action,
+    ApplyOwned,
+    Assign,
+    DeleteOwned,
+    RecordEvent,
+    SetLabels,
+    SetStatus,
+)
+from llmaz.controller.plan import plan
+from llmaz.controller.snapshot import ClusterSnapshot, KubeNode, Ref
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+GPU = "nvidia.com/gpu"
+
+
+def flavor(name: str, gpus: int = 1, **params: str) -> Flavor:
+    limits = {GPU: Quantity(str(gpus))} if gpus else {}
+    return Flavor(name=name, limits=limits, params=params)
+
+
+def on(flavor_: Flavor, **labels: str) -> Flavor:
+    """The flavor, for nodes with these labels alone."""
+    return dataclasses.replace(flavor_, node_selector=labels)
+
+
+def model(name: str, *flavors: Flavor, uri: str | None = None) -> OpenModel:
+    hub = None if uri else ModelHub(model_id=f"org/{name}")
+    return OpenModel(
+        metadata=ObjectMeta(name=name, uid=f"uid-{name}", generation=1),
+        spec=OpenModelSpec(
+            family_name="family",
+            source=ModelSource(model_hub=hub, uri=uri),
+            inference_config=InferenceConfig(flavors=flavors),
+        ),
+    )
+
+
+def runtime(name: str = "vllm", *args: str, **more: object) -> BackendRuntime:
+    config = RecommendedConfig(
+        name="default", args=args or ("--model", "{{ .ModelPath }}", "--port", "{{ .Port }}")
+    )
+    spec = BackendRuntimeSpec(
+        command=("serve",), image="engine", version="v1", recommended_configs=(config,)
+    )
+    spec = dataclasses.replace(spec, **more)  # type: ignore[arg-type]  # fields of the spec by name
+    return BackendRuntime(metadata=ObjectMeta(name=name), spec=spec)
+
+
+def playground(
+    name: str,
+    model_name: str,
+    replicas: int = 1,
+    *,
+    flavors: tuple[str, ...] = (),
+    draft: str | None = None,
+    config: BackendRuntimeConfig | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Playground:
+    claims = ModelClaims(
+        models=(
+            ModelRef(name=model_name),
+            *((ModelRef(name=draft, role=Role.DRAFT),) if draft else ()),
+        ),
+        inference_flavors=flavors,
+    )
+    short = ModelClaim(model_name=model_name, inference_flavors=flavors)
+    return Playground(
+        metadata=ObjectMeta(
+            name=name,
+            namespace="default",
+            uid=f"uid-{name}",
+            generation=1,
+            annotations=annotations or {},
+        ),
+        spec=PlaygroundSpec(
+            replicas=replicas,
+            model_claim=None if draft else short,
+            model_claims=claims if draft else None,
+            backend_runtime_config=config or BackendRuntimeConfig(),
+        ),
+    )
+
+
+def gpu(uuid: str, index: int = 0, *, healthy: bool = True) -> Accelerator:
+    return Accelerator(
+        uuid=uuid,
+        index=index,
+        vendor="nvidia",
+        product="NVIDIA A10",
+        resource=GPU,
+        memory_bytes=24 * 2**30,
+        healthy=healthy,
+    )
+
+
+def node(
+    name: str,
+    gpus: int | Sequence[Accelerator] = 0,
+    *,
+    cpu: str = "64",
+    memory: str = "256Gi",
+) -> InferenceNode:
+    """A node whose agent has reported what it has."""
+    if isinstance(gpus, int):
+        gpus = [gpu(f"{name}-{index}", index) for index in range(gpus)]
+    return InferenceNode(
+        metadata=ObjectMeta(name=name, uid=f"uid-{name}"),
+        status=NodeStatus(
+            capacity={"cpu": Quantity(cpu), "memory": Quantity(memory)},
+            accelerators=tuple(gpus),
+            models=(),
+            engines=(),
+        ),
+    )
+
+
+def asks(cpu: str, memory: str) -> Resources:
+    return Resources(requests={"cpu": Quantity(cpu), "memory": Quantity(memory)})
+
+
+@dataclass
+class World:
+    """A cluster in memory. In `settle`, plans and agents take turns until nothing is left to do."""
+
+    models: dict[str, OpenModel] = field(default_factory=dict)
+    runtimes: dict[str, BackendRuntime] = field(default_factory=dict)
+    playgrounds: dict[tuple[str, str], Playground] = field(default_factory=dict)
+    services: dict[tuple[str, str], Service] = field(default_factory=dict)
+    nodes: dict[str, InferenceNode] = field(default_factory=dict)
+    kube_nodes: dict[str, KubeNode] = field(default_factory=dict)
+    manifests: dict[Ref, Manifest] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    now: datetime = NOW
+    uids: int = 0
+
+    def add(self, *objects: OpenModel | BackendRuntime | Playground | InferenceNode) -> "World":
+        for value in objects:
+            meta = value.metadata
+            match value:
+                case OpenModel():
+                    self.models[meta.name] = value
+                case BackendRuntime():
+                    self.runtimes[meta.name] = value
+                case Playground():
+                    self.playgrounds[(meta.namespace or "", meta.name)] = value
+                case InferenceNode():
+                    self.nodes[meta.name] = value
+                    self.kube_nodes.setdefault(meta.name, KubeNode(name=meta.name))
+        return self
+
+    def snapshot(self) -> ClusterSnapshot:
+        return ClusterSnapshot(
+            models=dict(self.models),
+            runtimes=dict(self.runtimes),
+            playgrounds=dict(self.playgrounds),
+            services=dict(self.services),
+            nodes=dict(self.nodes),
+            kube_nodes=dict(self.kube_nodes),
+            leases={
+                name: self.now + timedelta(seconds=-1 if name in self.lost else 40)
+                for name in self.nodes
+            },
+            manifests=dict(self.manifests),
+        )
+
+    def plan(self) -> tuple[Action, ...]:
+        return plan(self.snapshot(), self.now).actions
+
+    def decide(self) -> tuple[Action, ...]:
+        """Plan and perform until there is nothing to do, without a word from any agent."""
+        done: tuple[Action, ...] = ()
+        for _ in range(20):
+            actions = self.plan()
+            if not actions:
+                return done
+            for action in actions:
+                self._perform(action)
+            done += actions
+        raise AssertionError(f"no end of actions: {actions}")
+
+    def settle(self, rounds: int = 30) -> None:
+        """Let the controller and the agents take turns until both have nothing left to do."""
+        for _ in range(rounds):
+            acted = bool(self.decide())
+            moved = self.tick()
+            if not acted and not moved:
+                return
+        raise AssertionError("does not settle")
+
+    def tick(self) -> bool:
+        """Let each agent that is not lost bring what it is assigned one step on."""
+        before = dict(self.nodes)
+        for name, one in self.nodes.items():
+            if name not in self.lost:
+                self.nodes[name] = _stepped(one)
+        return before != self.nodes
+
+    def playground(self, name: str) -> Playground:
+        return self.playgrounds[("default", name)]
+
+    def available(self, name: str) -> Condition | None:
+        return find_condition(self.playground(name).status.conditions, "Available")
+
+    def progressing(self, name: str) -> Condition | None:
+        return find_condition(self.playground(name).status.conditions, "Progressing")
+
+    def engines(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """Every assigned engine: its node and its accelerators."""
+        return {
+            engine.id: (name, engine.accelerators)
+            for name, one in sorted(self.nodes.items())
+            for engine in one.spec.engines
+        }
+
+    def delete_playground(self, name: str) -> None:
+        """Delete a Playground and, as the garbage collector does, all that it owns."""
+        del self.playgrounds[("default", name)]
+        self.services.pop(("default", name), None)
+        for ref in [ref for ref in self.manifests if ref.name.split("-lb")[0] == name]:
+            del self.manifests[ref]
+
+    def edit(self, name: str, replicas: int) -> None:
+        old = self.playground(name)
+        meta = dataclasses.replace(old.metadata, generation=old.metadata.generation + 1)
+        spec = dataclasses.replace(old.spec, replicas=replicas)
+        self.add(dataclasses.replace(old, metadata=meta, spec=spec))
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case ApplyOwned():
+                self._apply(action)
+            case DeleteOwned(ref=ref):
+                del self.manifests[ref]
+            case Assign(node=name, spec=spec):
+                self.nodes[name] = dataclasses.replace(self.nodes[name], spec=spec)
+            case SetStatus():
+                self._set_status(action)
+            case SetLabels():
+                self._set_labels(action)
+            case RecordEvent():
+                pass
+
+    def _apply(self, action: ApplyOwned) -> None:
+        ref = action.ref
+        seen = self.manifests.get(ref)
+        if seen is None:
+            self.uids += 1
+        uid = cast("Manifest", seen["metadata"])["uid"] if seen else f"uid-{self.uids}"
+        meta = {**cast("Manifest", action.manifest["metadata"]), "uid": uid, "generation": 1}
+        manifest: Manifest = {**action.manifest, "metadata": meta}
+        self.manifests[ref] = manifest
+        if ref.kind == SERVICE:
+            old = self.services.get(ref.key)
+            service = decode(Service, manifest)
+            status = old.status if old else service.status
+            self.services[ref.key] = dataclasses.replace(service, status=status)
+
+    def _set_status(self, action: SetStatus) -> None:
+        ref, status = action.ref, action.status
+        if ref.kind == OPEN_MODEL:
+            one = self.models[ref.name]
+            assert isinstance(status, OpenModelStatus)
+            self.models[ref.name] = dataclasses.replace(one, status=status)
+            return
+        assert isinstance(status, WorkloadStatus)
+        if ref.kind == PLAYGROUND:
+            old = self.playgrounds[ref.key]
+            self.playgrounds[ref.key] = dataclasses.replace(old, status=status)
+        else:
+            service = self.services[ref.key]
+            self.services[ref.key] = dataclasses.replace(service, status=status)
+
+    def _set_labels(self, action: SetLabels) -> None:
+        added = {key: value for key, value in action.labels.items() if value is not None}
+        ref = action.ref
+        if ref.kind == OPEN_MODEL:
+            one = self.models[ref.name]
+            meta = dataclasses.replace(one.metadata, labels={**one.metadata.labels, **added})
+            self.models[ref.name] = dataclasses.replace(one, metadata=meta)
+        elif ref.kind == PLAYGROUND:
+            old = self.playgrounds[ref.key]
+            meta = dataclasses.replace(old.metadata, labels={**old.metadata.labels, **added})
+            self.playgrounds[ref.key] = dataclasses.replace(old, metadata=meta)
+        else:
+            core = self.kube_nodes[ref.name]
+            kept = {key: v for key, v in core.labels.items() if key not in action.labels}
+            self.kube_nodes[ref.name] = dataclasses.replace(
+                core,
+                labels={**kept, **added},
+                annotations={**core.annotations, **action.annotations},
+            )
+
+
+def _stepped(one: InferenceNode) -> InferenceNode:
+    """One step of an agent: weights first, then a start, then ready; what changed starts anew."""
+    seen = {report.id: report for report in one.status.engines or ()}
+    engines = []
+    for engine in one.spec.engines:
+        mark = fingerprint(engine)
+        old = seen.get(engine.id)
+        begun = old is not None and old.fingerprint == mark
+        phase = EnginePhase.READY if begun else EnginePhase.STARTING
+        report = EngineReport(
+            id=engine.id, phase=phase, fingerprint=mark, address="10.0.0.1", port=40000
+        )
+        engines.append(report)
+    models = tuple(ModelReport(name=m.name, phase=ModelPhase.READY) for m in one.spec.models)
+    status = dataclasses.replace(one.status, engines=tuple(engines), models=models)
+    return dataclasses.replace(one, status=status)
