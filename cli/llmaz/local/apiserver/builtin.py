@@ -76,6 +76,7 @@ def _core(kind: str, plural: str, *short_names: str, namespaced: bool = True) ->
         short_names=short_names,
         namespaced=namespaced,
         schema=SCHEMAS["v1", kind],
+        columns=COLUMNS["v1", kind],
         storage=plural,
     )
 
@@ -89,6 +90,7 @@ def _grouped(group: str, kind: str, plural: str) -> Resource:
         plural=plural,
         singular=kind.lower(),
         schema=SCHEMAS[f"{group}/v1", kind],
+        columns=COLUMNS[f"{group}/v1", kind],
         storage=f"{plural}.{group}",
     )
 
