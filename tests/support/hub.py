@@ -25,6 +25,7 @@ class Repository:
     corrupt: int = 0  # how many downloads carry a wrong byte
     status: int | None = None  # an answer to every request
     open: asyncio.Event | None = None  # downloads send half and wait for it
+    declared_size: int | None = None  # of every file, whatever it has
     requests: list[str] = field(default_factory=list)
 
 
@@ -60,7 +61,10 @@ class Hub:
 
     async def tree(self, request: web.Request) -> web.Response:
         repository = self._repository(request)
-        return web.json_response([_entry(path, data) for path, data in repository.files.items()])
+        entries = [_entry(path, data) for path, data in repository.files.items()]
+        if repository.declared_size is not None:
+            entries = [{**entry, "size": repository.declared_size} for entry in entries]
+        return web.json_response(entries)
 
     async def resolve(self, request: web.Request) -> web.StreamResponse:
         repository = self._repository(request)

@@ -117,6 +117,7 @@ async def test_bytes_that_stay_wrong_are_never_visible(tmp_path: Path) -> None:
         (Repository(FILES, revisions=("other",)), "RevisionNotFound"),
         (Repository(FILES, status=403), "Unauthorized"),
         (Repository({}), "FileNotFound"),
+        (Repository({"config.json": b"{}"}, declared_size=10**18), "NoSpace"),
         (Repository({"../../evil.safetensors": WEIGHTS}), "UnsafeRepository"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -1,0 +1,215 @@
+"""The node's models: what is fetched, verified once, and known of each."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from llmaz.agent.cache.models import ModelCache, TokenUnreadableError
+from llmaz.agent.cache.request import HubRequest, Progress
+from llmaz.agent.cache.state import (
+    DropModel,
+    Failed,
+    Fetched,
+    FetchFailed,
+    Fetching,
+    FetchModel,
+    FileMark,
+    Held,
+)
+from llmaz.api.node import AssignedModel
+from llmaz.api.source import ModelHub, ModelSource
+from support.weights import gguf
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """A hub that puts a file where it is asked to, and Secrets by namespace."""
+
+    cache_dir: Path
+    data: bytes = field(default_factory=gguf)
+    refusal: FetchFailed | None = None
+    open: asyncio.Event | None = None
+    requests: list[HubRequest] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def cache(self) -> ModelCache:
+        return ModelCache(
+            self.cache_dir, fetcher=self, tokens=self, now=lambda: NOW, changed=self.changed
+        )
+
+    async def fetch(
+        self, request: HubRequest, tell: Callable[[Progress], None]
+    ) -> Fetched | FetchFailed:
+        self.requests.append(request)
+        tell(Progress(bytes_done=1, bytes_total=len(self.data)))
+        if self.open is not None:
+            await self.open.wait()
+        if self.refusal is not None:
+            return self.refusal
+        path = Path(request.hub_dir) / "tiny.gguf"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.data)
+        marks = (FileMark(path=str(path), size=len(self.data)),)
+        return Fetched(path=str(path), revision="c0ffee", files=marks)
+
+    async def token(self, namespace: str | None) -> str | None:
+        if namespace == "locked":
+            raise TokenUnreadableError("Secret locked/modelhub-secret: forbidden")
+        return None if namespace is None else f"token of {namespace}"
+
+    async def outcome(self, cache: ModelCache, name: str = "m") -> Fetching | Held | Failed:
+        async with asyncio.timeout(20):
+            while isinstance(state := cache.seen()[name].state, Fetching):
+                self.changed.clear()
+                await self.changed.wait()
+        return state
+
+
+def _from_hub(name: str = "m", namespace: str | None = None) -> AssignedModel:
+    hub = ModelHub(model_id="acme/tiny", filename="tiny.gguf")
+    return AssignedModel(name=name, source=ModelSource(model_hub=hub), secret_namespace=namespace)
+
+
+def _on_path(path: Path) -> AssignedModel:
+    return AssignedModel(name="m", source=ModelSource(uri=f"host://{path}"))
+
+
+async def test_a_model_that_was_fetched_is_ready_for_the_next_agent_without_a_hub(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    for _ in range(2):
+        cache = world.cache()
+        cache.perform(FetchModel(model=_from_hub()))
+        held = await world.outcome(cache)
+        assert held == Held(
+            path=str(tmp_path / "hub" / "tiny.gguf"),
+            revision="c0ffee",
+            size_bytes=len(world.data),
+        )
+    assert len(world.requests) == 1
+
+
+async def test_a_model_of_which_a_file_is_gone_or_shorter_is_fetched_again(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    for _ in range(2):
+        cache = world.cache()
+        cache.perform(FetchModel(model=_from_hub()))
+        await world.outcome(cache)
+        (tmp_path / "hub" / "tiny.gguf").write_bytes(b"short")
+    assert len(world.requests) == 2
+
+
+async def test_two_models_of_one_source_are_fetched_once(tmp_path: Path) -> None:
+    world = World(tmp_path, open=asyncio.Event())
+    cache = world.cache()
+    cache.perform(FetchModel(model=_from_hub("a")))
+    cache.perform(FetchModel(model=_from_hub("b")))
+    assert world.open is not None
+    world.open.set()
+    assert await world.outcome(cache, "a") == await world.outcome(cache, "b")
+    assert len(world.requests) == 1
+
+
+async def test_progress_can_be_seen(tmp_path: Path) -> None:
+    world = World(tmp_path, open=asyncio.Event())
+    cache = world.cache()
+    cache.perform(FetchModel(model=_from_hub()))
+    async with asyncio.timeout(20):
+        await world.changed.wait()
+    assert cache.seen()["m"].state == Fetching(bytes_done=1, bytes_total=len(world.data))
+    await cache.aclose()
+
+
+async def test_the_token_of_the_models_namespace_is_used(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    cache = world.cache()
+    cache.perform(FetchModel(model=_from_hub(namespace="team")))
+    await world.outcome(cache)
+    assert [request.token for request in world.requests] == ["token of team"]
+
+
+async def test_a_secret_that_cannot_be_read_is_a_passing_failure(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    cache = world.cache()
+    cache.perform(FetchModel(model=_from_hub(namespace="locked")))
+    assert await world.outcome(cache) == Failed(
+        reason="SecretUnreadable",
+        message="Secret locked/modelhub-secret: forbidden",
+        passing=True,
+        failures=1,
+        at=NOW,
+    )
+
+
+async def test_failures_in_a_row_are_counted(tmp_path: Path) -> None:
+    world = World(
+        tmp_path, refusal=FetchFailed(reason="HubError", message="HTTP 500", passing=True)
+    )
+    cache = world.cache()
+    for failures in (1, 2, 3):
+        cache.perform(FetchModel(model=_from_hub()))
+        outcome = await world.outcome(cache)
+        assert isinstance(outcome, Failed)
+        assert outcome.failures == failures
+
+
+async def test_what_a_hub_sends_must_be_a_model(tmp_path: Path) -> None:
+    world = World(tmp_path, data=b"an error page")
+    cache = world.cache()
+    cache.perform(FetchModel(model=_from_hub()))
+    outcome = await world.outcome(cache)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "NotAModel"
+
+
+async def test_a_path_of_the_node_is_served_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(gguf())
+    world = World(tmp_path)
+    cache = world.cache()
+    cache.perform(FetchModel(model=_on_path(path)))
+    assert await world.outcome(cache) == Held(path=str(path))
+
+
+async def test_a_path_that_is_missing_is_said(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    cache = world.cache()
+    cache.perform(FetchModel(model=_on_path(tmp_path / "nothing")))
+    outcome = await world.outcome(cache)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "PathNotFound"
+    assert outcome.message == f"there is no {tmp_path}/nothing on this node"
+
+
+async def test_weights_that_an_engine_pulls_need_no_path(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    cache = world.cache()
+    model = AssignedModel(name="m", source=ModelSource(uri="ollama://qwen:7b"))
+    cache.perform(FetchModel(model=model))
+    assert await world.outcome(cache) == Held(path="")
+
+
+async def test_a_cache_directory_that_is_a_file_is_a_failure_with_words(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    world = World(tmp_path / "cache")
+    cache = world.cache()
+    cache.perform(FetchModel(model=_from_hub()))
+    outcome = await world.outcome(cache)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "CacheNotWritable"
+
+
+async def test_a_model_that_is_dropped_is_fetched_no_further(tmp_path: Path) -> None:
+    world = World(tmp_path, open=asyncio.Event())
+    cache = world.cache()
+    cache.perform(FetchModel(model=_from_hub()))
+    cache.perform(DropModel(name="m"))
+    assert cache.seen() == {}
+    await cache.aclose()

@@ -1,0 +1,78 @@
+"""What is read from Secrets and ConfigMaps, and what is said when it can't be."""
+
+import base64
+from dataclasses import dataclass, field
+
+import pytest
+
+from llmaz.agent.cache.models import TokenUnreadableError
+from llmaz.agent.engines.errors import EngineError
+from llmaz.agent.lookup import ClusterLookup
+from llmaz.api.kinds import Kind
+from llmaz.api.manifest import Json, Manifest
+from llmaz.kube import Forbidden, KubeError, NotFound
+
+
+@dataclass
+class Api:
+    """Answers from a table; what is not in it is not found."""
+
+    data: dict[tuple[str, str | None, str], dict[str, Json]] = field(default_factory=dict)
+    refusal: KubeError | None = None
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Manifest:
+        if self.refusal is not None:
+            raise self.refusal
+        try:
+            return {"data": self.data[kind.kind, namespace, name]}
+        except KeyError:
+            raise NotFound(f"get {kind.plural}/{name}: not found") from None
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _with_token(value: str) -> ClusterLookup:
+    return ClusterLookup(Api({("Secret", "team", "modelhub-secret"): {"HF_TOKEN": value}}))
+
+
+async def test_the_hubs_token_is_that_of_the_namespace() -> None:
+    lookup = _with_token(_encoded("hf_secret\n"))
+    assert await lookup.token("team") == "hf_secret"
+    assert await lookup.token("other") is None
+    assert await lookup.token(None) is None
+
+
+async def test_a_token_that_is_empty_is_none() -> None:
+    assert await _with_token(_encoded(" ")).token("team") is None
+
+
+async def test_a_value_that_cannot_be_decoded_is_named_and_not_shown() -> None:
+    with pytest.raises(TokenUnreadableError) as error:
+        await _with_token("hf_secret!").token("team")
+    assert "HF_TOKEN is no base64 of text" in str(error.value)
+    assert "hf_secret" not in str(error.value)
+
+
+async def test_a_secret_that_may_not_be_read_is_said() -> None:
+    lookup = ClusterLookup(Api(refusal=Forbidden("get secrets: forbidden")))
+    with pytest.raises(TokenUnreadableError, match=r"Secret team/modelhub-secret: .*forbidden"):
+        await lookup.token("team")
+
+
+async def test_engines_get_texts_and_a_missing_object_by_name() -> None:
+    lookup = ClusterLookup(
+        Api(
+            {
+                ("Secret", "team", "keys"): {"a": _encoded("1")},
+                ("ConfigMap", "team", "options"): {"b": "2"},
+            }
+        )
+    )
+    assert await lookup.get_secret("team", "keys") == {"a": "1"}
+    assert await lookup.get_config_map("team", "options") == {"b": "2"}
+    with pytest.raises(EngineError, match=r"Secret team/other: .*not found"):
+        await lookup.get_secret("team", "other")
+    with pytest.raises(EngineError, match=r"ConfigMap team/other: .*not found"):
+        await lookup.get_config_map("team", "other")

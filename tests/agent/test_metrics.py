@@ -1,0 +1,78 @@
+"""What /metrics tells."""
+
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from llmaz.agent.accelerators.device import Device, Gauges, Sighting
+from llmaz.agent.assignment import Assignment
+from llmaz.agent.engines.state import EngineSeen, Health, Running
+from llmaz.agent.metrics import AgentCollector
+from llmaz.agent.plan import Plan, plan
+from llmaz.agent.state import NodeFacts, NodeState
+from llmaz.api.node import Accelerator, AssignedEngine, NodeSpec, fingerprint
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FACTS = NodeFacts(
+    name="n", address="10.0.0.7", agent_url="", agent_version="1", boot_id="boot", capacity={}
+)
+ENGINE = AssignedEngine(
+    id="default/a-0", service="a", model="m", main_model="m", accelerators=("GPU-1",)
+)
+SEEN = EngineSeen(
+    id=ENGINE.id,
+    assignment=ENGINE,
+    fingerprint=fingerprint(ENGINE),
+    process=Running(pid=7, run=3, started_at=NOW),
+    port=9000,
+    health=Health.READY,
+    restarts=2,
+    ready_at=NOW + timedelta(seconds=12),
+)
+DEVICE = Device(
+    accelerator=Accelerator(
+        uuid="GPU-1",
+        index=0,
+        vendor="nvidia",
+        product="NVIDIA A10",
+        resource="nvidia.com/gpu",
+        memory_bytes=2**30,
+    ),
+    gauges=Gauges(memory_used_bytes=1024, utilization=0.25),
+)
+
+
+def _metrics(seen: tuple[NodeState, Plan] | None) -> list[str]:
+    registry = CollectorRegistry()
+    registry.register(AgentCollector(FACTS, lambda: seen))
+    return generate_latest(registry).decode().splitlines()
+
+
+def test_before_the_first_look_there_is_only_the_agent() -> None:
+    lines = [line for line in _metrics(None) if not line.startswith("#")]
+    assert lines == ['llmaz_agent_info{node="n",version="1"} 1.0']
+
+
+def test_engines_and_accelerators_are_told_in_base_units() -> None:
+    state = NodeState(
+        assignment=Assignment(generation=4, spec=NodeSpec(engines=(ENGINE,))),
+        accelerators=Sighting(devices=(DEVICE,), seen_at=NOW),
+        engines=(SEEN,),
+    )
+    lines = _metrics((state, plan(FACTS, state, NOW)))
+    for line in (
+        "llmaz_agent_assignment_generation 4.0",
+        'llmaz_engine_phase{engine="default/a-0",phase="Ready"} 1.0',
+        'llmaz_engine_phase{engine="default/a-0",phase="Failed"} 0.0',
+        'llmaz_engine_restarts_total{engine="default/a-0"} 2.0',
+        'llmaz_engine_time_to_ready_seconds{engine="default/a-0"} 12.0',
+        'llmaz_accelerator_healthy{uuid="GPU-1"} 1.0',
+        'llmaz_accelerator_memory_bytes{uuid="GPU-1"} 1.073741824e+09',
+        'llmaz_accelerator_memory_used_bytes{uuid="GPU-1"} 1024.0',
+        'llmaz_accelerator_utilization_ratio{uuid="GPU-1"} 0.25',
+        "llmaz_accelerator_stale 0.0",
+    ):
+        assert line in lines
+    assert not any(line.startswith("llmaz_accelerator_power_watts{") for line in lines)
+    (join,) = [line for line in lines if line.startswith("llmaz_engine_accelerator_info{")]
+    assert 'engine="default/a-0",model="m",playground="",service="a",uuid="GPU-1"' in join

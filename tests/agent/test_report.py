@@ -1,0 +1,77 @@
+"""What the status says of the node as a whole."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+from llmaz.agent.accelerators.device import LookFailed, Sighting
+from llmaz.agent.assignment import Assignment, Refusal
+from llmaz.agent.report import report
+from llmaz.agent.state import NodeFacts, NodeState
+from llmaz.api.meta import Condition, find_condition
+from llmaz.api.node import ModelPhase, ModelReport, NodeSpec, NodeStatus
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FACTS = NodeFacts(
+    name="n", address="10.0.0.7", agent_url="", agent_version="1", boot_id="boot", capacity={}
+)
+SEEN = Sighting(devices=(), seen_at=NOW)
+ASSIGNED = Assignment(generation=4, spec=NodeSpec())
+
+
+def _report(state: NodeState, *models: ModelReport) -> NodeStatus:
+    return report(FACTS, state, models, (), NOW)
+
+
+def _condition(status: NodeStatus, type_: str) -> Condition:
+    condition = find_condition(status.conditions, type_)
+    assert condition is not None
+    return condition
+
+
+def test_a_node_on_which_all_is_well_is_ready() -> None:
+    status = _report(NodeState(assignment=ASSIGNED, accelerators=SEEN))
+    assert [condition.status for condition in status.conditions] == ["True"] * 4
+    assert status.observed_generation == 4
+    assert status.accelerators == ()
+
+
+def test_a_node_to_which_nothing_was_assigned_is_ready_for_it() -> None:
+    status = _report(NodeState(accelerators=SEEN))
+    assert _condition(status, "Ready").is_true
+    assert _condition(status, "AssignmentAccepted").status == "Unknown"
+
+
+def test_a_refused_assignment_is_told_with_the_place_and_counts_as_observed() -> None:
+    refusal = Refusal(generation=5, message="spec.engines: must be a list")
+    status = _report(NodeState(assignment=ASSIGNED, refusal=refusal, accelerators=SEEN))
+    assert status.observed_generation == 5
+    assert _condition(status, "AssignmentAccepted").reason == "InvalidAssignment"
+    assert "spec.engines: must be a list" in _condition(status, "Ready").message
+
+
+def test_a_driver_that_does_not_answer_is_told_as_such() -> None:
+    failure = LookFailed(reason="NoAnswer", message="the driver did not answer within 10 s")
+    seen = dataclasses.replace(SEEN, failure=failure)
+    status = _report(NodeState(assignment=ASSIGNED, accelerators=seen))
+    assert _condition(status, "AcceleratorsKnown").reason == "NoAnswer"
+    assert not _condition(status, "Ready").is_true
+
+
+def test_devices_that_nobody_looked_at_yet_are_not_none() -> None:
+    status = _report(NodeState(assignment=ASSIGNED))
+    assert status.accelerators is None
+    assert _condition(status, "AcceleratorsKnown").status == "Unknown"
+
+
+def test_a_full_disk_is_a_condition_of_the_node() -> None:
+    full = ModelReport(name="m", phase=ModelPhase.FAILED, reason="NoSpace", message="it is full")
+    status = _report(NodeState(assignment=ASSIGNED, accelerators=SEEN), full)
+    assert _condition(status, "CacheUsable").reason == "NoSpace"
+    assert _condition(status, "Ready").message == "it is full"
+
+
+def test_a_condition_keeps_the_time_of_its_last_change() -> None:
+    state = NodeState(assignment=ASSIGNED, accelerators=SEEN)
+    first = _report(state)
+    later = dataclasses.replace(state, conditions=first.conditions)
+    assert report(FACTS, later, (), (), NOW + timedelta(hours=1)) == first
