@@ -111,7 +111,9 @@ class Bounds:
 
     def _problem_of_length(self, length: int, unit: str) -> str | None:
         if self.shortest is not None and length < self.shortest:
-            return "must not be empty" if length == 0 else f"must have {self.shortest} {unit}"
+            return (
+                "must not be empty" if length == 0 else f"must have at least {self.shortest} {unit}"
+            )
         if self.longest is not None and length > self.longest:
             return f"must have at most {self.longest} {unit}, not {length}"
         return None
