@@ -80,6 +80,9 @@ async def _apply(
         return 200, await update(context, write, applied)
     if write.subresource:
         raise status.not_found(resource.group, resource.plural, write.name)
+    if (uid := meta(config).get("uid")) is not None:
+        why = f"the provided object specified uid {uid}, and no existing object was found"
+        raise status.conflict(resource.group, resource.plural, write.name, f"uid mismatch: {why}")
     fresh = with_meta(applied(None), name=write.name, resourceVersion=None)
     return 201, await create(context, write, fresh)
 
