@@ -26,6 +26,8 @@ from llmaz.kube.errors import KubeError, Unavailable, from_answer
 logger = logging.getLogger(__name__)
 
 _RENEW_SECONDS = 60.0
+# What the client raises for a kubeconfig that is none; it checks few of its types itself.
+_UNREADABLE = (config.ConfigException, OSError, ValueError, TypeError, KeyError, yaml.YAMLError)
 
 
 class Connection:
@@ -41,7 +43,7 @@ class Connection:
         configuration = Configuration()
         try:
             renewal = await _load(kubeconfig, configuration)
-        except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
+        except _UNREADABLE as error:
             where = kubeconfig or "in-cluster configuration (no kubeconfig was given)"
             raise KubeError(f"{where}: {error}") from error
         configuration.client_session_kwargs = {

@@ -1,0 +1,40 @@
+import io
+import json
+import logging
+import subprocess
+import sys
+
+PROGRAM = """
+import logging, sys
+from llmaz.daemon import logs
+logs.configure(sys.argv[1])
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger("llmaz.test").exception("failed on %s", "node")
+logging.getLogger("aiohttp.access").info("GET /metrics")
+"""
+
+
+def run(log_format: str) -> list[str]:
+    program = [sys.executable, "-c", PROGRAM, log_format]
+    return subprocess.run(program, capture_output=True, text=True, check=True).stderr.splitlines()
+
+
+def test_json_is_one_object_a_line_with_its_exception() -> None:
+    (line,) = run("json")
+    entry = json.load(io.StringIO(line))
+    assert (entry["level"], entry["logger"], entry["message"]) == (
+        "error",
+        "llmaz.test",
+        "failed on node",
+    )
+    assert "ZeroDivisionError" in entry["exception"]
+
+
+def test_text_says_when_how_bad_who_and_what() -> None:
+    first = run("text")[0]
+    assert first.split(maxsplit=2)[1:] == [
+        logging.getLevelName(logging.ERROR),
+        "llmaz.test: failed on node",
+    ]
