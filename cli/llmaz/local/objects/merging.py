@@ -1,5 +1,6 @@
 """Merging, comparing and thinning of values as server-side apply sees them (see `typed`)."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -70,23 +71,22 @@ def merged(schema: Schema | None, live: Json, applied: Json) -> Json:
 
 def _merged_items(schema: Schema | None, live: list[Json], applied: list[Json]) -> Iterator[Json]:
     """Yield the items in the order of the applied list; the others keep their place among them."""
-    ours = {typed.step(schema, item): item for item in applied}
     theirs = {typed.step(schema, item): item for item in live}
-    waiting = list(theirs)
-    for step, item in ours.items():
-        if step in theirs:
-            while waiting and waiting[0] != step and (waiting[0] not in ours or step in waiting):
-                other = waiting.pop(0)
-                if other not in ours:
-                    yield theirs[other]
-            if waiting and waiting[0] == step:
-                waiting.pop(0)
-            yield merged(typed.items(schema), theirs[step], item)
+    ours = {typed.step(schema, item): item for item in applied}
+    left, right = deque(theirs), deque(ours)
+    shared = deque(step for step in ours if step in theirs)
+    done: set[str] = set()
+    while left or right:
+        if left and (left[0] in done or (right and left[0] in ours and left[0] != shared[0])):
+            left.popleft()  # yielded already, or it comes later, where the applied list has it
+        elif left and left[0] not in ours:
+            yield theirs[left.popleft()]
         else:
-            while waiting and waiting[0] not in ours:
-                yield theirs[waiting.pop(0)]
-            yield copied(item)
-    yield from (theirs[step] for step in waiting if step not in ours)
+            step = right.popleft()
+            done.add(step)
+            if shared and shared[0] == step:
+                shared.popleft()
+            yield merged(typed.items(schema), theirs.get(step), ours[step])
 
 
 def without(schema: Schema | None, value: Json, fields: FieldSet) -> Json:
