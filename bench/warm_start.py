@@ -57,7 +57,7 @@ async def first_token(session: aiohttp.ClientSession, url: str) -> None:
     body = {"model": MODEL, "prompt": "Hello", "max_tokens": 1}
     while True:
         try:
-            async with session.post(f"{url}/v1/completions", json=body) as response:
+            async with session.post(f"{url}/completions", json=body) as response:
                 if response.status == 200 and (await response.json())["choices"]:
                     return
         except aiohttp.ClientError:
@@ -81,7 +81,7 @@ async def applied_to_first_token(
 async def until_unrouted(session: aiohttp.ClientSession, url: str) -> None:
     """Wait until the gateway serves the model no more, and its engine has had time to end."""
     while True:
-        async with session.get(f"{url}/v1/models") as response:
+        async with session.get(f"{url}/models") as response:
             if not (await response.json())["data"]:
                 break
         await asyncio.sleep(0.05)
@@ -98,7 +98,7 @@ async def by_hand(session: aiohttp.ClientSession) -> float:
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         with program(argv, Path(folder) / "engine.log"):
-            await asyncio.wait_for(first_token(session, f"http://127.0.0.1:{port}"), 60)
+            await asyncio.wait_for(first_token(session, f"http://127.0.0.1:{port}/v1"), 60)
             return time.perf_counter() - started
 
 

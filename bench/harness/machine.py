@@ -16,7 +16,7 @@ class Machine:
     """A running `llmaz up`."""
 
     home: Path
-    gateway_url: str
+    gateway_url: str  # of the OpenAI endpoint, with /v1
     pid: int
 
     @property
