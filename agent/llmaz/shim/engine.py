@@ -123,7 +123,7 @@ class Engine:
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
         if first:
             self.record["state"] = protocol.STOPPING
-            self._save_or_refuse()
+            self._save()  # unlike a start, a stop is carried out on a full disk as well
             self._pending.append(protocol.STOPPING_EVENT)
             self._effects.announce("signal the engine")
             proc.send(self._main, number)

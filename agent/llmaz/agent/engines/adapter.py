@@ -15,7 +15,7 @@ from typing import Protocol, Self, assert_never
 
 import aiohttp
 
-from llmaz.agent.engines import env, ports, record
+from llmaz.agent.engines import env, lifecycle, ports, record
 from llmaz.agent.engines.errors import EngineError
 from llmaz.agent.engines.launch import dismiss
 from llmaz.agent.engines.liveness import Patience
@@ -28,8 +28,9 @@ from llmaz.agent.engines.state import (
     StartEngine,
     StopEngine,
 )
-from llmaz.agent.engines.supervised import Supervised, Tools
-from llmaz.api.node import Accelerator, AssignedEngine, fingerprint
+from llmaz.agent.engines.supervised import Supervised
+from llmaz.agent.engines.tools import Tools
+from llmaz.api.node import Accelerator, AssignedEngine
 from llmaz.shim import crash
 
 logger = logging.getLogger(__name__)
@@ -126,8 +127,10 @@ class Engines:
 
     async def _stop_and_dismiss(self, engine: Supervised, reason: str, within: float) -> None:
         await engine.stop(reason, within=within)
-        await engine.gone()
-        await engine.dismiss()
+        if await engine.gone():
+            await engine.dismiss()
+        else:
+            logger.error("engine %s is left as it is: its shim does not answer", engine.id)
 
     async def _adopt(self) -> None:
         tasks = []
@@ -135,7 +138,11 @@ class Engines:
             kept = record.read(directory)
             if kept is None:
                 logger.warning("ending what is left in %s, which has no record", directory)
-                await dismiss(directory, self._environ)
+                try:
+                    await dismiss(directory, self._environ)
+                except (OSError, TimeoutError, EngineError) as error:
+                    logger.error("%s: %s", directory, error)  # known, and tried again
+                    continue
                 record.remove(directory, self._effects)
                 continue
             engine = Supervised(kept.assignment.id, directory, self._tools, kept)
@@ -147,7 +154,8 @@ class Engines:
     async def _start(self, action: StartEngine) -> None:
         engine = action.engine
         known = self._engines.get(engine.id)
-        wanted = self._wanted(action, known.record if known else None)
+        former = known.record if known else None
+        wanted = lifecycle.wanted(action, former, self._port(engine, former))
         if known is None:
             directory = record.directory_of(self._root, engine.id)
             self._effects.announce("make the directory")
@@ -155,22 +163,6 @@ class Engines:
             known = Supervised(engine.id, directory, self._tools, wanted)
             self._engines[engine.id] = known
         await known.start(wanted)
-
-    def _wanted(self, action: StartEngine, former: EngineRecord | None) -> EngineRecord:
-        """Return the record of the next run: an assignment that changed starts counting anew."""
-        engine = action.engine
-        same = former is not None and former.fingerprint == fingerprint(engine)
-        started_before = former is not None and former.runs_counted > 0
-        return EngineRecord(
-            assignment=engine,
-            fingerprint=fingerprint(engine),
-            model_path=action.model_path,
-            draft_model_path=action.draft_model_path,
-            port=self._port(engine, former),
-            runs_counted=former.runs_counted if former else 0,
-            failures=former.failures if former and same else 0,
-            restarts=former.restarts + int(started_before) if former and same else 0,
-        )
 
     def _port(self, engine: AssignedEngine, former: EngineRecord | None) -> int:
         if engine.port is not None:

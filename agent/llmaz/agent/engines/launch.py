@@ -6,6 +6,7 @@ socket answers. Whether one lives is told by its lock alone, never by a pid or a
 
 import asyncio
 import fcntl
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -16,8 +17,10 @@ from llmaz.agent.engines.client import ShimClient
 from llmaz.agent.engines.errors import EngineError
 from llmaz.shim import crash, protocol
 
+logger = logging.getLogger(__name__)
+
 START_SECONDS = 30.0  # takes 60 ms; more only where a dead shim's engine is slow to die
-_ENDING_SECONDS = 0.02
+_AGAIN_SECONDS = 0.05
 _ROOT = str(Path(llmaz.shim.__file__).parents[2])
 # Isolated and without site: 25 ms and 4 MiB less. The import root then has to be named.
 _PROGRAM = (
@@ -76,7 +79,7 @@ async def launch(
 async def dismiss(directory: Path, environ: Mapping[str, str]) -> None:
     """End the engine of a directory that nobody has a record of, and its shim."""
     cleared = asyncio.Event()
-    client = await _any_shim(directory, environ, cleared.set)
+    client = await any_shim(directory, environ, cleared.set)
     try:
         await client.request(protocol.STOP, grace=0.0)
         while not client.status.clear:
@@ -88,13 +91,18 @@ async def dismiss(directory: Path, environ: Mapping[str, str]) -> None:
         await client.close()
 
 
-async def _any_shim(
+async def any_shim(
     directory: Path, environ: Mapping[str, str], on_change: Callable[[], None]
 ) -> ShimClient:
-    """Connect to the directory's shim, or to a new one; one that is just ending is waited for."""
-    while shim_lives(directory):
+    """Connect to the directory's shim, or to a new one where none lives, however long it takes.
+
+    One that does not answer is waited for: it may be stopped, or just be ending.
+    """
+    while True:
         try:
-            return await ShimClient.connect(directory, on_change)
-        except OSError:
-            await asyncio.sleep(_ENDING_SECONDS)
-    return await launch(directory, environ, on_change)
+            if shim_lives(directory):
+                return await ShimClient.connect(directory, on_change)
+            return await launch(directory, environ, on_change)
+        except (OSError, TimeoutError, EngineError) as error:
+            logger.debug("%s: %s", directory, error)
+            await asyncio.sleep(_AGAIN_SECONDS)

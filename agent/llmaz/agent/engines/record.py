@@ -3,7 +3,6 @@
 No variable's value from a Secret is in it: an assignment only names the Secret.
 """
 
-import dataclasses
 import json
 import os
 import re
@@ -85,8 +84,3 @@ def remove(directory: Path, effects: Effects) -> None:
     (directory / FILE).unlink(missing_ok=True)
     effects.announce("remove the directory")
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def changed(record: EngineRecord, **changes: object) -> EngineRecord:
-    """Return the record with some fields replaced."""
-    return dataclasses.replace(record, **changes)  # type: ignore[arg-type]  # as replace itself

@@ -5,22 +5,17 @@ the record before anybody hears of it, so that an agent that dies in between cou
 """
 
 import asyncio
-import contextlib
+import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmaz.agent.engines import backoff, record, stopping, view
-from llmaz.agent.engines.classify import classify
+from llmaz.agent.engines import lifecycle, record, stopping, view
 from llmaz.agent.engines.client import ShimClient, ShimStatus
-from llmaz.agent.engines.env import CommandLine, InvalidEnvironment
+from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
-from llmaz.agent.engines.launch import launch, shim_lives
-from llmaz.agent.engines.liveness import Patience
+from llmaz.agent.engines.launch import any_shim, launch
 from llmaz.agent.engines.monitor import Monitor, Watched
-from llmaz.agent.engines.probe import Prober, Target
 from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import (
     EngineSeen,
@@ -31,26 +26,14 @@ from llmaz.agent.engines.state import (
     Running,
     Unreachable,
 )
+from llmaz.agent.engines.tasks import Tasks
+from llmaz.agent.engines.tools import Tools, target_of, work_of
 from llmaz.agent.engines.view import View
-from llmaz.shim import proc, protocol
-from llmaz.shim.crash import Effects
+from llmaz.shim import protocol
 
 logger = logging.getLogger(__name__)
 
-_RECONNECT_SECONDS = 0.2
-_HUNG = "Hung"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What all engines of one agent share."""
-
-    prober: Prober
-    patience: Patience
-    changed: asyncio.Event
-    effects: Effects
-    environ: Mapping[str, str]
-    environment: Callable[[EngineRecord], Awaitable[CommandLine]]
+_WORK = "work"  # what an engine finds as its working directory
 
 
 class Supervised:
@@ -66,7 +49,7 @@ class Supervised:
         self._health = Health.STARTING
         self._detail = ""
         self._turn = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(f"engine {engine_id}")
         self._monitor: asyncio.Task[None] | None = None
         self._forgotten = False
         self._heard = asyncio.Event()  # replaced each time something happened
@@ -88,17 +71,19 @@ class Supervised:
     async def attach(self) -> None:
         """Find its shim and go on with what it has; a dead one's successor ends what it left."""
         async with self._turn:
-            while self._client is None and not self._forgotten:
-                self._client = await self._found() or await self._replaced()
+            if self._client is None:
+                self._client = await any_shim(self._directory, self._tools.environ, self._on_change)
             await self._settle()
         if self.record.stopping is not None and isinstance(self._process(), Running):
-            self._begin(self._finish_stop(self.record.stopping))
+            self._tasks.begin(self._finish_stop(self.record.stopping))
+        if self.record.ready_run == self._run():  # taken for ready until a probe says otherwise
+            self._health = Health.READY
         self._watch()
         self._changed()
 
     def begin_attach(self) -> asyncio.Task[None]:
         """Attach in the background: a shim that does not answer holds up nobody."""
-        return self._begin(self.attach())
+        return self._tasks.begin(self.attach())
 
     async def start(self, wanted: EngineRecord) -> None:
         """Start it as `wanted`, unless it runs."""
@@ -113,7 +98,7 @@ class Supervised:
                 await self._refused(refusal)
             except InvalidEnvironment as error:
                 self._failed(error.fault)
-            except (EngineError, TimeoutError) as error:
+            except (EngineError, TimeoutError, OSError) as error:
                 self._failed(Fault(reason="StartFailed", message=str(error)))
             finally:
                 self._launching = False
@@ -129,26 +114,22 @@ class Supervised:
         """
         if self.record.stopping is not None or not isinstance(self._process(), Running):
             return
-        dead = self._health is Health.DEAD
-        fault = Fault(reason=_HUNG, message=reason) if dead else None
-        stop = Stopping(
-            since=datetime.now(UTC),
-            reason=reason,
-            fault=fault,
-            drained=self._health in (Health.DEAD, Health.STARTING),
-            within=within,
-        )
-        self._keep(stopping=stop)
+        now = datetime.now(UTC)
+        stop = lifecycle.stop(self.record, self._health, self._run(), reason, now)
+        stop = dataclasses.replace(stop, within=within)
+        self._keep(dataclasses.replace(self.record, stopping=stop))
         self._changed()
-        self._begin(self._finish_stop(stop))
+        self._tasks.begin(self._finish_stop(stop))
 
-    async def gone(self) -> None:
-        """Wait until no process of it is left; not at all for one whose shim does not answer."""
+    async def gone(self) -> bool:
+        """Wait until no process of it is left; False when its shim does not answer."""
         while True:
             heard = self._heard
             match self._process():
-                case Unreachable() | Exited(clear=True):
-                    return
+                case Unreachable():
+                    return False
+                case Exited(clear=True):
+                    return True
             await heard.wait()
 
     async def dismiss(self) -> None:
@@ -172,48 +153,28 @@ class Supervised:
         await self._close()
 
     async def _close(self) -> None:
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.cancel()
         if self._client is not None:
             await self._client.close()
 
-    async def _found(self) -> ShimClient | None:
-        """Connect to the shim that is there; None when it does not answer or there is none."""
-        try:
-            return await ShimClient.connect(self._directory, self._on_change)
-        except (OSError, TimeoutError, EngineError):
-            return None
-
-    async def _replaced(self) -> ShimClient | None:
-        """Start a new shim where none lives; None, after a while, when one lives or none starts."""
-        if not shim_lives(self._directory):
-            try:
-                return await self._launch()
-            except (OSError, TimeoutError, EngineError) as error:
-                logger.warning("engine %s: %s", self.id, error)
-        await asyncio.sleep(_RECONNECT_SECONDS)
-        return None
-
-    async def _launch(self) -> ShimClient:
-        self._tools.effects.announce("launch the shim")
-        return await launch(self._directory, self._tools.environ, self._on_change)
-
     async def _start(self, wanted: EngineRecord) -> None:
+        tools = self._tools
         self.record = wanted
-        record.write(self._directory, wanted, self._tools.effects)
+        record.write(self._directory, wanted, tools.effects)
         if self._client is None:
-            self._client = await self._launch()
-        line = await self._tools.environment(wanted)
-        self._tools.effects.announce("ask the shim to start")
+            tools.effects.announce("launch the shim")
+            self._client = await launch(self._directory, tools.environ, self._on_change)
+        line = await tools.environment(wanted)
+        work = self._directory / _WORK
+        work.mkdir(exist_ok=True)
+        tools.effects.announce("ask the shim to start")
         await self._client.request(
             protocol.START,
             epoch=wanted.assignment.epoch,
             fingerprint=wanted.fingerprint,
             argv=line.argv,
             env=dict(line.env),
-            cwd=str(self._directory),
+            cwd=str(work),
             limits=line.limits,
             rlimits=line.rlimits,
         )
@@ -228,8 +189,7 @@ class Supervised:
         self._failed(Fault(reason=reason, message=str(refusal), permanent=stale))
 
     def _failed(self, fault: Fault) -> None:
-        now = datetime.now(UTC)
-        self._keep(fault=fault, ended_at=now, failures=self.record.failures + 1)
+        self._keep(lifecycle.not_started(self.record, fault, datetime.now(UTC)))
 
     async def _finish_stop(self, stop: Stopping) -> None:
         """Drain, then have the shim end it: again from the start when an agent died meanwhile."""
@@ -237,16 +197,21 @@ class Supervised:
             self._monitor.cancel()
         engine = self.record.assignment
         seconds = stopping.seconds_left(stop, engine, datetime.now(UTC))
-        target = await self._target()
+        target = await target_of(self.record, self._tools)
         if not stop.drained:
             tools = self._tools
             seconds = await stopping.drain(tools.prober, target, engine, seconds, tools.patience)
-        if self._client is None:
-            return
+        number = stopping.signal_number(engine)
         self._tools.effects.announce("ask the shim to stop")
-        with contextlib.suppress(ShimLost):  # it died: its successor ends the engine
-            number = stopping.signal_number(engine)
-            await self._client.request(protocol.STOP, grace=seconds, signal=number)
+        while self._client is not None:
+            try:
+                await self._client.request(protocol.STOP, grace=seconds, signal=number)
+            except ShimLost:  # its successor ends the engine
+                return
+            except TimeoutError:
+                logger.warning("engine %s: its shim does not answer to a stop", self.id)
+                continue
+            return
 
     async def _settle(self) -> None:
         """Count an end that was not counted yet."""
@@ -254,21 +219,8 @@ class Supervised:
         ended = view.uncounted_exit(kept, status) if status else None
         if status is None or ended is None or self._client is None:
             return
-        fault = kept.stopping.fault if kept.stopping else None
-        if kept.stopping is None and not ended.asked:
-            fault = classify(view.end_of(ended), await self._client.tail())
-        self._keep(
-            runs_counted=status.run,
-            fault=fault,
-            ended_at=ended.at,
-            stopping=None,
-            failures=backoff.failures_after(
-                kept.failures,
-                failed=fault is not None,
-                ready_at=kept.ready_at if kept.ready_run == status.run else None,
-                ended_at=ended.at,
-            ),
-        )
+        tail = await self._client.tail()
+        self._keep(lifecycle.ended(kept, status.run, ended, tail))
 
     def _on_change(self) -> None:
         """Hear of an event of the shim, or of its end."""
@@ -277,11 +229,11 @@ class Supervised:
         self._changed()
         if self._client.lost.is_set():
             self._client = None
-            self._begin(self.attach())
+            self._tasks.begin(self.attach())
         elif not self._client.status.running:
             if self._monitor is not None:
                 self._monitor.cancel()
-            self._begin(self._settle_in_turn())
+            self._tasks.begin(self._settle_in_turn())
 
     async def _settle_in_turn(self) -> None:
         async with self._turn:
@@ -293,13 +245,13 @@ class Supervised:
         if not isinstance(process, Running) or self.record.stopping is not None:
             return
         if self._monitor is None or self._monitor.done():
-            self._monitor = self._begin(self._monitored(process))
+            self._monitor = self._tasks.begin(self._monitored(process))
 
     async def _monitored(self, process: Running) -> None:
         was_ready = self.record.ready_run == process.run
         watched = Watched(
             engine=self.record.assignment,
-            target=await self._target(),
+            target=await target_of(self.record, self._tools),
             started_ago=(datetime.now(UTC) - process.started_at).total_seconds(),
             marks=self._marks,
             tell=self._tell,
@@ -308,33 +260,21 @@ class Supervised:
         await monitor.run(was_ready=was_ready)
 
     def _tell(self, health: Health, detail: str) -> None:
-        process = self._process()
-        run = process.run if isinstance(process, Running) else self.record.ready_run
-        if health is Health.READY and run != self.record.ready_run:
-            self._keep(ready_run=run, ready_at=datetime.now(UTC))
+        if health is Health.READY:
+            self._keep(lifecycle.ready(self.record, self._run(), datetime.now(UTC)))
         if (health, detail) != (self._health, self._detail):
             self._health, self._detail = health, detail
             self._changed()
 
-    async def _target(self) -> Target:
-        kept = self.record
-        env: Mapping[str, str] = {}
-        if stopping.executes(kept.assignment):
-            with contextlib.suppress(EngineError):
-                env = (await self._tools.environment(kept)).env
-        return Target(
-            port=kept.port or 0, model=kept.assignment.model, model_path=kept.model_path, env=env
-        )
-
     async def _marks(self) -> tuple[int, ...]:
-        if self._client is None:
-            return ()
-        await self._client.request(protocol.STATUS)
-        status = self._client.status
-        return (status.log_bytes, *proc.work(status.shim_pid))
+        return () if self._client is None else await work_of(self._client)
 
     def _process(self) -> Process:
         return view.process(self.record, self._status(), launching=self._launching)
+
+    def _run(self) -> int | None:
+        process = self._process()
+        return process.run if isinstance(process, Running) else None
 
     def _status(self) -> ShimStatus | None:
         if self._client is None or self._client.lost.is_set():
@@ -346,17 +286,12 @@ class Supervised:
         self._heard.set()
         self._heard = asyncio.Event()
 
-    def _keep(self, **changes: object) -> None:
-        self.record = record.changed(self.record, **changes)
-        record.write(self._directory, self.record, self._tools.effects)
-
-    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=f"engine {self.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("engine %s: %s", self.id, error, exc_info=error)
+    def _keep(self, kept: EngineRecord) -> None:
+        """Write what has happened. A full disk costs only what the shim's journal can tell again."""
+        if kept == self.record:
+            return
+        self.record = kept
+        try:
+            record.write(self._directory, kept, self._tools.effects)
+        except OSError as error:
+            logger.error("engine %s: its record: %s", self.id, error)  # known

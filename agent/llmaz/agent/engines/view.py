@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from llmaz.agent.engines.classify import End
 from llmaz.agent.engines.client import ShimExit, ShimStatus
 from llmaz.agent.engines.record import EngineRecord
 from llmaz.agent.engines.state import (
@@ -69,8 +68,3 @@ def seen(view: View) -> EngineSeen:
         ready_at=kept.ready_at if ready else None,
         log=view.log,
     )
-
-
-def end_of(ended: ShimExit) -> End:
-    """Return what decides the reason of an end."""
-    return End(code=ended.code, signal=ended.signal, oom=ended.oom, error=ended.error)

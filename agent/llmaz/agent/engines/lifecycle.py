@@ -1,0 +1,69 @@
+"""How an engine's record changes with what happens to it. Pure."""
+
+import dataclasses
+from datetime import datetime
+
+from llmaz.agent.engines import backoff
+from llmaz.agent.engines.classify import End, classify
+from llmaz.agent.engines.client import ShimExit
+from llmaz.agent.engines.record import EngineRecord, Stopping
+from llmaz.agent.engines.state import Fault, Health, StartEngine
+from llmaz.api.node import fingerprint
+
+
+def wanted(action: StartEngine, former: EngineRecord | None, port: int) -> EngineRecord:
+    """Return the record of the next run: an assignment that changed starts counting anew."""
+    engine = action.engine
+    fresh = EngineRecord(
+        assignment=engine,
+        fingerprint=fingerprint(engine),
+        model_path=action.model_path,
+        draft_model_path=action.draft_model_path,
+        port=port,
+        runs_counted=former.runs_counted if former else 0,
+    )
+    if former is None or former.fingerprint != fresh.fingerprint:
+        return fresh
+    restarts = former.restarts + int(former.runs_counted > 0)
+    return dataclasses.replace(fresh, failures=former.failures, restarts=restarts)
+
+
+def stop(
+    kept: EngineRecord, health: Health, run: int | None, reason: str, now: datetime
+) -> Stopping:
+    """Return the stop to record. Being stopped for not being alive counts as a failure."""
+    fault = None
+    if health is Health.DEAD:
+        kind = "Hung" if kept.ready_run == run else "StartTimedOut"
+        fault = Fault(reason=kind, message=reason)
+    drained = health in (Health.DEAD, Health.STARTING)
+    return Stopping(since=now, reason=reason, fault=fault, drained=drained)
+
+
+def ended(kept: EngineRecord, run: int, how: ShimExit, tail: str) -> EngineRecord:
+    """Count the end of a run."""
+    fault = kept.stopping.fault if kept.stopping else None
+    if kept.stopping is None and not how.asked:
+        end = End(code=how.code, signal=how.signal, oom=how.oom, error=how.error)
+        fault = classify(end, tail)
+    failures = backoff.failures_after(
+        kept.failures,
+        failed=fault is not None,
+        ready_at=kept.ready_at if kept.ready_run == run else None,
+        ended_at=how.at,
+    )
+    return dataclasses.replace(
+        kept, runs_counted=run, fault=fault, ended_at=how.at, stopping=None, failures=failures
+    )
+
+
+def not_started(kept: EngineRecord, fault: Fault, now: datetime) -> EngineRecord:
+    """Count a start that came to nothing before there was a process."""
+    return dataclasses.replace(kept, fault=fault, ended_at=now, failures=kept.failures + 1)
+
+
+def ready(kept: EngineRecord, run: int | None, now: datetime) -> EngineRecord:
+    """Note the first time that a run became ready."""
+    if run is None or run == kept.ready_run:
+        return kept
+    return dataclasses.replace(kept, ready_run=run, ready_at=now)
