@@ -12,8 +12,9 @@ import functools
 import types
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+from typing import Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from llmaz.api.fields import (
     STRINGLY,
@@ -77,14 +78,11 @@ def decode(cls: type[T], value: object, path: str = "") -> T:
 
 def encode(value: object) -> Json:
     """Write a value as JSON: the inverse of `decode`, without fields that equal their defaults."""
-    if isinstance(value, Scalar):
-        return value.to_json()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            key_of(field): encode(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-            if not _is_default(field, getattr(value, field.name))
-        }
+        if _is_scalar(type(value)):
+            return cast("Scalar", value).to_json()
+        written = ((member, getattr(value, member.name)) for member in _members(type(value)))
+        return {member.key: encode(item) for member, item in written if not member.is_default(item)}
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, enum.Enum):
@@ -133,8 +131,8 @@ def _decode(cls: object, value: object, path: str, *, stringly: bool) -> object:
 
 
 def _decode_class(cls: type, value: object, path: str) -> object:
-    if issubclass(cls, Scalar):
-        return cls.from_json(cast("Json", value), path)
+    if _is_scalar(cls):
+        return cast("type[Scalar]", cls).from_json(cast("Json", value), path)
     if dataclasses.is_dataclass(cls):
         return _decode_fields(cls, _expect(dict, value, path), path)
     if issubclass(cls, enum.Enum):
@@ -161,64 +159,91 @@ def _decode_union(
     raise ManifestError(path, f"must be {' or '.join(_WORDS.get(c, str(c)) for c in choices)}")
 
 
-def _decode_fields(cls: type, members: dict[str, object], path: str) -> object:
+def _decode_fields(cls: type, given: dict[str, object], path: str) -> object:
     if issubclass(cls, Upgraded):
-        members = cls.upgraded(members, path)
-    fields = dataclasses.fields(cls)
+        given = cls.upgraded(given, path)
+    members = _members(cls)
     if not getattr(cls, "LENIENT", False):
-        _refuse_unknown(fields, members, path)
-    types_of = _type_hints(cls)
+        _refuse_unknown(cls, given, path)
     arguments: dict[str, object] = {}
-    for field in fields:
-        key = _key_used(field, members, path)
-        if members.get(key) is None:
-            if not has_default(field):
+    for member in members:
+        key = member.key_in(given, path)
+        if given.get(key) is None:
+            if not has_default(member.field):
                 raise ManifestError(at(path, key), "is required")
             continue
-        read = _decode(
-            types_of[field.name], members[key], at(path, key), stringly="stringly" in field.metadata
-        )
-        if (problem := Bounds.of(field).problem(read)) is not None:
+        read = _decode(member.hint, given[key], at(path, key), stringly=member.stringly)
+        if (problem := member.bounds.problem(read)) is not None:
             raise ManifestError(at(path, key), problem)
-        arguments[field.name] = read
+        arguments[member.name] = read
     construct = cast("Callable[..., object]", cls)
     return construct(**arguments)
 
 
-def _refuse_unknown(
-    fields: tuple["dataclasses.Field[object]", ...], members: dict[str, object], path: str
-) -> None:
-    known = {key_of(field) for field in fields}
-    older = {older_key_of(field) for field in fields}
-    for key in members:
-        if key not in known and key not in older:
-            names = ", ".join(sorted(known))
-            raise ManifestError(at(path, str(key)), f"unknown field; known are {names}")
+def _refuse_unknown(cls: type, given: dict[str, object], path: str) -> None:
+    for key in sorted(map(str, given.keys() - _known(cls))):
+        names = ", ".join(sorted(member.key for member in _members(cls)))
+        raise ManifestError(at(path, key), f"unknown field; known are {names}")
 
 
-def _key_used(field: "dataclasses.Field[object]", members: dict[str, object], path: str) -> str:
-    key, older = key_of(field), older_key_of(field)
-    if older is None or members.get(older) is None:
-        return key
-    if members.get(key) is not None and not older_key_wins(field):
-        raise ManifestError(at(path, older), f"is the older name of {key}: give only one of them")
-    return older
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """What the codec has to know of one field, found out once for each class."""
+
+    field: "dataclasses.Field[object]"
+    name: str
+    key: str
+    older: str | None
+    hint: object
+    stringly: bool
+    bounds: Bounds
+
+    def key_in(self, given: dict[str, object], path: str) -> str:
+        """Return the name that a manifest uses for the field."""
+        if self.older is None or given.get(self.older) is None:
+            return self.key
+        if given.get(self.key) is not None and not older_key_wins(self.field):
+            raise ManifestError(
+                at(path, self.older), f"is the older name of {self.key}: give only one of them"
+            )
+        return self.older
+
+    def is_default(self, value: object) -> bool:
+        """Tell whether the value need not be written."""
+        if "keep" in self.field.metadata:  # since a reader relies on it
+            return False
+        if self.field.default is not dataclasses.MISSING:
+            return bool(value == self.field.default)
+        if self.field.default_factory is not dataclasses.MISSING:
+            return bool(value == self.field.default_factory())
+        return False
 
 
 @functools.cache
-def _type_hints(cls: type) -> dict[str, object]:
+def _members(cls: type) -> tuple[_Member, ...]:
     hints = typing.get_type_hints(cls)
-    return {name: hint for name, hint in hints.items() if typing.get_origin(hint) is not ClassVar}
+    return tuple(
+        _Member(
+            field=field,
+            name=field.name,
+            key=key_of(field),
+            older=older_key_of(field),
+            hint=hints[field.name],
+            stringly="stringly" in field.metadata,
+            bounds=Bounds.of(field),
+        )
+        for field in dataclasses.fields(cls)
+    )
 
 
-def _is_default(field: "dataclasses.Field[object]", value: object) -> bool:
-    if "keep" in field.metadata:  # written even when it is the default, since a reader relies on it
-        return False
-    if field.default is not dataclasses.MISSING:
-        return bool(value == field.default)
-    if field.default_factory is not dataclasses.MISSING:
-        return bool(value == field.default_factory())
-    return False
+@functools.cache
+def _known(cls: type) -> frozenset[str | None]:
+    return frozenset(key for member in _members(cls) for key in (member.key, member.older))
+
+
+@functools.cache
+def _is_scalar(cls: type) -> bool:
+    return issubclass(cls, Scalar)
 
 
 _WORDS: dict[object, str] = {
