@@ -9,12 +9,14 @@ from llmaz.local.apiserver.writing import Write, Written, create, update
 from llmaz.local.objects.apply import ApplyConflict, ApplyError, server_side_apply
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.patches import PatchError, json_patch, merge_patch, strategic_patch
-from llmaz.local.objects.values import Json, Object
+from llmaz.local.objects.values import Json, Object, compact
 
 JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+_KUBECTL = "kubectl"  # the field manager of `kubectl apply --server-side`
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _CUSTOM = [JSON_PATCH, MERGE, APPLY]
 _BUILTIN = [JSON_PATCH, MERGE, STRATEGIC, APPLY]
 
@@ -60,7 +62,7 @@ async def _apply(
 
     def applied(live: Object | None) -> Object:
         try:
-            return server_side_apply(
+            made = server_side_apply(
                 live,
                 config,
                 manager=request.manager(),
@@ -75,6 +77,7 @@ async def _apply(
             raise status.StatusError(409, "Conflict", error.message, details=details) from None
         except ApplyError as error:
             raise status.StatusError(500, "", str(error)) from None
+        return _with_last_applied(made, config) if request.manager() == _KUBECTL else made
 
     if context.store.latest(resource.storage, write.key) is not None:
         return 200, await update(context, write, applied)
@@ -85,6 +88,16 @@ async def _apply(
         raise status.conflict(resource.group, resource.plural, write.name, f"uid mismatch: {why}")
     fresh = with_meta(applied(None), name=write.name, resourceVersion=None)
     return 201, await create(context, write, fresh)
+
+
+def _with_last_applied(obj: Object, config: Object) -> Object:
+    """Keep the annotation of `kubectl apply` true when kubectl goes over to server-side apply."""
+    annotations = meta(obj).get("annotations") or {}
+    if _LAST_APPLIED not in annotations:
+        return obj
+    metadata = {key: value for key, value in meta(config).items() if key != "managedFields"}
+    applied = compact(config | {"metadata": metadata}) + "\n"
+    return with_meta(obj, annotations=annotations | {_LAST_APPLIED: applied})
 
 
 def _untracked(write: Write) -> Write:

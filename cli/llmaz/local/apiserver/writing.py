@@ -97,8 +97,8 @@ async def update(context: Context, write: Write, change: Change) -> Written:
     _admit_object(write, wanted)
     _admit_update(write, wanted, old)
     wanted, warnings = _decoded(write, wanted)
-    obj = for_update(resource, _only_subresource(write, wanted, old), old)
-    obj = resource.rules.defaults(defaulted(resource.schema, obj))
+    obj = defaulted(resource.schema, _only_subresource(write, wanted, old))
+    obj = for_update(resource, resource.rules.defaults(obj), old)
     if write.track:
         obj = _tracked(context, write, old, obj)
     obj = resource.rules.prepare(obj, old)
