@@ -160,8 +160,9 @@ def test_an_ollama_model_is_named_as_ollama_names_it() -> None:
             "{{ .Nonsense }}",
             "InvalidTemplate",
             (
-                "recommendedConfig default of BackendRuntime vllm, flavor any: {{ .Nonsense }} is not "
-                "known here; known are {{ .Host }}, {{ .ModelName }}, {{ .ModelPath }}, {{ .Port }}"
+                "recommendedConfig default of BackendRuntime vllm, flavor any: {{ .Nonsense }} "
+                "is not known here; known are {{ .Host }}, {{ .ModelName }}, {{ .ModelPath }}, "
+                "{{ .Port }}"
             ),
         ),
     ],

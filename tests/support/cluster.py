@@ -108,14 +108,16 @@ class Agent:
     ) -> None:
         """Make the Node, its Lease and its InferenceNode, as an agent does at its start."""
         await make_namespace(self.kube, SYSTEM_NAMESPACE)
-        core = await self.kube.apply(NODE, {"metadata": {"name": self.node}}, manager="agent")
+        labels: Manifest = {"kubernetes.io/hostname": self.node}
+        metadata: Manifest = {"name": self.node, "labels": labels}
+        core = await self.kube.apply(NODE, {"metadata": metadata}, manager="agent")
         owner = {
             "apiVersion": "v1",
             "kind": "Node",
             "name": self.node,
             "uid": cast("Manifest", core["metadata"])["uid"],
         }
-        metadata: Manifest = {"name": self.node, "ownerReferences": [owner]}
+        metadata = {"name": self.node, "ownerReferences": [owner]}
         await self.beat()
         await self.kube.apply(INFERENCE_NODE, {"metadata": metadata}, manager="agent")
         accelerators = tuple(
@@ -188,7 +190,11 @@ class Agent:
         )
         models = tuple(
             ModelReport(
-                name=model.name, phase=weights, revision="c0ffee", bytes_done=done, bytes_total=total
+                name=model.name,
+                phase=weights,
+                revision="c0ffee",
+                bytes_done=done,
+                bytes_total=total,
             )
             for model in node.spec.models
         )

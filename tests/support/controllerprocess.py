@@ -1,0 +1,121 @@
+"""The controller as a process, and what a test does to the cluster that it acts on."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND, SERVICE
+from llmaz.api.manifest import Manifest
+from llmaz.kube import Kube, NotFound
+from support.cluster import Agent, eventually
+
+
+@dataclass
+class ControllerProcess:
+    """The controller as a process that a test may kill and start again."""
+
+    kubeconfig: Path
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    def start(self, identity: str = "tests") -> None:
+        command = [sys.executable, "-m", "llmaz.controller", "--listen", "127.0.0.1:0"]
+        command += ["--kubeconfig", str(self.kubeconfig), "--identity", identity, "--lifeline"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self._reap()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self._reap()
+
+    def _reap(self) -> int:
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        code = self.process.wait(30)
+        self.process = None
+        return code
+
+
+@dataclass
+class Cluster:
+    """What a test does to the cluster: in a namespace and with cluster-wide names of its own."""
+
+    kube: Kube
+    namespace: str
+    agents: list[Agent] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+
+    async def agent(self, *, gpus: int = 0, product: str = "NVIDIA A10") -> Agent:
+        """A node of its own, which only flavors that select it by its name get."""
+        agent = Agent(self.kube, f"node-{uuid.uuid4().hex[:8]}")
+        await agent.register(gpus=gpus, product=product)
+        self.agents.append(agent)
+        return agent
+
+    async def model(self, name: str, *nodes: Agent, gpus: int = 1) -> str:
+        """A model whose flavors select these nodes, in this order; returns its name."""
+        name = f"{name}-{self.namespace}"
+        flavors = [
+            {
+                "name": f"flavor-{index}",
+                "limits": {"nvidia.com/gpu": gpus} if gpus else {},
+                "nodeSelector": {"kubernetes.io/hostname": node.node},
+            }
+            for index, node in enumerate(nodes)
+        ]
+        spec: Any = {
+            "familyName": "family",
+            "source": {"modelHub": {"modelID": "org/model"}},
+            "inferenceConfig": {"flavors": flavors},
+        }
+        await self.kube.apply(
+            OPEN_MODEL, {"metadata": {"name": name}, "spec": spec}, manager="tests"
+        )
+        self.models.append(name)
+        return name
+
+    async def playground(self, name: str, model: str, replicas: int = 1, **config: object) -> None:
+        spec: dict[str, Any] = {"replicas": replicas, "modelClaim": {"modelName": model}}
+        if config:
+            spec["backendRuntimeConfig"] = config
+        await self.apply(name, spec)
+
+    async def apply(self, name: str, spec: dict[str, Any]) -> None:
+        metadata: Manifest = {"name": name, "namespace": self.namespace}
+        await self.kube.apply(PLAYGROUND, {"metadata": metadata, "spec": spec}, manager="tests")
+
+    async def get(self, name: str) -> Manifest:
+        return await self.kube.get(PLAYGROUND, name, self.namespace)
+
+    async def service(self, name: str) -> Manifest:
+        return await self.kube.get(SERVICE, name, self.namespace)
+
+    async def until(self, name: str, holds: Callable[[Any], bool]) -> Manifest:
+        """Wait until a Playground is as it should be."""
+        return await eventually(lambda: self.get(name), holds)
+
+    async def clean(self) -> None:
+        for kind in (PLAYGROUND, SERVICE):
+            for item in (await self.kube.list(kind, self.namespace)).items:
+                with suppress(NotFound):  # the collector may have been here first
+                    await self.kube.delete(kind, _name(item), self.namespace)
+        for name in self.models:
+            await self.kube.delete(OPEN_MODEL, name)
+        for agent in self.agents:
+            await agent.leave()
+
+
+def _name(manifest: Manifest) -> str:
+    return str(cast("Manifest", manifest["metadata"])["name"])
