@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmaz.local.objects.validating import value_errors
+from llmaz.local.objects.validating import ABSENT, value_errors
 from llmaz.local.objects.values import Json
 from support.objects import messages, record
 
@@ -18,8 +18,8 @@ KEYED = {
 
 
 def wrong(schema: Json, value: Json, old: Json = None) -> list[str]:
-    before = {} if old is None else {"old": {"a": old}}
-    return messages(value_errors(record(a=schema), {"a": value}, **before))
+    before = ABSENT if old is None else {"a": old}
+    return messages(value_errors(record(a=schema), {"a": value}, "", before))
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def _first(values: list[Json]) -> OptionalValue:
     return OptionalValue.of(values[0]) if values else OptionalValue.none()
 
 
-def _flat(values: list[OptionalValue]) -> OptionalValue:
-    return values[0] if values else OptionalValue.none()
+def _flat(values: list[list[Json]]) -> OptionalValue:
+    return _first(values[0] if values else [])
 
 
 def _index_of(value: Json, item: Json, start: int = 0) -> int:

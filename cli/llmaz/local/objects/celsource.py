@@ -100,6 +100,9 @@ def _method(words: list[str], i: int, result: list[str]) -> int:
     name, end = words[i + 1], _closing(words, i + 2)
     inner = _rewrite(words[i + 3 : end])
     if name in _OPTIONAL_MACROS:
+        if name == "optFlatMap" and "," in inner:
+            comma = inner.index(",") + 1
+            inner = [*inner[:comma], "(", *inner[comma:], ")", ".", "__present", "(", ")"]
         result += [".", "__present", "(", ")", ".", "map", "(", *inner, ")"]
         result += [".", _OPTIONAL_MACROS[name], "(", ")"]
     else:
