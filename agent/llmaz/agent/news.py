@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from llmaz.api.node import EngineReport, NodeStatus
+from llmaz.api.node import EnginePhase, EngineReport, NodeStatus
+
+_DOING = (EnginePhase.STARTING, EnginePhase.STOPPING)  # logged with their reason when they begin
 
 
 def news(before: NodeStatus | None, after: NodeStatus) -> Iterator[str]:
@@ -10,7 +12,8 @@ def news(before: NodeStatus | None, after: NodeStatus) -> Iterator[str]:
     engines = {engine.id: engine for engine in (before.engines or () if before else ())}
     for engine in after.engines or ():
         known = engines.pop(engine.id, None)
-        if known is None or (known.phase, known.reason) != (engine.phase, engine.reason):
+        changed = known is None or (known.phase, known.reason) != (engine.phase, engine.reason)
+        if changed and engine.phase not in _DOING:
             yield _of_engine(engine)
     yield from (f"engine {id_} is gone" for id_ in sorted(engines))
     healthy = {a.uuid: a.healthy for a in (before.accelerators or () if before else ())}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from llmaz.agent.accelerators.busy import busy
 from llmaz.agent.cache.decide import decide_models
 from llmaz.agent.cache.state import ModelAction
 from llmaz.agent.engines.decide import decide_engines
@@ -18,6 +19,8 @@ from llmaz.agent.engines.state import (
 from llmaz.agent.report import report
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.node import NodeSpec, NodeStatus, fingerprint
+
+LOOK_AT_BUSY_SECONDS = 1.0  # that a device's memory was freed wakes nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +56,14 @@ def plan(facts: NodeFacts, state: NodeState, now: datetime) -> Plan:
     """
     spec = state.assignment.spec if state.assignment is not None else None
     models = decide_models(spec, state.models, now)
+    taken = busy(state.accelerators, state.engines)
     engines = decide_engines(
-        spec.engines if spec is not None else None, state.engines, models.ready, now
+        spec.engines if spec is not None else None, state.engines, models.ready, now, taken
     )
     actions = (*models.actions, *_guarded(engines.actions, state.engines, spec))
     waits = [wait for wait in (models.look_again_in, engines.look_again_in) if wait is not None]
+    if taken:
+        waits.append(LOOK_AT_BUSY_SECONDS)
     return Plan(
         actions=actions,
         status=report(facts, state, models.reports, engines.reports, now),

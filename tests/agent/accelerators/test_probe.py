@@ -1,4 +1,4 @@
-"""The NVML child, with the real nvidia-ml-py, on a stand-in for NVIDIA's library."""
+"""The device child, with the real nvidia-ml-py, on a stand-in for NVIDIA's library."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from llmaz.agent.accelerators.device import Answer, Devices, Gauges, LookFailed, NoDriver
-from llmaz.agent.accelerators.probe import NVML_PROGRAM, ChildProbe
+from llmaz.agent.accelerators.probe import PROGRAM, ChildProbe
 from llmaz.api.node import Accelerator
 from support.nvml import StandIn, build
 
@@ -33,7 +33,7 @@ async def probe(nvml: StandIn) -> AsyncIterator[ChildProbe]:
 
 def _probe(environ: Mapping[str, str], *, deadline_seconds: float = 20.0) -> ChildProbe:
     assignments = (f"{name}={value}" for name, value in environ.items())
-    return ChildProbe(("env", *assignments, *NVML_PROGRAM), deadline_seconds=deadline_seconds)
+    return ChildProbe(("env", *assignments, *PROGRAM), deadline_seconds=deadline_seconds)
 
 
 async def _devices(probe: ChildProbe) -> Devices:
@@ -91,7 +91,7 @@ async def test_a_node_without_nvidias_library_has_no_driver_and_keeps_no_child(
 ) -> None:
     probe = _probe({"LD_LIBRARY_PATH": str(tmp_path)})
     assert isinstance(await probe.look(), NoDriver)
-    assert not _children_of_nvml()
+    assert not _probe_children()
 
 
 async def test_a_driver_that_hangs_costs_one_deadline_and_its_child(nvml: StandIn) -> None:
@@ -101,7 +101,7 @@ async def test_a_driver_that_hangs_costs_one_deadline_and_its_child(nvml: StandI
     nvml.show("hang")
     answer = await probe.look()
     assert answer == LookFailed(reason="NoAnswer", message="the driver did not answer within 5 s")
-    assert not _children_of_nvml()
+    assert not _probe_children()
     nvml.show(A10)
     await _devices(probe)
     await probe.aclose()
@@ -142,14 +142,14 @@ async def _only_child(pid: int) -> psutil.Process:
     async with asyncio.timeout(30):
         while True:
             children = psutil.Process(pid).children()
-            if children and "llmaz.agent.accelerators.nvml" in children[0].cmdline():
+            if children and "llmaz.agent.accelerators.child" in children[0].cmdline():
                 return children[0]
             await asyncio.sleep(0.02)
 
 
-def _children_of_nvml() -> list[psutil.Process]:
+def _probe_children() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children(recursive=True)
-        if "llmaz.agent.accelerators.nvml" in child.cmdline()
+        if "llmaz.agent.accelerators.child" in child.cmdline()
     ]

@@ -84,6 +84,17 @@ class Sighting:
         )
 
 
+def joined(answer: Answer, others: tuple[Device, ...]) -> Answer:
+    """Add the devices that need no library of their vendor to the answer of the one that does."""
+    match answer:
+        case Devices(devices=devices, driver=driver):
+            return Devices(devices=(*devices, *others), driver=driver)
+        case NoDriver() if others:
+            return Devices(devices=others)
+        case _:
+            return answer
+
+
 def merged(known: Sighting, answer: Answer, now: datetime) -> Sighting:
     """Add an answer to what is known.
 

@@ -1,13 +1,8 @@
-"""The child program that asks NVIDIA's library: `python -m llmaz.agent.accelerators.nvml`.
+"""What NVIDIA's library tells of its devices. This alone imports pynvml.
 
-It alone imports pynvml. It answers each line on its standard input with one line of JSON, and lives
-on between the questions, since opening the library anew costs up to a second without persistence
-mode. NVML can hang, and a hung call can't be ended from within: the parent ends the process. The
-kernel ends it when the parent is gone.
+For the child program alone (child.py): a call may hang for ever, and can't be ended from within.
 """
 
-import json
-import sys
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -21,8 +16,6 @@ from llmaz.agent.accelerators.device import (
     LookFailed,
     NoDriver,
 )
-from llmaz.agent.children import die_with_parent
-from llmaz.api.manifest import encode
 from llmaz.api.node import Accelerator
 
 VENDOR = "nvidia"
@@ -32,7 +25,10 @@ T = TypeVar("T")
 
 
 class Library:
-    """NVML, opened at the first look that finds a driver."""
+    """NVML, opened at the first look that finds a driver, and held open.
+
+    Opening it anew costs up to a second for each device without persistence mode.
+    """
 
     def __init__(self) -> None:
         self._open = False
@@ -131,17 +127,3 @@ def _told(question: Callable[[], T]) -> T | None:
         return question()
     except pynvml.NVMLError:
         return None
-
-
-def main() -> None:
-    die_with_parent()
-    library = Library()
-    for _ in sys.stdin:
-        answer = library.look()
-        print(  # noqa: T201  # standard output is the protocol
-            json.dumps({"kind": type(answer).__name__, "answer": encode(answer)}), flush=True
-        )
-
-
-if __name__ == "__main__":
-    main()

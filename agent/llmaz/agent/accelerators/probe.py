@@ -9,7 +9,7 @@ from contextlib import suppress
 from llmaz.agent.accelerators.device import Answer, Devices, LookFailed, NoDriver
 from llmaz.api.manifest import ManifestError, decode
 
-NVML_PROGRAM = (sys.executable, "-m", "llmaz.agent.accelerators.nvml")
+PROGRAM = (sys.executable, "-m", "llmaz.agent.accelerators.child")
 DEADLINE_SECONDS = 10.0  # opening NVML without persistence mode takes seconds on nodes with 8 GPUs
 _LINE_LIMIT = 4 * 2**20
 _ANSWERS: Mapping[str, type[Answer]] = {
@@ -18,11 +18,11 @@ _ANSWERS: Mapping[str, type[Answer]] = {
 
 
 class ChildProbe:
-    """One provider behind a child process: started when asked, ended when it does not answer."""
+    """The drivers, behind a child process: started when asked, ended when it does not answer."""
 
     def __init__(
         self,
-        program: tuple[str, ...] = NVML_PROGRAM,
+        program: tuple[str, ...] = PROGRAM,
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
@@ -31,7 +31,7 @@ class ChildProbe:
         self._child: asyncio.subprocess.Process | None = None
 
     async def look(self) -> Answer:
-        """Return the provider's answer, LookFailed where none came in time."""
+        """Return the drivers' answer, LookFailed where none came in time."""
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 answer = await self._ask()
