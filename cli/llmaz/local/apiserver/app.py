@@ -56,6 +56,8 @@ class Api:
         except StorageError as error:
             logger.error("write refused by the database: %s", error)
             response = _status_response(status.out_of_space(str(error)), "")
+        except RecursionError:
+            response = _status_response(status.bad_request("the body is nested too deeply"), "")
         except web.HTTPRequestEntityTooLarge:
             response = _status_response(status.too_large(), "")
         except Exception:

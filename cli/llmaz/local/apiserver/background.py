@@ -12,7 +12,7 @@ from llmaz.local.apiserver.collector import Collector
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.database import StorageError
 from llmaz.local.apiserver.deletion import Options, delete
-from llmaz.local.apiserver.establishing import serve
+from llmaz.local.apiserver.establishing import settle
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.status import StatusError
 from llmaz.local.apiserver.store import Event
@@ -30,6 +30,8 @@ class Background:
         self._context = context
         self._collector = Collector(context)
         self._seen = 0
+        self._definitions_changed = False
+        self._expired_at = 0.0
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -59,19 +61,25 @@ class Background:
         found = store.all_events(self._seen)
         self._seen = store.revision
         self._collector.observe(found)
-        if _touches(found, definitions.STORAGE):
-            serve(self._context)
+        self._definitions_changed |= _touches(found, definitions.STORAGE)
 
     async def _work(self) -> None:
+        if self._definitions_changed:
+            await settle(self._context)
+            self._definitions_changed = False
         await self._collector.collect()
         await emptying.empty_namespaces(self._context)
         await emptying.empty_definitions(self._context)
         await self._expire_events()
 
     async def _expire_events(self) -> None:
+        now = self._context.clock().timestamp()
+        if now - self._expired_at < _TICK_SECONDS:
+            return
+        self._expired_at = now
         resource = self._context.registry.by_storage("events")
         assert resource is not None
-        oldest = self._context.clock().timestamp() - EVENTS_LIVE_SECONDS
+        oldest = now - EVENTS_LIVE_SECONDS
         for stored in self._context.store.select("events"):
             if events.last_seen(stored.obj) < oldest:
                 uid = meta(stored.obj)["uid"]

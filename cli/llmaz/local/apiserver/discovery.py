@@ -66,8 +66,6 @@ def _group(name: str, versions: list[str]) -> Object:
 def subresources(resource: Resource) -> Iterator[tuple[str, tuple[str, str, str], list[str]]]:
     """Yield each subresource's name, the group, version and kind it speaks, and its verbs."""
     own = (resource.group, resource.version, resource.kind)
-    if resource.group_resource == "namespaces":
-        yield "finalize", own, ["update"]
     if resource.has_status:
         yield "status", own, _SUBRESOURCE_VERBS
     if resource.scale is not None:

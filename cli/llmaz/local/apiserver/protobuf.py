@@ -48,7 +48,8 @@ def decoded(body: bytes, kinds: Mapping[tuple[str, str], Message]) -> Object:
         elif number == 2 and isinstance(value, bytes):  # noqa: PLR2004
             raw = value
     version, kind = type_.get("apiVersion", ""), type_.get("kind", "")
-    message = kinds.get((version, kind))
+    # Options have the version of whatever they are about.
+    message = kinds.get(("v1" if kind == "DeleteOptions" else version, kind))
     if message is None:
         raise ProtobufError(f"{kind} of {version} is not read in protobuf")
     return type_ | _message(raw, message)

@@ -9,7 +9,7 @@ from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.selection import Wanted
-from llmaz.local.apiserver.status import StatusError, bad_request, expired, not_found
+from llmaz.local.apiserver.status import StatusError, bad_request, expired, not_found, too_new
 from llmaz.local.apiserver.store import Stored
 from llmaz.local.apiserver.watching import revision_of
 from llmaz.local.objects.values import Object
@@ -77,10 +77,7 @@ def _wanted_revision(context: Context, request: Request) -> int:
     revision = revision_of(request.query.get("resourceVersion", ""))
     current = context.store.revision
     if revision > current:
-        cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-        message = f"Timeout: Too large resource version: {revision}, current: {current}"
-        details: Object = {"causes": [cause], "retryAfterSeconds": 1}
-        raise StatusError(504, "Timeout", message, details=details)
+        raise too_new(revision, current)
     if request.query.get("resourceVersionMatch") != "Exact" or not revision:
         return current
     if revision < context.store.floor:

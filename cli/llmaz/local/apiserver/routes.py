@@ -11,7 +11,7 @@ _VERBS = {
     "HEAD": "get",
     "DELETE": "delete",
 }
-_OF_NAMESPACES = frozenset({"status", "finalize"})  # subresources of a Namespace, not resources
+_OF_NAMESPACES = frozenset({"status", "finalize"})  # what follows the name of a namespace itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

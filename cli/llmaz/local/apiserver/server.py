@@ -60,7 +60,11 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
 async def _listening(settings: Settings, api: Api) -> AsyncIterator[str]:
     tls = certified(settings.data_dir, settings.host, utc_now())
     runner = web.AppRunner(
-        application(api.answer), handle_signals=False, shutdown_timeout=1.0, access_log=None
+        application(api.answer),
+        handle_signals=False,
+        handler_cancellation=True,  # a watch ends with its client, also when nothing happens
+        shutdown_timeout=1.0,
+        access_log=None,
     )
     await runner.setup()
     try:

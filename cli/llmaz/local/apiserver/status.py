@@ -106,6 +106,14 @@ def expired(message: str) -> StatusError:
     return StatusError(410, "Expired", message)
 
 
+def too_new(revision: int, current: int) -> StatusError:
+    """A client knows of a version that was never here: of another server, or of lost data."""
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    message = f"Timeout: Too large resource version: {revision}, current: {current}"
+    details: Object = {"causes": [cause], "retryAfterSeconds": 1}
+    return StatusError(504, "Timeout", message, details=details)
+
+
 def internal(message: str) -> StatusError:
     details: Object = {"causes": [{"message": message}]}
     text = f"Internal error occurred: {message}"

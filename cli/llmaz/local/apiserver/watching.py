@@ -10,7 +10,7 @@ from llmaz.local.apiserver.forms import Render
 from llmaz.local.apiserver.resource import Resource
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.selection import Wanted
-from llmaz.local.apiserver.status import StatusError, expired
+from llmaz.local.apiserver.status import StatusError, expired, too_new
 from llmaz.local.apiserver.store import Event, Stored, renumbered
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.values import Object
@@ -86,6 +86,9 @@ async def watch(
         if bookmarks and request.flag("sendInitialEvents"):
             yield watcher.bookmark(after, {INITIAL_EVENTS_END: "true"})
     next_bookmark = loop.time() + BOOKMARK_SECONDS
+    if after > context.store.revision:
+        yield _error(too_new(after, context.store.revision))
+        return
     while True:
         if after < context.store.floor:
             yield _error(expired(f"too old resource version: {after} ({context.store.floor})"))
