@@ -161,6 +161,18 @@ def test_no_variable_and_no_argument_is_on_disk(shim: Connection, directory: Pat
     assert b"s3cret" not in written
 
 
+def test_a_flood_of_output_neither_blocks_the_engine_nor_is_lost(
+    shim: Connection, directory: Path
+) -> None:
+    flood = "import sys; sys.stdout.write(('x' * 99 + chr(10)) * 100000); print('end')"
+    shim.start(*PYTHON, "-c", flood)
+    ended = shim.wait_clear()
+    assert ended["exit"]["code"] == 0
+    assert ended["log_bytes"] == (directory / "engine.log").stat().st_size == 10_000_004
+    assert ended["tail"].endswith("x\nend\n")
+    assert len(ended["tail"]) == 64 * 1024
+
+
 def test_the_journal_says_what_runs(shim: Connection, directory: Path) -> None:
     status = shim.start(*SLEEPER)["status"]
     journal = json.loads((directory / "shim.json").read_text())

@@ -65,7 +65,7 @@ class Engine:
             self._kill_leftovers(former)
         if state in (protocol.STARTING, protocol.RUNNING, protocol.STOPPING):
             asked = state == protocol.STOPPING
-            self.record["exit"] = _exit(asked=asked, error="" if asked else "its shim was killed")
+            self.record["exit"] = _exit(asked=asked, error="" if asked else protocol.SHIM_KILLED)
         self._save()
 
     def start(self, spec: Spec, *, epoch: int, fingerprint: str, limits: dict[str, int]) -> None:

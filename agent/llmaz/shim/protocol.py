@@ -45,6 +45,8 @@ STOPPING_EVENT = "stopping"
 EXITED_EVENT = "exited"  # the engine itself has ended
 CLEAR_EVENT = "clear"  # and none of its descendants is left
 
+SHIM_KILLED = "its shim was killed"  # the error of an exit that no shim saw
+
 # Errors.
 BAD_REQUEST = "bad-request"
 BAD_VERSION = "bad-version"

@@ -67,7 +67,8 @@ FAILED = End(code=1)
         (End(code=0), "bye", "Completed"),
         (End(error="vllm: No such file or directory"), "", "ExecutableNotFound"),
         (End(error="./engine: Permission denied"), "", "NotExecutable"),
-        (End(error="its shim was killed"), "", "StartFailed"),
+        (End(error="its shim was killed"), "", "ShimKilled"),
+        (End(error="./engine: Too many levels"), "", "StartFailed"),
     ],
 )
 def test_an_end_has_a_reason(end: End, tail: str, reason: str) -> None:

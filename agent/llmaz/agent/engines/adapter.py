@@ -77,7 +77,10 @@ class Engines:
 
     async def __aenter__(self) -> Self:
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._session = aiohttp.ClientSession(trust_env=False)
+        # A connection for each question: a kept one would outlive its engine, and seem in use.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True, limit=0), trust_env=False
+        )
         self._tools = Tools(
             prober=Prober(self._session),
             patience=self._patience,

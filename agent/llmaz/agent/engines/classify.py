@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from signal import Signals
 
 from llmaz.agent.engines.state import Fault
+from llmaz.shim.protocol import SHIM_KILLED
 
 LAST_LINES = 5
 LINE_CHARACTERS = 300
@@ -126,6 +127,8 @@ def _reason(end: End, tail: str) -> tuple[str, str]:
 
 
 def _not_started(error: str) -> Fault:
+    if error == SHIM_KILLED:
+        return Fault(reason="ShimKilled", message=f"ended because {error}")
     program, _, why = error.rpartition(": ")
     if why == "No such file or directory":
         message = f"{program}: no such program on this node; install it, or name another command"

@@ -6,6 +6,8 @@ An answer is a value; that an engine does not answer is one too.
 import asyncio
 import contextlib
 import json
+import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -140,7 +142,7 @@ class Prober:
             code = await process.wait()
         finally:
             if process.returncode is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         return Answer(ok=code == 0, detail=f"{action.command[0]} exited with code {code}")
 
@@ -201,4 +203,6 @@ def _found(listing: object, target: Target) -> tuple[Answer, str]:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
+        return "nothing listens at its port yet"
     return str(error) or type(error).__name__

@@ -13,6 +13,9 @@ from llmaz.api.node import AssignedEngine
 
 _POLL_SECONDS = 0.5
 _HUNG_GRACE_SECONDS = 10.0  # what hangs won't finish a request any more
+# Hooks mostly wait for running requests, and some poll a wrong port until the grace is over: an
+# engine that is proven idle does not hold its accelerators for that long.
+_IDLE_HOOK_SECONDS = 30.0
 _LEAST_SECONDS = 1.0  # between the first signal and the kill, however late it is
 _SHARE_FOR_SIGNAL = 0.25  # of the grace, kept for the engine's own way to end
 
@@ -37,14 +40,15 @@ async def drain(
     deadline = time.monotonic() + seconds
     signal_by = deadline - seconds * _SHARE_FOR_SIGNAL
     await asyncio.sleep(min(patience.drain_seconds, seconds * _SHARE_FOR_SIGNAL))
-    while time.monotonic() < signal_by:
-        activity = await prober.activity(target, patience.health_seconds)
-        if activity is None or activity.in_flight <= 0:
-            break
+    activity = await prober.activity(target, patience.health_seconds)
+    while activity is not None and activity.in_flight > 0 and time.monotonic() < signal_by:
         await asyncio.sleep(_POLL_SECONDS)
+        activity = await prober.activity(target, patience.health_seconds)
     hook = engine.lifecycle.pre_stop if engine.lifecycle else None
     if hook is not None:
-        await run_hook(prober, hook, target, max(_LEAST_SECONDS, signal_by - time.monotonic()))
+        allowed = max(_LEAST_SECONDS, signal_by - time.monotonic())
+        idle = activity is not None and activity.in_flight <= 0
+        await run_hook(prober, hook, target, min(allowed, _IDLE_HOOK_SECONDS) if idle else allowed)
     return max(_LEAST_SECONDS, deadline - time.monotonic())
 
 

@@ -287,7 +287,7 @@ class Supervised:
         self._heard = asyncio.Event()
 
     def _keep(self, kept: EngineRecord) -> None:
-        """Write what has happened. A full disk costs only what the shim's journal can tell again."""
+        """Write what has happened; a full disk costs what the shim's journal can tell again."""
         if kept == self.record:
             return
         self.record = kept

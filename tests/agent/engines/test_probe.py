@@ -1,0 +1,142 @@
+"""Questions to an engine, asked of a real server."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from llmaz.agent.engines.probe import Answer, Prober, Target, actual_port
+from llmaz.api.pod import Exec, Grpc, HttpGet, HttpHeader, Probe, TcpSocket
+
+
+class Engine:
+    """A server whose answers a test sets: path to status and body."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, str]] = {}
+        self.asked: list[str] = []
+        self.headers: dict[str, str] = {}
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path)
+        self.headers = dict(request.headers)
+        status, body = self.answers.get(request.path, (404, "no such path"))
+        return web.Response(status=status, text=body)
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+async def target(engine: Engine) -> AsyncIterator[Target]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", engine.answer)
+    async with TestServer(app) as server:
+        assert server.port is not None
+        yield Target(port=server.port, model="qwen", model_path="/models/qwen-7b")
+
+
+@pytest.fixture
+async def prober() -> AsyncIterator[Prober]:
+    async with aiohttp.ClientSession() as session:
+        yield Prober(session)
+
+
+def models(*names: str) -> tuple[int, str]:
+    listed = ", ".join(f'{{"id": "{name}"}}' for name in names)
+    return 200, f'{{"data": [{listed}]}}'
+
+
+@pytest.mark.parametrize("name", ["qwen", "/models/qwen-7b", "qwen-7b"])
+async def test_the_model_is_known_by_its_name_or_its_path(
+    engine: Engine, target: Target, prober: Prober, name: str
+) -> None:
+    engine.answers["/v1/models"] = models("other", name)
+    assert await prober.listed(target, 5) == (Answer(ok=True), name)
+
+
+async def test_another_model_is_named(engine: Engine, target: Target, prober: Prober) -> None:
+    engine.answers["/v1/models"] = models("llama", "phi")
+    answer, _ = await prober.listed(target, 5)
+    assert answer == Answer(ok=False, detail="/v1/models lists llama, phi, not qwen")
+
+
+async def test_an_engine_that_lists_no_models_is_left_to_its_token(
+    target: Target, prober: Prober
+) -> None:
+    assert await prober.listed(target, 5) == (Answer(ok=True), "qwen")
+
+
+async def test_a_list_that_is_none_is_refused(
+    engine: Engine, target: Target, prober: Prober
+) -> None:
+    for body in ("[]", "{}", "nonsense"):
+        engine.answers["/v1/models"] = (200, body)
+        assert not (await prober.listed(target, 5))[0].ok
+
+
+async def test_a_token_is_asked_for_where_the_engine_gives_one(
+    engine: Engine, target: Target, prober: Prober
+) -> None:
+    engine.answers["/v1/chat/completions"] = (200, "{}")
+    assert await prober.token(target, "qwen", 5) == Answer(ok=True)
+    engine.answers = {"/v1/embeddings": (200, "{}")}
+    assert await prober.token(target, "qwen", 5) == Answer(ok=True)
+
+
+async def test_an_engine_that_fails_at_a_token_is_quoted(
+    engine: Engine, target: Target, prober: Prober
+) -> None:
+    engine.answers["/v1/completions"] = (500, "CUDA error")
+    answer = await prober.token(target, "qwen", 5)
+    assert answer == Answer(ok=False, detail="/v1/completions: 500 CUDA error")
+
+
+async def test_health_is_asked_and_models_stand_in_for_it(
+    engine: Engine, target: Target, prober: Prober
+) -> None:
+    engine.answers["/v1/models"] = models("qwen")
+    assert (await prober.health(target, 5)).ok
+    engine.answers["/health"] = (503, "loading")
+    assert await prober.health(target, 5) == Answer(ok=False, detail="/health: 503")
+
+
+async def test_an_http_probe_means_the_engine_by_http_and_8080(
+    engine: Engine, target: Target, prober: Prober
+) -> None:
+    engine.answers["/live"] = (204, "")
+    headers = (HttpHeader(name="X-Ask", value="1"),)
+    for port in ("http", 8080, "8080"):
+        probe = Probe(http_get=HttpGet(path="live", port=port, http_headers=headers))
+        assert (await prober.probe(probe, target, 5)).ok
+    assert engine.headers["X-Ask"] == "1"
+    assert actual_port(9000, target.port) == 9000
+
+
+async def test_a_probe_may_open_a_connection(target: Target, prober: Prober) -> None:
+    assert (await prober.probe(Probe(tcp_socket=TcpSocket(port="http")), target, 5)).ok
+    assert (await prober.probe(Probe(grpc=Grpc(port=8080)), target, 5)).ok
+
+
+async def test_a_probe_may_run_a_command(target: Target, prober: Prober) -> None:
+    good = Probe(exec=Exec(command=("true",)))
+    bad = Probe(exec=Exec(command=("false",)))
+    slow = Probe(exec=Exec(command=("sleep", "60")))
+    missing = Probe(exec=Exec(command=("no-such-program",)))
+    env = {"PATH": "/usr/bin:/bin"}
+    ready = Target(port=target.port, model="qwen", env=env)
+    assert (await prober.probe(good, ready, 5)).ok
+    assert (await prober.probe(bad, ready, 5)).detail == "false exited with code 1"
+    assert (await prober.probe(slow, ready, 0.2)).detail == "no answer within 0.2 s"
+    assert not (await prober.probe(missing, ready, 5)).ok
+
+
+async def test_an_engine_that_does_not_listen_is_said_so(prober: Prober) -> None:
+    nobody = Target(port=1, model="qwen")
+    assert (await prober.health(nobody, 5)).detail == "/health: nothing listens at its port yet"
+    assert not (await prober.token(nobody, "qwen", 5)).ok
+    assert await prober.activity(nobody, 5) is None
