@@ -1,0 +1,82 @@
+"""A conversation with a real HTTP server that streams as an engine does."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from llmaz.cli.chatting import Conversation
+from llmaz.cli.errors import NOT_FOUND, UNREACHABLE, CliError
+from llmaz.daemon.web import listening
+
+
+@dataclass
+class Gateway:
+    """Answers each question with its number, and remembers what it was asked."""
+
+    url: str = ""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    broken: bool = False
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(await request.json())
+        if self.asked[-1]["model"] != "qwen":
+            return web.json_response({"error": {"message": "no such model"}}, status=404)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        texts = ("answer ", None, str(len(self.asked)))
+        pieces: list[object] = [{"choices": [{"delta": {"content": text}}]} for text in texts]
+        if self.broken:
+            pieces.append({"error": {"message": "the engine ended"}})
+        for piece in pieces:
+            await response.write(b"data: " + json.dumps(piece).encode() + b"\n\n")
+        await response.write(b": a comment\n\ndata: [DONE]\n\n")
+        return response
+
+
+@pytest_asyncio.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    gateway = Gateway()
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", gateway.chat)
+    async with listening(app, "127.0.0.1", 0) as port:
+        gateway.url = f"http://127.0.0.1:{port}/v1"
+        yield gateway
+
+
+async def test_an_answer_is_printed_and_remembered(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conversation = Conversation(gateway.url, "qwen", "be brief", 5)
+    await conversation.say("one")
+    await conversation.say("two")
+    assert capsys.readouterr().out == "answer 1\nanswer 2\n"
+    assert gateway.asked[-1]["max_tokens"] == 5
+    assert [(one["role"], one["content"]) for one in gateway.asked[-1]["messages"]] == [
+        ("system", "be brief"),
+        ("user", "one"),
+        ("assistant", "answer 1"),
+        ("user", "two"),
+    ]
+
+
+async def test_the_gateways_words_are_the_error(gateway: Gateway) -> None:
+    with pytest.raises(CliError, match="no such model") as caught:
+        await Conversation(gateway.url, "gpt", None, None).say("hello")
+    assert caught.value.code == NOT_FOUND
+
+
+async def test_an_error_in_the_middle_of_a_stream_is_an_error(gateway: Gateway) -> None:
+    gateway.broken = True
+    with pytest.raises(CliError, match="the engine ended"):
+        await Conversation(gateway.url, "qwen", None, None).say("hello")
+
+
+async def test_a_gateway_that_is_not_there_is_not_reached() -> None:
+    with pytest.raises(CliError, match=r"127\.0\.0\.1") as caught:
+        await Conversation("http://127.0.0.1:1/v1", "qwen", None, None).say("hello")
+    assert caught.value.code == UNREACHABLE

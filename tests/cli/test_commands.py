@@ -1,0 +1,167 @@
+"""The command as people run it: real processes against a real API server."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from llmaz.kube import Kube
+from llmaz.local.install import install
+from support.plane import ControlPlane
+
+LLMAZ = Path(sys.executable).with_name("llmaz")
+
+MANIFESTS = """\
+apiVersion: llmaz.io/v1alpha1
+kind: OpenModel
+metadata: {name: commands}
+spec:
+  familyName: qwen
+  source: {modelHub: {modelID: Qwen/Qwen2.5-7B}}
+---
+apiVersion: inference.llmaz.io/v1alpha1
+kind: Playground
+metadata: {name: commands}
+spec:
+  replicas: 1
+  modelClaim: {modelName: commands}
+"""
+
+
+@dataclass(frozen=True)
+class Llmaz:
+    """The command with one home and one kubeconfig."""
+
+    home: Path
+    kubeconfig: Path | None = None
+
+    def __call__(self, *argv: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+        environment = {k: v for k, v in os.environ.items() if k != "KUBECONFIG"}
+        environment |= {"LLMAZ_HOME": str(self.home)}
+        if self.kubeconfig is not None:
+            environment["KUBECONFIG"] = str(self.kubeconfig)
+        return subprocess.run(
+            [LLMAZ, *argv],
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=50,
+        )
+
+    def done(self, *argv: str, stdin: str = "") -> str:
+        """Run a command that has to succeed, and return what it prints."""
+        ran = self(*argv, stdin=stdin)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+
+@pytest.fixture
+async def llmaz(control_plane: ControlPlane, tmp_path: Path) -> Llmaz:
+    async with await Kube.connect(control_plane.kubeconfig) as kube:
+        await install(kube, print)
+    return Llmaz(tmp_path, control_plane.kubeconfig)
+
+
+async def test_objects_are_made_seen_and_deleted(llmaz: Llmaz) -> None:
+    model, playground = "openmodel.llmaz.io/commands", "playground.inference.llmaz.io/commands"
+    applied = llmaz.done("apply", "-f", "-", stdin=MANIFESTS)
+    assert applied == f"{model} created\n{playground} created\n"
+    changed = MANIFESTS.replace("replicas: 1", "replicas: 2")
+    applied = llmaz.done("apply", "-f", "-", stdin=changed)
+    assert applied == f"{model} unchanged\n{playground} configured\n"
+
+    header, row = llmaz.done("get", "pl", "commands").splitlines()
+    assert header.split()[:2] == ["NAME", "MODEL"]
+    assert row.split()[0] == "commands"
+    assert llmaz.done("get", "pl", "commands", "-o", "name") == f"{playground}\n"
+    assert "  replicas: 2\n" in llmaz.done("get", "pl", "commands", "-o", "yaml")
+    assert "Playground commands" in llmaz.done("describe", "pl", "commands")
+
+    deleted = llmaz.done("delete", "-f", "-", stdin=MANIFESTS)
+    assert deleted == f"{playground} deleted\n{model} deleted\n"
+    gone = llmaz("get", "pl", "commands")
+    assert (gone.returncode, gone.stdout) == (3, "")
+    assert gone.stderr.endswith('playgrounds.inference.llmaz.io "commands" not found\n')
+
+
+async def test_a_manifest_with_an_unknown_field_is_refused_with_its_path(llmaz: Llmaz) -> None:
+    refused = llmaz("apply", "-f", "-", stdin=MANIFESTS.replace("familyName", "familiyName"))
+    assert refused.returncode == 1
+    assert "spec.familiyName" in refused.stderr
+    assert refused.stderr.endswith("error: 1 of 2 objects were refused\n")
+    llmaz.done("delete", "playground", "commands")
+
+
+async def test_run_makes_both_objects_under_a_valid_name(llmaz: Llmaz) -> None:
+    llmaz.done("run", "Qwen/Qwen2.5-0.5B", "--no-wait", "--backend", "sglang", "--replicas", "2")
+    assert "backendName: sglang" in llmaz.done("get", "pl", "qwen2-5-0-5b", "-o", "yaml")
+    assert "modelID: Qwen/Qwen2.5-0.5B" in llmaz.done("get", "om", "qwen2-5-0-5b", "-o", "yaml")
+    other = llmaz("run", "Qwen/Other", "--name", "qwen2-5-0-5b", "--no-wait")
+    assert other.returncode == 1
+    assert "exists and has another source" in other.stderr
+    llmaz.done("delete", "om", "qwen2-5-0-5b")
+    llmaz.done("delete", "pl", "qwen2-5-0-5b")
+
+
+async def test_a_watch_prints_a_row_for_each_change(llmaz: Llmaz) -> None:
+    llmaz.done("apply", "-f", "-", stdin=MANIFESTS)
+    environment = os.environ | {"KUBECONFIG": str(llmaz.kubeconfig)}
+    command = [str(LLMAZ), "get", "pl", "commands", "-w"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        assert [watch.stdout.readline().split()[0] for _ in range(2)] == ["NAME", "commands"]
+        llmaz.done("delete", "-f", "-", stdin=MANIFESTS)
+        lines = [watch.stdout.readline()]
+        while "deleted" not in lines[-1]:
+            lines.append(watch.stdout.readline())
+        watch.terminate()
+    assert lines[-1] == "playground.inference.llmaz.io/commands deleted\n"
+
+
+def test_without_a_cluster_a_command_says_how_to_start_one(tmp_path: Path) -> None:
+    failed = Llmaz(tmp_path)("get", "pl")
+    assert failed.returncode == 4
+    assert failed.stderr == (
+        f"error: there is no llmaz on this machine yet ({tmp_path})\n"
+        "hint: start it with `llmaz up -d`\n"
+    )
+
+
+def test_a_server_that_is_not_there_is_not_reached(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "{apiVersion: v1, kind: Config, current-context: a, users: [{name: a, user: {token: x}}], "
+        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}], "
+        "contexts: [{name: a, context: {cluster: a, user: a}}]}"
+    )
+    failed = Llmaz(tmp_path, kubeconfig)("get", "pl")
+    assert failed.returncode == 4
+    assert "Traceback" not in failed.stderr
+    assert failed.stderr.startswith("error: ")
+
+
+def test_wrong_usage_ends_with_2_and_the_usage(tmp_path: Path) -> None:
+    failed = Llmaz(tmp_path)("get")
+    assert (failed.returncode, failed.stderr.startswith("Usage: llmaz get")) == (2, True)
+    assert Llmaz(tmp_path)("status").returncode == 4
+
+
+def test_help_names_every_command_and_the_exit_codes_without_loading_a_client(
+    tmp_path: Path,
+) -> None:
+    shown = Llmaz(tmp_path).done("--help")
+    for command in ("up", "down", "run", "chat", "apply", "get", "logs", "demo"):
+        assert f"\n  {command} " in shown
+    assert "Exit codes: 0 done" in shown
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "llmaz.cli", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert not [name for name in ("kubernetes", "aiohttp", "rich.table") if f" {name}\n" in loaded]
