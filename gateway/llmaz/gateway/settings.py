@@ -38,7 +38,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySetting
         parser.error(f"argument --listen: must be HOST:PORT, not {found.listen!r}")
     named = environ.get("KUBECONFIG")
     return GatewaySettings(
-        host=host,
+        host=host.strip("[]"),
         port=int(port),
         kubeconfig=found.kubeconfig or (Path(named) if named else None),
         log_format=found.log_format,

@@ -1,0 +1,30 @@
+import socket
+
+import pytest
+
+from llmaz.local.ports import PortInUse, free
+from llmaz.local.programs import Address, Addresses
+
+
+def addresses(gateway_port: int = 0) -> Addresses:
+    return Addresses(
+        api=Address(host="127.0.0.1", port=0, flag="--api-port"),
+        gateway=Address(host="127.0.0.1", port=gateway_port, flag="--gateway-port"),
+        agent=Address(host="127.0.0.1", port=0, flag="--agent-port"),
+        controller=Address(host="127.0.0.1", port=0, flag="--controller-port"),
+    )
+
+
+def test_zero_becomes_a_free_port() -> None:
+    assert all(address.port for address in free(addresses()).all)
+
+
+def test_a_port_in_use_is_named_with_its_option() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortInUse) as caught:
+            free(addresses(port))
+    assert str(caught.value) == (
+        f"cannot listen on 127.0.0.1:{port}: address already in use; "
+        "choose another port with --gateway-port"
+    )
