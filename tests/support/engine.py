@@ -31,6 +31,7 @@ class State:
         self.tokens = 0
         self.requests = 0
         self.hanging = threading.Event()
+        self.unwell = threading.Event()
 
 
 def options() -> argparse.Namespace:
@@ -109,6 +110,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         loading = time.monotonic() - self.started_at < self.state.options.load_seconds
+        loading = loading or self.state.unwell.is_set()
         if self.path == "/health":
             self._send(503 if loading else 200, {"status": "loading" if loading else "ok"})
         elif self.path == "/v1/models":
@@ -222,10 +224,20 @@ def main() -> None:
     Handler.state, Handler.started_at = state, time.monotonic()
     server = Server(("127.0.0.1", given.port), Handler)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if given.ignore_term else _end_later(given))
-    signal.signal(signal.SIGUSR1, lambda *_: state.hanging.set())
+    signal.signal(signal.SIGUSR1, lambda *_: state.hanging.set())  # /health goes on saying 200
+    signal.signal(
+        signal.SIGUSR2, lambda *_: _toggle(state.unwell)
+    )  # /health says 503, or 200 again
     say(f"fake engine serves {given.model} at port {given.port}")
     crash(given, "ready")
     server.serve_forever()
+
+
+def _toggle(event: threading.Event) -> None:
+    if event.is_set():
+        event.clear()
+    else:
+        event.set()
 
 
 def _load(given: argparse.Namespace) -> None:

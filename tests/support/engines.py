@@ -11,6 +11,7 @@ from pathlib import Path
 
 from llmaz.agent.engines import Engines
 from llmaz.agent.engines.decide import decide_engines
+from llmaz.agent.engines.errors import ReferenceNotFound
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.state import EngineAction
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport
@@ -42,10 +43,12 @@ class Values:
         self._values = values
 
     async def get_secret(self, namespace: str, name: str) -> Mapping[str, str]:
-        return self._values.get(f"{namespace}/{name}", {})
+        if f"{namespace}/{name}" not in self._values:
+            raise ReferenceNotFound(f"{namespace}/{name}: not found")
+        return self._values[f"{namespace}/{name}"]
 
     async def get_config_map(self, namespace: str, name: str) -> Mapping[str, str]:
-        return self._values.get(f"{namespace}/{name}", {})
+        return await self.get_secret(namespace, name)
 
 
 def engines(
@@ -125,5 +128,15 @@ async def live_once(state_dir: Path) -> None:
         await node.until_gone()
 
 
+async def live_on(state_dir: Path) -> None:
+    """Keep an engine ready until this process is killed."""
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        await node.until_phase(EnginePhase.READY)
+        (state_dir / "ready").touch()
+        await asyncio.Event().wait()
+
+
 if __name__ == "__main__":
-    asyncio.run(live_once(Path(sys.argv[1])))
+    asyncio.run({"once": live_once, "on": live_on}[sys.argv[1]](Path(sys.argv[2])))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from llmaz.agent.cache.models import TokenUnreadableError
-from llmaz.agent.engines.errors import EngineError
+from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
 from llmaz.api.kinds import CONFIG_MAP, SECRET, Kind
 from llmaz.api.manifest import Manifest
 from llmaz.api.names import HF_TOKEN, MODELHUB_SECRET
@@ -29,6 +29,8 @@ class ClusterLookup:
         """Return a Secret's texts; raise EngineError where an engine can't have them."""
         try:
             return _decoded(await self._api.get(SECRET, name, namespace))
+        except NotFound as error:
+            raise ReferenceNotFound(f"Secret {namespace}/{name}: {error}") from error
         except (KubeError, ValueError) as error:
             raise EngineError(f"Secret {namespace}/{name}: {error}") from error
 
@@ -36,6 +38,8 @@ class ClusterLookup:
         """Return a ConfigMap's texts; raise EngineError where an engine can't have them."""
         try:
             return _texts(await self._api.get(CONFIG_MAP, name, namespace))
+        except NotFound as error:
+            raise ReferenceNotFound(f"ConfigMap {namespace}/{name}: {error}") from error
         except KubeError as error:
             raise EngineError(f"ConfigMap {namespace}/{name}: {error}") from error
 

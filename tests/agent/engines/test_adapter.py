@@ -1,10 +1,13 @@
 """Engines as real processes under real shims: start, adopt, watch, stop."""
 
+import asyncio
 import json
 import os
 import signal
 import time
 from pathlib import Path
+
+import aiohttp
 
 from llmaz.agent.engines import stop_all
 from llmaz.agent.engines.liveness import Patience
@@ -164,6 +167,51 @@ async def test_a_hang_with_a_healthy_health_is_found_and_ended(state_dir: Path) 
         assert backoff.message == "it hangs: no token within 0.3 s"
 
 
+async def test_an_engine_that_is_unwell_for_a_while_is_unready_and_not_restarted(
+    state_dir: Path,
+) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        report = await node.until_phase(EnginePhase.READY)
+        assert report.pid is not None
+        os.kill(report.pid, signal.SIGUSR2)
+        assert (await node.until_phase(EnginePhase.UNREADY)).message == "/health: 503"
+        os.kill(report.pid, signal.SIGUSR2)
+        assert (await node.until_phase(EnginePhase.READY)).pid == report.pid
+        assert len(node.actions) == 1
+
+
+async def test_a_request_in_flight_is_finished_before_the_engine_is_stopped(
+    state_dir: Path,
+) -> None:
+    async with engines(state_dir) as under, aiohttp.ClientSession() as client:
+        node = Node(under)
+        node.assigned = (assigned("fake-0", "--token-seconds", "0.02"),)
+        report = await node.until_phase(EnginePhase.READY)
+        body = {"model": "fake", "prompt": "Hi", "max_tokens": 50, "stream": True}
+        url = f"http://127.0.0.1:{report.port}/v1/completions"
+        async with client.post(url, json=body) as response:
+            node.assigned = ()
+            leaving = asyncio.create_task(node.until_gone())
+            text = await response.text()
+        await leaving
+        assert text.count("data:") == 51
+        assert text.endswith("data: [DONE]\n\n")
+
+
+async def test_a_secret_that_is_missing_is_named(state_dir: Path) -> None:
+    source = EnvVarSource(secret_key_ref=KeySelector(name="hub", key="token"))
+    optional = EnvVarSource(secret_key_ref=KeySelector(name="hub", key="token", optional=True))
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(env=(EnvVar(name="T", value_from=source),)),)
+        report = await node.until_phase(EnginePhase.BACKOFF)
+        assert report.reason == "SecretNotFound"
+        node.assigned = (assigned(env=(EnvVar(name="T", value_from=optional),)),)
+        await node.until_phase(EnginePhase.READY)
+
+
 async def test_a_start_without_progress_is_given_up(state_dir: Path) -> None:
     patience = Patience(drain_seconds=0.05, startup_stall_seconds=0.5)
     async with engines(state_dir, patience=patience) as under:
@@ -190,7 +238,7 @@ async def test_a_secret_reaches_the_engine_alone(state_dir: Path) -> None:
         assert b"s3cret" not in Path(f"/proc/{report.pid}/cmdline").read_bytes()
 
 
-async def test_an_engine_finishes_its_requests_before_it_is_stopped(state_dir: Path) -> None:
+async def test_a_pre_stop_hook_is_run(state_dir: Path) -> None:
     hook = LifecycleHandler(exec=Exec(command=("touch", str(state_dir / "hooked"))))
     wanted = assigned("fake-0", lifecycle=Lifecycle(pre_stop=hook))
     async with engines(state_dir, patience=QUICK) as under:

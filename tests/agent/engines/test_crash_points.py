@@ -19,7 +19,7 @@ import pytest
 from llmaz.api.node import EnginePhase
 from llmaz.shim import crash, journal, proc
 from support.engines import TREE, Node, assigned, engines
-from support.shims import SLEEPER, is_running
+from support.shims import SLEEPER, is_running, wait_until
 
 AGENT_EFFECTS = 15  # of one life of an engine: more are never reached
 SHIM_EFFECTS = 30
@@ -61,7 +61,7 @@ def is_kept(state_dir: Path) -> bool:
 async def check_agent_killed_at(state_dir: Path, number: int) -> None:
     """Kill an agent at one effect, then let another one take over and finish."""
     environment = {**os.environ, crash.VARIABLE: f"agent:{number}", "PYTHONPATH": SUPPORT}
-    command = (sys.executable, "-m", "support.engines", str(state_dir))
+    command = (sys.executable, "-m", "support.engines", "once", str(state_dir))
     killed = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert killed.returncode in (0, -signal.SIGKILL), killed.stderr.decode()
     before = engine_of(state_dir)
@@ -98,6 +98,22 @@ async def check_shim_killed_at(state_dir: Path, number: int) -> None:
         seen |= set(tree(state_dir))
     assert [pid for pid in seen if is_running(pid)] == []
     assert list((state_dir / "engines").iterdir()) == []
+
+
+async def test_an_engine_survives_a_kill_of_its_agents_process_group(state_dir: Path) -> None:
+    command = (sys.executable, "-m", "support.engines", "on", str(state_dir))
+    environment = {**os.environ, "PYTHONPATH": SUPPORT}
+    agent = subprocess.Popen(command, env=environment, start_new_session=True)
+    wait_until((state_dir / "ready").exists, "the engine is ready")
+    os.killpg(agent.pid, signal.SIGKILL)
+    agent.wait()
+    before = engine_of(state_dir)
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        report = await node.until_phase(EnginePhase.READY)
+        assert before is not None
+        assert (report.pid, node.actions) == (before[0], [])
 
 
 @pytest.mark.parametrize("number", sorted(SAMPLE.sample(range(1, AGENT_EFFECTS), 5)))

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, assert_never
@@ -16,7 +16,7 @@ from typing import Protocol, Self, assert_never
 import aiohttp
 
 from llmaz.agent.engines import env, lifecycle, ports, record
-from llmaz.agent.engines.errors import EngineError
+from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
 from llmaz.agent.engines.launch import dismiss
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.probe import Prober
@@ -41,7 +41,9 @@ ADOPTION_SECONDS = 5.0  # after that the others are reported as they are; a shim
 class Lookup(Protocol):
     """Where the values of variables come from that an assignment only names."""
 
-    async def get_secret(self, namespace: str, name: str) -> Mapping[str, str]: ...
+    async def get_secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        """Raise ReferenceNotFound where there is none, EngineError where that is not known."""
+        ...
 
     async def get_config_map(self, namespace: str, name: str) -> Mapping[str, str]: ...
 
@@ -187,10 +189,10 @@ class Engines:
             source = variable.value_from
             if source and source.secret_key_ref and source.secret_key_ref.name not in secrets:
                 name = source.secret_key_ref.name
-                secrets[name] = await self._lookup.get_secret(namespace, name)
+                secrets[name] = await _found(self._lookup.get_secret(namespace, name))
             if source and source.config_map_key_ref:
                 name = source.config_map_key_ref.name
-                config_maps[name] = await self._lookup.get_config_map(namespace, name)
+                config_maps[name] = await _found(self._lookup.get_config_map(namespace, name))
         return env.command_line(
             engine,
             self._local(),
@@ -215,6 +217,14 @@ class Engines:
             },
             accelerators=self._accelerators(),
         )
+
+
+async def _found(reading: Awaitable[Mapping[str, str]]) -> Mapping[str, str]:
+    """Take what does not exist for empty: which variable misses it is told where it is used."""
+    try:
+        return await reading
+    except ReferenceNotFound:
+        return {}
 
 
 def _clashed(former: EngineRecord) -> bool:

@@ -19,3 +19,7 @@ class ShimRefused(EngineError):
 
 class StateDirectoryLocked(EngineError):
     """Another agent acts on the engines of this directory."""
+
+
+class ReferenceNotFound(EngineError):
+    """A Secret or ConfigMap does not exist: a variable may still be optional."""
