@@ -1,0 +1,129 @@
+"""Watches: from a version, from a list that is streamed, with bookmarks, and when history is gone."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from llmaz.local.apiserver.database import Database
+from llmaz.local.apiserver.store import Store
+from support.apicalls import config_map, created, got, merged, namespace
+from support.plane import ControlPlane
+from support.recordings import call
+
+
+@asynccontextmanager
+async def _watching(plane: ControlPlane, path: str) -> AsyncIterator[aiohttp.StreamReader]:
+    trusted = ssl.create_default_context(cafile=str(plane.authority))
+    headers = {"Authorization": f"Bearer {plane.token}"}
+    connector = aiohttp.TCPConnector(ssl=trusted)
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
+        async with session.get(plane.url + path) as response:
+            assert response.status == 200
+            yield response.content
+
+
+async def _next(stream: aiohttp.StreamReader) -> Any:
+    return json.loads(await asyncio.wait_for(stream.readline(), 20))
+
+
+async def test_a_watch_sees_each_write_as_it_happens(control_plane: ControlPlane) -> None:
+    maps = await asyncio.to_thread(namespace, control_plane, "watched")
+    start = (await asyncio.to_thread(got, control_plane, maps))["metadata"]["resourceVersion"]
+    async with _watching(control_plane, f"{maps}?watch=1&resourceVersion={start}") as stream:
+        await asyncio.to_thread(created, control_plane, maps, config_map("one"))
+        assert (await _next(stream))["type"] == "ADDED"
+        change = {"data": {"a": "b"}}
+        await asyncio.to_thread(merged, control_plane, f"{maps}/one", change)
+        event = await _next(stream)
+        assert (event["type"], event["object"]["data"]) == ("MODIFIED", {"a": "b"})
+        await asyncio.to_thread(call, control_plane, "DELETE", f"{maps}/one")
+        gone = await _next(stream)
+        assert gone["type"] == "DELETED"
+        versions = [int(item["object"]["metadata"]["resourceVersion"]) for item in (event, gone)]
+        assert versions == sorted(versions)
+
+
+def test_a_list_is_streamed_and_ends_with_a_bookmark(control_plane: ControlPlane) -> None:
+    maps = namespace(control_plane, "streamed")
+    for name in ("one", "two"):
+        created(control_plane, maps, config_map(name))
+    query = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true"
+    query += "&resourceVersionMatch=NotOlderThan&timeoutSeconds=1"
+    events = call(control_plane, "GET", f"{maps}?{query}").events()
+    assert [event["type"] for event in events] == ["ADDED", "ADDED", "BOOKMARK"]
+    annotations = events[-1]["object"]["metadata"]["annotations"]
+    assert annotations == {"k8s.io/initial-events-end": "true"}
+
+
+def test_a_watch_of_one_object_by_its_path_sees_it_alone(control_plane: ControlPlane) -> None:
+    maps = namespace(control_plane, "single")
+    for name in ("one", "two"):
+        created(control_plane, maps, config_map(name))
+    events = call(control_plane, "GET", f"{maps}/one?watch=1&timeoutSeconds=1").events()
+    assert [event["object"]["metadata"]["name"] for event in events] == ["one"]
+
+
+def test_a_version_of_the_future_ends_a_watch_with_an_error(control_plane: ControlPlane) -> None:
+    maps = namespace(control_plane, "future")
+    query = "watch=1&resourceVersion=999999999&timeoutSeconds=1"
+    (event,) = call(control_plane, "GET", f"{maps}?{query}").events()
+    assert event["type"] == "ERROR"
+    assert event["object"]["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
+
+
+async def _write(store: Store, count: int, name: str = "x") -> None:
+    for number in range(count):
+        obj = {"metadata": {"name": name, "uid": "u"}, "number": number}
+        await store.put("things", ("", name), obj)
+
+
+@asynccontextmanager
+async def _stored(directory: Path, window: int) -> AsyncIterator[Store]:
+    store = Store(Database(directory), window=window)
+    writer = asyncio.create_task(store.run())
+    try:
+        yield store
+    finally:
+        store.stop()
+        await writer
+
+
+async def test_history_beyond_the_window_is_forgotten_on_the_disk_as_well(tmp_path: Path) -> None:
+    async with _stored(tmp_path, window=10) as store:
+        await _write(store, 100)
+        floor, newest = store.floor, store.revision
+        assert [event.now.obj["number"] for event in store.events("things", floor)] == [
+            *range(90, 100)
+        ]
+    async with _stored(tmp_path, window=10) as store:
+        assert (store.floor, store.revision) == (floor, newest)
+        assert len(store.events("things", floor)) == 10
+        assert store.select("things")[0].obj["number"] == 99
+        await _write(store, 1)
+    rows, _ = Database(tmp_path).load()
+    assert len(rows) <= 12
+
+
+async def test_an_object_that_is_not_written_for_long_is_kept(tmp_path: Path) -> None:
+    async with _stored(tmp_path, window=5) as store:
+        await _write(store, 1, "old")
+        await _write(store, 50, "busy")
+    async with _stored(tmp_path, window=5) as store:
+        assert [stored.key[1] for stored in store.select("things")] == ["busy", "old"]
+
+
+async def test_the_past_can_be_listed_while_history_reaches_it(tmp_path: Path) -> None:
+    async with _stored(tmp_path, window=100) as store:
+        await _write(store, 1, "a")
+        await _write(store, 1, "b")
+        then = store.revision
+        await _write(store, 1, "c")
+        await store.remove("things", ("", "a"))
+        assert [item.key[1] for item in store.select_at("things", "", then)] == ["a", "b"]
+        assert [item.key[1] for item in store.select("things")] == ["b", "c"]
