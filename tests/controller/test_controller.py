@@ -81,7 +81,7 @@ async def test_a_service_written_by_hand_is_served(cluster: Cluster) -> None:
     container = {"name": "model-runner", "image": "engine:v1", "command": ["serve"]}
     template = {"workerTemplate": {"spec": {"containers": [container]}}}
     spec: Any = {"modelClaims": {"models": [{"name": model}]}, "workloadTemplate": template}
-    metadata = {"name": "byhand", "namespace": cluster.namespace}
+    metadata: Manifest = {"name": "byhand", "namespace": cluster.namespace}
     await cluster.kube.apply(SERVICE, {"metadata": metadata, "spec": spec}, manager="tests")
     (engine,) = await agent.assigned([f"{cluster.namespace}/byhand-0"])
     assert (engine.command, engine.port, engine.playground) == (("serve",), 8080, None)
@@ -96,7 +96,7 @@ async def test_what_a_process_can_not_honour_is_refused_with_its_path(cluster: C
     container = {"name": "model-runner", "image": "engine:v1", "workingDir": "/srv"}
     template = {"workerTemplate": {"spec": {"containers": [container]}}}
     spec: Any = {"modelClaims": {"models": [{"name": model}]}, "workloadTemplate": template}
-    metadata = {"name": "byhand", "namespace": cluster.namespace}
+    metadata: Manifest = {"name": "byhand", "namespace": cluster.namespace}
     await cluster.kube.apply(SERVICE, {"metadata": metadata, "spec": spec}, manager="tests")
     seen = await eventually(
         lambda: cluster.service("byhand"), is_told("Available", "False", "Unsupported")
@@ -181,7 +181,7 @@ async def test_a_foreign_service_aborts_and_its_deletion_recovers(cluster: Clust
     container = {"name": "model-runner", "image": "engine:v1", "command": ["serve"]}
     template = {"workerTemplate": {"spec": {"containers": [container]}}}
     spec: Any = {"modelClaims": {"models": [{"name": model}]}, "workloadTemplate": template}
-    metadata = {"name": "chat", "namespace": cluster.namespace}
+    metadata: Manifest = {"name": "chat", "namespace": cluster.namespace}
     await cluster.kube.apply(SERVICE, {"metadata": metadata, "spec": spec}, manager="tests")
     await cluster.playground("chat", model)
     seen = await cluster.until("chat", is_told("Progressing", "False", "AbortProcessing"))

@@ -1,15 +1,16 @@
 import dataclasses
 
 from llmaz.api.backendruntime import RecommendedConfig
-from llmaz.api.kinds import SERVICE
-from llmaz.api.meta import Condition, OwnerReference
+from llmaz.api.kinds import PLAYGROUND, SERVICE
+from llmaz.api.meta import Condition, ObjectMeta, OwnerReference
 from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, ModelReport, fingerprint
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.api.pod import EnvVar
 from llmaz.api.scaling import ElasticConfig
-from llmaz.controller.actions import Assign, SetStatus
+from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.actions import Assign, RecordEvent, SetStatus
 from llmaz.controller.plan import plan
-from llmaz.controller.snapshot import ClusterSnapshot, Ref
+from llmaz.controller.snapshot import ClusterSnapshot, Ref, Unreadable
 from support.controlling import NOW, World, flavor, model, node, playground, runtime
 
 
@@ -185,7 +186,10 @@ def test_engines_of_a_service_that_can_not_be_read_stay() -> None:
     world = world_of()
     world.settle()
     ref = Ref(kind=SERVICE, namespace="default", name="chat")
-    snapshot = dataclasses.replace(world.snapshot(), services={}, unreadable={ref: "spec: broken"})
+    broken = Unreadable(
+        why="spec: broken", metadata=ObjectMeta(name="chat"), status=WorkloadStatus()
+    )
+    snapshot = dataclasses.replace(world.snapshot(), services={}, unreadable={ref: broken})
     assert [a for a in plan(snapshot, NOW).actions if isinstance(a, Assign)] == []
 
 
@@ -280,3 +284,29 @@ def test_the_variables_of_a_flavor_reach_the_engine() -> None:
     (engine,) = world.nodes["n1"].spec.engines
     assert engine.args == ("--tp=$(LLMAZ_TP)", "$(LLMAZ_PORT)")
     assert engine.env == (EnvVar(name="LLMAZ_TP", value="2"), EnvVar(name="LLMAZ_PP", value="1"))
+
+
+def test_a_service_that_its_playground_makes_anew_leaves_the_engines_alone() -> None:
+    world = world_of()
+    world.settle()
+    before = world.engines()
+    world.delete_service("chat")
+    world.settle()
+    assert world.engines() == before
+    assert ("default", "chat") in world.services
+
+
+def test_a_playground_that_can_not_be_read_is_told_where_it_is_wrong() -> None:
+    ref = Ref(kind=PLAYGROUND, namespace="default", name="chat")
+    broken = Unreadable(
+        why="spec.backendRuntimeConfig.name: is the older name of backendName",
+        metadata=ObjectMeta(name="chat", namespace="default", uid="uid-chat", generation=3),
+        status=WorkloadStatus(),
+    )
+    first, event = plan(ClusterSnapshot(unreadable={ref: broken}), NOW).actions
+    assert isinstance(first, SetStatus)
+    assert isinstance(first.status, WorkloadStatus)
+    (condition,) = first.status.conditions
+    assert told(condition) == ("False", "InvalidManifest")
+    assert condition.message == broken.why
+    assert isinstance(event, RecordEvent)

@@ -77,7 +77,7 @@ async def test_a_version_that_is_too_old_leads_to_a_new_list(tmp_path: Path) -> 
 
 async def test_an_outage_takes_no_object_away(tmp_path: Path) -> None:
     gone = Event("ERROR", {"code": 410, "message": "too old resource version"})
-    broken = {"items": None, "metadata": {}}
+    broken: dict[str, object] = {"items": None, "metadata": {}}
     script = Script([listing(5, thing("a", 3)), 503, 500, broken], [[gone]])
     async with informing(script, tmp_path) as informer:
         await wait_for_requests(script, 6)

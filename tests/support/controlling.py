@@ -246,7 +246,11 @@ class World:
     def delete_playground(self, name: str) -> None:
         """Delete a Playground and, as the garbage collector does, all that it owns."""
         del self.playgrounds[("default", name)]
-        self.services.pop(("default", name), None)
+        self.delete_service(name)
+
+    def delete_service(self, name: str) -> None:
+        """Delete a Service and, as the garbage collector does, all that it owns."""
+        del self.services[("default", name)]
         for ref in [ref for ref in self.manifests if ref.name.split("-lb")[0] == name]:
             del self.manifests[ref]
 

@@ -22,6 +22,7 @@ _PAGE = 500
 _SILENCE_SECONDS = 100.0
 _WATCH_SECONDS = 300
 
+_TYPES = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
 
@@ -265,6 +266,11 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 def _event(request: str, line: bytes) -> WatchEvent:
     event = json.loads(line)
-    if event["type"] == "ERROR":
-        raise from_answer(request, int(event["object"].get("code", 500)), event["object"])
-    return WatchEvent(event["type"], event["object"])
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+        raise Unavailable(f"{request}: {line[:200]!r} is no event")
+    type_, object_ = event.get("type"), event["object"]
+    if type_ == "ERROR":
+        raise from_answer(request, int(object_.get("code", 500)), object_)
+    if type_ not in _TYPES or "resourceVersion" not in object_.get("metadata", {}):
+        raise Unavailable(f"{request}: {line[:200]!r} is no event")
+    return WatchEvent(type_, object_)

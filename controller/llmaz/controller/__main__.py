@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    settings = from_argv(sys.argv[1:], os.environ, f"{socket.gethostname()}_{os.getpid()}")
+    settings = from_argv(sys.argv[1:], os.environ, socket.gethostname())
     logs.configure(settings.log_format)
     try:
         asyncio.run(run(settings))

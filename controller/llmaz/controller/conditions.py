@@ -95,6 +95,14 @@ def aborted_conditions(
     return _set(old, [aborted, available], generation, now)
 
 
+def refused_conditions(old: Conditions, why: Refusal, generation: int, now: datetime) -> Conditions:
+    """Return the conditions of an object that can't be acted upon; what serves stays available."""
+    available = find_condition(old, AVAILABLE)
+    if available is not None and available.is_true:
+        return _set(old, [], generation, now)
+    return _set(old, [_condition(AVAILABLE, "False", why.reason, why.message)], generation, now)
+
+
 def scaling_conditions(
     old: Conditions, *, is_elastic: bool, generation: int, now: datetime
 ) -> Conditions:

@@ -5,7 +5,7 @@ where they are. An engine stays published as its agent last reported it while th
 after an outage of the API server every agent is late, and every engine serves.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from llmaz.api import names
 from llmaz.api.kinds import CORE_SERVICE, ENDPOINT_SLICE, SERVICE
@@ -14,7 +14,7 @@ from llmaz.api.node import EnginePhase, EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, DeleteOwned
 from llmaz.controller.owned import ensure, labels_of, uid_of
-from llmaz.controller.snapshot import ClusterSnapshot, Ref
+from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
 _APP_LABELS: Mapping[str, Json] = {
     "app.kubernetes.io/managed-by": names.CONTROLLER,
@@ -22,10 +22,26 @@ _APP_LABELS: Mapping[str, Json] = {
 }
 
 
+def published(snapshot: ClusterSnapshot) -> dict[Key, list[Ref]]:
+    """Return the EndpointSlices that are there, by the Service of ours that they belong to."""
+    found: dict[Key, list[Ref]] = {}
+    for ref, seen in snapshot.manifests.items():
+        if ref.kind == ENDPOINT_SLICE:
+            service = str(labels_of(seen).get(names.SERVICE_NAME))
+            found.setdefault((ref.namespace, service), []).append(ref)
+    return found
+
+
 def publish(
-    service: Service, engines: Mapping[int, EngineReport], snapshot: ClusterSnapshot
+    service: Service,
+    engines: Mapping[int, EngineReport],
+    slices: Iterable[Ref],
+    snapshot: ClusterSnapshot,
 ) -> Iterator[ApplyOwned | DeleteOwned]:
-    """Yield the writes that publish the engines of one Service, given by replica."""
+    """Yield the writes that publish the engines of one Service, given by replica.
+
+    `slices` are those that the Service has now.
+    """
     core = Ref(kind=CORE_SERVICE, namespace=_namespace(service), name=load_balancer(service))
     wanted = {core: _core_service(service)}
     for index, report in sorted(engines.items()):
@@ -36,9 +52,9 @@ def publish(
         write = ensure(ref, manifest, snapshot.manifests.get(ref))
         if write is not None:
             yield write
-    for ref, seen in snapshot.manifests.items():
-        if ref not in wanted and _is_slice_of(service, ref, seen):
-            yield DeleteOwned(ref=ref, uid=uid_of(seen))
+    for ref in sorted(slices, key=lambda ref: ref.name):
+        if ref not in wanted:
+            yield DeleteOwned(ref=ref, uid=uid_of(snapshot.manifests[ref]))
 
 
 def load_balancer(service: Service) -> str:
@@ -57,12 +73,6 @@ def _namespace(service: Service) -> str:
 def _slice_ref(service: Service, index: int) -> Ref:
     name = f"{load_balancer(service)}-{index}"
     return Ref(kind=ENDPOINT_SLICE, namespace=_namespace(service), name=name)
-
-
-def _is_slice_of(service: Service, ref: Ref, seen: Manifest) -> bool:
-    if ref.kind != ENDPOINT_SLICE or ref.namespace != _namespace(service):
-        return False
-    return labels_of(seen).get(names.SERVICE_NAME) == service.metadata.name
 
 
 def _core_service(service: Service) -> Manifest:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -52,13 +53,13 @@ class Leadership:
         self._kube = kube
         self._identity = identity
         self._changed = changed
-        self._until: datetime | None = None
+        self._until = 0.0  # of the monotonic clock: a wall clock may be set back
         self._held: Manifest | None = None
 
     @property
     def is_held(self) -> bool:
         """Whether nobody else can hold the Lease now, even if the API server is away."""
-        return self._until is not None and datetime.now(UTC) < self._until
+        return time.monotonic() < self._until
 
     async def run(self) -> None:
         while True:
@@ -77,7 +78,7 @@ class Leadership:
         """Let the next controller start at once."""
         if self._held is None or not self.is_held:
             return
-        self._until = None
+        self._until = 0.0
         spec = cast("Manifest", self._held["spec"])
         try:
             await self._kube.replace(LEASE, {**self._held, "spec": {**spec, "holderIdentity": ""}})
@@ -85,7 +86,7 @@ class Leadership:
             logger.info("Lease %s not given up: %s", CONTROLLER, error)
 
     async def _renew(self) -> bool:
-        now = datetime.now(UTC)
+        now, begun = datetime.now(UTC), time.monotonic()
         try:
             lease = await self._kube.get(LEASE, CONTROLLER, SYSTEM_NAMESPACE)
         except NotFound:
@@ -97,7 +98,7 @@ class Leadership:
         except Conflict:
             return False
         # A second less than the Lease says, for the way of the last action that relies on it.
-        self._until = now + timedelta(seconds=DURATION_SECONDS - 1)
+        self._until = begun + DURATION_SECONDS - 1
         return True
 
     async def _create(self) -> Manifest:

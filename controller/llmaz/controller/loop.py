@@ -1,6 +1,7 @@
 """Look, decide, act, wait: the only loop of the controller."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -69,15 +70,14 @@ class Loop:
             await asyncio.sleep(_LEASE_SETTLE_SECONDS)
 
     async def _wait(self, seconds: float | None) -> None:
-        try:
+        """Wait for a change, or for so long; what changes from here on is for the next round."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._observer.changed.wait()
-        except TimeoutError:
-            return
-        await asyncio.sleep(_SETTLE_SECONDS)
+                await asyncio.sleep(_SETTLE_SECONDS)
+        self._observer.changed.clear()
 
     async def _round(self) -> float | None:
-        self._observer.changed.clear()
         self._fresh = self._fresh_now()
         snapshot = self._observer.snapshot(self._refused)
         started = time.perf_counter()

@@ -26,7 +26,8 @@ from llmaz.api.node import InferenceNode
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
-from llmaz.controller.snapshot import ClusterSnapshot, Key, KubeNode, Ref
+from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.snapshot import ClusterSnapshot, Key, KubeNode, Ref, Unreadable
 from llmaz.kube import Informer, Kube
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Observer:
 
     def snapshot(self, refused: Mapping[Ref, str]) -> ClusterSnapshot:
         """Freeze what is known now."""
-        unreadable: dict[Ref, str] = {}
+        unreadable: dict[Ref, Unreadable] = {}
         nodes = self._all(INFERENCE_NODE, InferenceNode, unreadable)
         models = self._all(OPEN_MODEL, OpenModel, unreadable)
         runtimes = self._all(BACKEND_RUNTIME, BackendRuntime, unreadable)
@@ -99,7 +100,7 @@ class Observer:
         )
         return {name: until for name, until in untils if until is not None}
 
-    def _all(self, kind: Kind, cls: type[T], unreadable: dict[Ref, str]) -> dict[Key, T]:
+    def _all(self, kind: Kind, cls: type[T], unreadable: dict[Ref, Unreadable]) -> dict[Key, T]:
         """Read the objects of a kind; what can't be read stays as it last could."""
         found: dict[Key, T] = {}
         refs = set()
@@ -114,7 +115,7 @@ class Observer:
         return found
 
     def _value(
-        self, ref: Ref, cls: type[T], manifest: Manifest, unreadable: dict[Ref, str]
+        self, ref: Ref, cls: type[T], manifest: Manifest, unreadable: dict[Ref, Unreadable]
     ) -> T | None:
         version = str(cast("Manifest", manifest["metadata"])["resourceVersion"])
         seen, value = self._read.get(ref, ("", None))
@@ -124,7 +125,7 @@ class Observer:
             value = decode(cls, manifest)
         except ManifestError as error:
             logger.warning("%s %s can't be read: %s", ref.kind.kind, ref.name, error)
-            unreadable[ref] = str(error)
+            unreadable[ref] = _unreadable(manifest, error)
             return cast("T | None", value)
         self._read[ref] = (version, value)
         return value
@@ -135,6 +136,15 @@ class Observer:
             for kind in (SERVICE, CORE_SERVICE, ENDPOINT_SLICE)
             for (namespace, name), manifest in self._informers[kind].objects.items()
         }
+
+
+def _unreadable(manifest: Manifest, error: ManifestError) -> Unreadable:
+    try:
+        status = decode(WorkloadStatus, manifest.get("status") or {})
+    except ManifestError:  # of another kind, or broken as well: there is nothing to keep of it
+        status = WorkloadStatus()
+    metadata = decode(ObjectMeta, manifest["metadata"])
+    return Unreadable(why=str(error), metadata=metadata, status=status)
 
 
 def _kube_node(manifest: Manifest) -> KubeNode:

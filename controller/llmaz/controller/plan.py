@@ -16,13 +16,14 @@ from llmaz.controller.actions import Action, Plan, Refusal
 from llmaz.controller.assignment import assign, service_of
 from llmaz.controller.catalogue import report_models
 from llmaz.controller.demand import Demand, demand, engine_prefix
-from llmaz.controller.endpoints import publish
+from llmaz.controller.endpoints import publish, published
 from llmaz.controller.nodes import node_views
 from llmaz.controller.placement import Outcome, Seat, place, seats
 from llmaz.controller.playgrounds import PlaygroundView, expand, report_playgrounds
 from llmaz.controller.progress import Progress, progress, report_of
 from llmaz.controller.services import report_service
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
+from llmaz.controller.unreadable import report_unreadable
 
 _STALE_LOOK_SECONDS = 2.0  # a node whose Lease has run out may be back at any moment
 
@@ -43,7 +44,7 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
     Planning again over what the actions lead to ends with no actions.
     """
     playgrounds = expand(snapshot)
-    served = _serve(snapshot, now)
+    served = _serve(snapshot, playgrounds, now)
     states = {
         key: progress(service, served.demands[key], served.outcomes, served.seated, snapshot, now)
         for key, service in _living(snapshot)
@@ -64,9 +65,12 @@ def _actions(
     yield from (view.write for view in playgrounds.values() if view.write is not None)
     demands = [one for one in served.demands.values() if isinstance(one, Demand)]
     yield from assign(snapshot, demands, served.outcomes, served.seated, sorted(served.kept))
+    slices = published(snapshot)
     for key, service in _living(snapshot):
-        yield from publish(service, _reports(service, served.seated, snapshot), snapshot)
+        reports = _reports(service, served.seated, snapshot)
+        yield from publish(service, reports, slices.get(key, ()), snapshot)
         yield from report_service(service, served.demands[key], states[key], snapshot, now)
+    yield from report_unreadable(snapshot, now)
     yield from report_playgrounds(playgrounds, states, snapshot, now)
     yield from report_models(snapshot, now)
     for name, node in sorted(snapshot.nodes.items()):
@@ -76,20 +80,16 @@ def _actions(
             yield labels
 
 
-def _serve(snapshot: ClusterSnapshot, now: datetime) -> _Served:
+def _serve(
+    snapshot: ClusterSnapshot, playgrounds: Mapping[Key, PlaygroundView], now: datetime
+) -> _Served:
     """Place the replicas of every Service; what can't be judged keeps what it has."""
     demands = {key: demand(service, snapshot.models) for key, service in _living(snapshot)}
     seated = seats(snapshot.nodes)
     kept = frozenset(
         id_
         for id_, seat in seated.items()
-        if isinstance(demands.get(service_of(seat.engine)), Refusal)
-        or Ref(
-            kind=SERVICE,
-            namespace=service_of(seat.engine)[0],
-            name=service_of(seat.engine)[1],
-        )
-        in snapshot.unreadable
+        if _is_unknown(service_of(seat.engine), snapshot, demands, playgrounds)
     )
     outcomes = place(
         [one for one in demands.values() if isinstance(one, Demand)],
@@ -98,6 +98,23 @@ def _serve(snapshot: ClusterSnapshot, now: datetime) -> _Served:
         kept,
     )
     return _Served(demands=demands, outcomes=outcomes, seated=seated, kept=kept)
+
+
+def _is_unknown(
+    key: Key,
+    snapshot: ClusterSnapshot,
+    demands: Mapping[Key, Demand | Refusal],
+    playgrounds: Mapping[Key, PlaygroundView],
+) -> bool:
+    """Tell whether nothing can be said of a Service's engines, so that they stay as they are.
+
+    A Service may be refused, be there unread, or be about to be made anew by its Playground.
+    """
+    if key in demands:
+        return isinstance(demands[key], Refusal)
+    if Ref(kind=SERVICE, namespace=key[0], name=key[1]) in snapshot.unreadable:
+        return True
+    return key in playgrounds and playgrounds[key].write is not None
 
 
 def _living(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Service]]:

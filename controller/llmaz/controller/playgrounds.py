@@ -47,8 +47,12 @@ def expand(snapshot: ClusterSnapshot) -> dict[Key, PlaygroundView]:
     return {
         key: _expand(playground, snapshot)
         for key, playground in sorted(snapshot.playgrounds.items())
-        if playground.metadata.deletion_timestamp is None
+        if playground.metadata.deletion_timestamp is None and _is_readable(key, snapshot)
     }
+
+
+def _is_readable(key: Key, snapshot: ClusterSnapshot) -> bool:
+    return Ref(kind=PLAYGROUND, namespace=key[0], name=key[1]) not in snapshot.unreadable
 
 
 def _expand(playground: Playground, snapshot: ClusterSnapshot) -> PlaygroundView:

@@ -24,7 +24,8 @@ class Settings:
 def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) -> Settings:
     """Read the command line; a mistake in it ends the process with the usage and exit code 2.
 
-    `identity` is the default for this process.
+    `identity` is the default: the host's name, which is the pod's on Kubernetes. On one machine the
+    port to listen on keeps a second controller of that name away.
     """
     parser = argparse.ArgumentParser(
         prog="llmaz-controller",

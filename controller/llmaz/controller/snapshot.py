@@ -8,10 +8,12 @@ from typing import TypeAlias
 from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.kinds import Kind
 from llmaz.api.manifest import Manifest
+from llmaz.api.meta import ObjectMeta
 from llmaz.api.node import InferenceNode
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
+from llmaz.api.workload import WorkloadStatus
 
 Key: TypeAlias = tuple[str, str]  # namespace, name
 
@@ -40,8 +42,17 @@ class KubeNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """What is known of an object whose spec can't be read, and why it can't."""
+
+    why: str
+    metadata: ObjectMeta
+    status: WorkloadStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSnapshot:
-    """The cluster as last seen. What can't be read is in `unreadable`, and nowhere else."""
+    """The cluster as last seen. What can't be read stands in `unreadable`, and as it last could."""
 
     models: Mapping[str, OpenModel] = field(default_factory=dict)
     runtimes: Mapping[str, BackendRuntime] = field(default_factory=dict)
@@ -51,7 +62,7 @@ class ClusterSnapshot:
     kube_nodes: Mapping[str, KubeNode] = field(default_factory=dict)
     leases: Mapping[str, datetime] = field(default_factory=dict)  # node -> until when it is fresh
     manifests: Mapping[Ref, Manifest] = field(default_factory=dict)  # of what the controller makes
-    unreadable: Mapping[Ref, str] = field(default_factory=dict)
+    unreadable: Mapping[Ref, Unreadable] = field(default_factory=dict)
     refused: Mapping[Ref, str] = field(default_factory=dict)  # writes that the server refused
 
     def is_fresh(self, node: str, now: datetime) -> bool:
