@@ -172,16 +172,12 @@ def _managers_before(live: Object | None, schema: Schema) -> Managers:
 def _thinned(schema: Schema, result: Json, last: FieldSet, managers: Managers) -> Json:
     """Remove what the manager applied last time and nobody manages now."""
     before = typed.with_named(schema, last)
-    pruned = _object(without(schema, result, before))
+    pruned = without(schema, result, before)
     everything = typed.with_named(schema, typed.field_set(schema, result))
     kept = typed.with_named(schema, typed.field_set(schema, pruned))
     for owned in managers.values():
         kept |= typed.with_named(schema, owned.fields)
-    return _object(without(schema, result, (everything - kept) & before))
-
-
-def _object(value: Json) -> Json:
-    return value if isinstance(value, dict) else {}
+    return without(schema, result, (everything - kept) & before)
 
 
 def _taken(

@@ -90,17 +90,14 @@ def _merged_items(schema: Schema | None, live: list[Json], applied: list[Json]) 
 
 
 def without(schema: Schema | None, value: Json, fields: FieldSet) -> Json:
-    """Return the value without the fields of a set; ABSENT if nothing is left of it."""
+    """Return the value without the fields of a set; what is emptied by that stays, empty."""
     if not fields or typed.shape(schema, value) == "leaf":
         return value
     kept = [
-        (step, rest)
+        (step, without(own, item, below(fields, step)))
         for step, own, item in typed.members(schema, value)
         if (step,) not in fields
-        and not isinstance(rest := without(own, item, below(fields, step)), Absent)
     ]
-    if not kept and value:
-        return ABSENT
     if isinstance(value, dict):
         return {step.removeprefix("f:"): rest for step, rest in kept}
     return [rest for _, rest in kept]
