@@ -59,8 +59,8 @@ class Informer:
             try:
                 await self._follow()
             except Gone as error:
-                logger.info("listing %s anew: %s", self.kind.plural, error)
                 self._version = ""
+                await self._back_off(error)
             except KubeError as error:
                 await self._back_off(error)
 
@@ -93,6 +93,7 @@ class Informer:
             self._take(event)
         if asyncio.get_running_loop().time() - opened < _SHORTEST_SECONDS:
             raise Unavailable(f"watch {self.kind.plural}: the stream ended at once")
+        self._failures = 0
 
     async def _list(self) -> None:
         listing = await self._kube.list(
@@ -103,7 +104,6 @@ class Informer:
         )
         self._objects = {_key(item): _trimmed(item) for item in listing.items}
         self._version = listing.resource_version
-        self._failures = 0
         self.synced = True
         self._changed.set()
 

@@ -1,0 +1,63 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from llmaz.api.kinds import LEASE
+from llmaz.api.manifest import Manifest
+from llmaz.api.names import CONTROLLER, SYSTEM_NAMESPACE
+from llmaz.controller.leader import DURATION_SECONDS, may_take, taken
+from support.cluster import eventually
+from support.controllerprocess import Cluster, ControllerProcess
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def held_by(lease: Manifest) -> object:
+    return cast("Manifest", lease["spec"])["holderIdentity"]
+
+
+@pytest.mark.parametrize(
+    ("holder", "age_seconds", "free"),
+    [
+        ("", 0, True),
+        ("me", 0, True),
+        ("other", 0, False),
+        ("other", DURATION_SECONDS - 1, False),
+        ("other", DURATION_SECONDS + 1, True),
+    ],
+)
+def test_a_lease_is_taken_when_it_is_ours_or_free_or_has_run_out(
+    holder: str, age_seconds: int, free: bool
+) -> None:
+    lease = taken({}, holder, NOW - timedelta(seconds=age_seconds))
+    assert may_take(lease, "me", NOW) is free
+    assert may_take({}, "me", NOW)
+
+
+def test_taking_over_counts_a_transition_and_renewing_does_not() -> None:
+    first = taken({}, "me", NOW)
+    renewed = cast("Manifest", taken(first, "me", NOW + timedelta(seconds=5))["spec"])
+    other = cast("Manifest", taken(first, "other", NOW)["spec"])
+    assert (renewed["leaseTransitions"], other["leaseTransitions"]) == (1, 2)
+    assert renewed["acquireTime"] == cast("Manifest", first["spec"])["acquireTime"]
+
+
+async def test_a_standby_takes_over_when_the_leader_stops(
+    cluster: Cluster, controller: ControllerProcess, tmp_path: Path
+) -> None:
+    async def lease() -> Manifest:
+        return await cluster.kube.get(LEASE, CONTROLLER, SYSTEM_NAMESPACE)
+
+    await eventually(lease, lambda seen: held_by(seen) == "tests")
+    standby = ControllerProcess(controller.kubeconfig, tmp_path / "standby.log")
+    standby.start("standby")
+    controller.stop()
+    await eventually(lease, lambda seen: held_by(seen) == "standby")
+    agent = await cluster.agent(gpus=1)
+    await cluster.playground("chat", await cluster.model("qwen", agent))
+    await agent.assigned([f"{cluster.namespace}/chat-0"])
+    controller.start()
+    assert standby.stop() == 0
+    await eventually(lease, lambda seen: held_by(seen) == "tests")
