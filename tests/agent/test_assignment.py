@@ -1,10 +1,7 @@
-"""What an InferenceNode assigns, and what of it is kept."""
-
-from pathlib import Path
+"""What an InferenceNode assigns."""
 
 from llmaz.agent.assignment import (
     Assignment,
-    AssignmentFile,
     Refusal,
     confirms_stop,
     read_assignment,
@@ -63,9 +60,3 @@ def test_an_engine_that_shall_run_otherwise_may_be_stopped() -> None:
 def test_what_is_unknown_or_refused_confirms_no_stop() -> None:
     assert not confirms_stop(None, ENGINE.id, RUNNING)
     assert not confirms_stop(Refusal(generation=2, message="?"), ENGINE.id, RUNNING)
-
-
-def test_what_was_saved_is_loaded_by_the_next_agent(tmp_path: Path) -> None:
-    assert AssignmentFile(tmp_path).load() is None
-    AssignmentFile(tmp_path).save(_assignment(ENGINE))
-    assert AssignmentFile(tmp_path).load() == _assignment(ENGINE)

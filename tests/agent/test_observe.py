@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from llmaz.agent.assignment import Assignment, AssignmentFile
+from llmaz.agent.assignment import Assignment
+from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.observe import AssignmentWatch
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import NodeSpec

@@ -10,10 +10,10 @@ from typing import cast
 from llmaz.agent.accelerators.capacity import capacity
 from llmaz.agent.accelerators.probe import ChildProbe
 from llmaz.agent.accelerators.watch import AcceleratorWatch
-from llmaz.agent.assignment import AssignmentFile
 from llmaz.agent.cache.child import HubChild
 from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
 from llmaz.agent.engines import Engines
+from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.lookup import ClusterLookup
 from llmaz.agent.loop import Loop
 from llmaz.agent.observe import AssignmentWatch, Observer

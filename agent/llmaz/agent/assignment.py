@@ -1,16 +1,9 @@
-"""What the controller wants of this node: read from its InferenceNode, and kept on the disk.
+"""What the controller wants of this node, as its InferenceNode says it. Pure."""
 
-The copy on the disk is what the agent goes on with when the API server is away, over its own
-restart too.
-"""
-
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
-from llmaz.agent.cache.tree import write_atomically
-from llmaz.api.manifest import Manifest, ManifestError, decode, encode
+from llmaz.api.manifest import Manifest, ManifestError, decode
 from llmaz.api.node import NodeSpec, fingerprint
 
 
@@ -60,21 +53,3 @@ def confirms_stop(reading: Reading, engine_id: str, running: str) -> bool:
         return False
     wanted = (engine for engine in reading.spec.engines if engine.id == engine_id)
     return all(fingerprint(engine) != running for engine in wanted)
-
-
-class AssignmentFile:
-    """The last assignment, in the agent's state directory."""
-
-    def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / "assignment.json"
-
-    def load(self) -> Assignment | None:
-        """Return the assignment that was saved last; None where there is none."""
-        try:
-            text = self._path.read_text()
-        except FileNotFoundError:
-            return None
-        return decode(Assignment, json.loads(text))
-
-    def save(self, assignment: Assignment) -> None:
-        write_atomically(self._path, json.dumps(cast("Manifest", encode(assignment))))

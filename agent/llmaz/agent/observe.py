@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from llmaz.agent.accelerators.device import Sighting
-from llmaz.agent.assignment import Assignment, AssignmentFile, Reading, Refusal, read_assignment
+from llmaz.agent.assignment import Assignment, Reading, Refusal, read_assignment
 from llmaz.agent.cache.state import ModelSeen
 from llmaz.agent.engines.state import EngineSeen
+from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.state import NodeState
 from llmaz.api.manifest import Manifest
 from llmaz.api.meta import Condition

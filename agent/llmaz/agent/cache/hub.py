@@ -2,7 +2,8 @@
 
 It is a process of its own since the hub's client is heavy (60 MiB and a second of processor time at
 its import) and is ended by a kill. It reads one request on standard input and writes events on
-standard output. HF_ENDPOINT and the proxies' variables are honoured by the client.
+standard output. HF_ENDPOINT and the proxies' variables are honoured by the client; a request
+without a token uses the client's own (HF_TOKEN, or a login).
 """
 
 import fcntl

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from llmaz.agent.cache.state import Fetched
-from llmaz.agent.cache.tree import write_atomically
+from llmaz.agent.files import write_atomically
 from llmaz.api.manifest import decode, encode
 
 

@@ -10,11 +10,11 @@ Engines and `huggingface_hub` itself read this tree, offline too.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from llmaz.agent.files import write_atomically
 
 _CHUNK = 2**20
 _TREE_FORMAT = 1
@@ -68,22 +68,6 @@ def publish(
     write_atomically(root / "trees" / f"{commit}.json", json.dumps(tree))
     if revision != commit:
         write_atomically(root / "refs" / revision, commit)
-
-
-def write_atomically(target: Path, text: str) -> None:
-    """Write beside, flush to the disk, rename: a reader sees the old text or the new one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with beside.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-    except OSError:
-        with suppress(OSError):
-            beside.unlink()
-        raise
 
 
 def _entry(file: RepositoryFile) -> dict[str, str | int]:
