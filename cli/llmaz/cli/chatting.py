@@ -31,19 +31,22 @@ class Conversation:
         print()
         self._said = [*asked, {"role": "assistant", "content": "".join(answer)}]
 
-    async def talk(self) -> None:
-        """Ask what the user types until the end of input; an error ends one answer, not all."""
+    def talk(self) -> None:
+        """Ask what the user types until the end of input; an error ends one answer, not all.
+
+        Not a coroutine: what waits for the keyboard inside an event loop can't be interrupted.
+        """
         prompt = f"{self._model}> " if sys.stdin.isatty() else ""
         while True:
             try:
-                words = (await asyncio.to_thread(input, prompt)).strip()
-            except EOFError:
+                words = input(prompt).strip()
+            except (EOFError, KeyboardInterrupt):
                 return
             if words == _END:
                 return
             if not words:
                 continue
             try:
-                await self.say(words)
+                asyncio.run(self.say(words))
             except CliError as error:
                 print(f"error: {error}", file=sys.stderr)

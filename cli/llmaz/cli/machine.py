@@ -1,7 +1,7 @@
 """`up`, `down`, `status`, `kubeconfig`: llmaz on this machine."""
 
-import asyncio
 import os
+import subprocess
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -65,10 +65,9 @@ async def _in_background(here: "Home", addresses: "Addresses") -> None:
     if (running := here.running()) is not None:
         raise CliError(f"llmaz is already running on {here.root} (pid {running.pid})")
     with log.open("wb") as file:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "llmaz.cli", "up"),
-            *_flags(addresses),
-            stdin=asyncio.subprocess.DEVNULL,
+        process = subprocess.Popen(  # noqa: ASYNC220  # asyncio would kill it when we leave
+            [sys.executable, "-m", "llmaz.cli", "up", *_flags(addresses)],
+            stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
             start_new_session=True,
@@ -80,11 +79,11 @@ async def _in_background(here: "Home", addresses: "Addresses") -> None:
     _print_where(here, running)
 
 
-async def _ready(here: "Home", process: asyncio.subprocess.Process) -> "Running | None":
+async def _ready(here: "Home", process: "subprocess.Popen[bytes]") -> "Running | None":
     from llmaz.local.wait import until
 
     async def decided() -> bool:
-        return process.returncode is not None or here.running() is not None
+        return process.poll() is not None or here.running() is not None
 
     try:
         await until(decided, within_seconds=_BACKGROUND_START_SECONDS)

@@ -56,15 +56,21 @@ async def connect(kubeconfig: Path | None) -> "Kube":
     return await Kube.connect(here.kubeconfig)
 
 
-def gateway_url(given: str | None) -> str:
-    """Return the URL of the OpenAI endpoint."""
+def known_gateway(given: str | None) -> str | None:
+    """Return the URL of the OpenAI endpoint, if anybody said which it is."""
     if given is not None:
         return given.rstrip("/")
     running = home().running()
-    if running is None:
+    return None if running is None else running.gateway_url
+
+
+def gateway_url(given: str | None) -> str:
+    """Return the URL of the OpenAI endpoint."""
+    found = known_gateway(given)
+    if found is None:
         raise CliError(
             "no gateway is known: llmaz is not running on this machine",
             hint="start it with `llmaz up -d`, or name one with --gateway",
             code=UNREACHABLE,
         )
-    return running.gateway_url
+    return found

@@ -29,6 +29,8 @@ def execute(work: Coroutine[object, object, None]) -> None:
         # The reader of our output has enough. Python would complain once more at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
+    except OSError as error:
+        fail(CliError(f"{error.filename or 'input or output'}: {(error.strerror or '').lower()}"))
 
 
 def fail(error: CliError) -> NoReturn:

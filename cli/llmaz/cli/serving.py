@@ -5,8 +5,16 @@ from typing import Annotated
 
 import typer
 
-from llmaz.cli.options import Gateway, Kubeconfig, Namespace, connect, gateway_url
-from llmaz.cli.runner import execute
+from llmaz.cli.errors import CliError
+from llmaz.cli.options import (
+    Gateway,
+    Kubeconfig,
+    Namespace,
+    connect,
+    gateway_url,
+    known_gateway,
+)
+from llmaz.cli.runner import execute, fail
 
 
 def run(
@@ -36,7 +44,7 @@ def run(
             if wait and replicas:
                 await starting.wait(kube, namespace, wanted.name)
         if wait and replicas:
-            starting.print_how_to_ask(gateway_url(gateway), wanted.name)
+            starting.print_how_to_ask(known_gateway(gateway), wanted.name)
 
     execute(work())
 
@@ -51,17 +59,16 @@ def chat(
     gateway: Gateway = None,
 ) -> None:
     """Talk to a model; /exit or Ctrl-D ends."""
+    from llmaz.cli.chatting import Conversation
 
-    async def work() -> None:
-        from llmaz.cli.chatting import Conversation
-
+    try:
         conversation = Conversation(gateway_url(gateway), playground, system, max_tokens)
-        if message is not None:
-            await conversation.say(message)
-        else:
-            await conversation.talk()
-
-    execute(work())
+    except CliError as error:
+        fail(error)
+    if message is not None:
+        execute(conversation.say(message))
+    else:
+        conversation.talk()
 
 
 def logs(

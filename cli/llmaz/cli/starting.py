@@ -40,7 +40,10 @@ async def wait(kube: Kube, namespace: str, name: str) -> None:
         )
 
 
-def print_how_to_ask(gateway: str, model: str) -> None:
+def print_how_to_ask(gateway: str | None, model: str) -> None:
+    if gateway is None:
+        typer.echo(f"{model} is ready; ask your gateway for it")
+        return
     typer.echo(f"{model} is ready at {gateway}")
     typer.echo(f"  llmaz chat {model}")
     typer.echo(

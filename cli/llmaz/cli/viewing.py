@@ -78,22 +78,33 @@ class _View:
     async def follow(self) -> None:
         """Print a row whenever an object changes, until interrupted."""
         listing = await self._kube.list(self._kind, self._namespace, label_selector=self._selector)
-        stream = self._kube.watch(
-            self._kind,
-            self._namespace,
-            resource_version=listing.resource_version,
-            label_selector=self._selector,
-        )
-        async for event in stream:
-            metadata = cast("Manifest", event.object.get("metadata") or {})
-            name = str(metadata.get("name") or "")
-            if event.type == "BOOKMARK" or self._name not in (None, name):
-                continue
-            if event.type == "DELETED":
-                typer.echo(f"{kinds.label(self._kind, name)} deleted")
-                continue
-            namespace = cast("str | None", metadata.get("namespace"))
-            self._print(await self._kube.table(self._kind, namespace, name=name), with_header=False)
+        version = listing.resource_version
+        while True:  # the server ends each stream after some minutes
+            stream = self._kube.watch(
+                self._kind,
+                self._namespace,
+                resource_version=version,
+                label_selector=self._selector,
+            )
+            async for event in stream:
+                metadata = cast("Manifest", event.object["metadata"])
+                version = str(metadata["resourceVersion"])
+                name = str(metadata.get("name") or "")
+                if event.type != "BOOKMARK" and self._name in (None, name):
+                    namespace = cast("str | None", metadata.get("namespace"))
+                    await self._print_change(event.type, name, namespace)
+
+    async def _print_change(self, change: str, name: str, namespace: str | None) -> None:
+        from llmaz.kube import NotFound
+
+        if change == "DELETED":
+            typer.echo(f"{kinds.label(self._kind, name)} deleted")
+            return
+        try:
+            table = await self._kube.table(self._kind, namespace, name=name)
+        except NotFound:
+            return  # deleted since; that is the next change
+        self._print(table, with_header=False)
 
     async def _show_manifests(self) -> None:
         if self._name is not None:
