@@ -79,6 +79,21 @@ async def test_one_file_is_fetched_alone_and_is_the_path(tmp_path: Path) -> None
     assert [Path(file.path).name for file in outcome.files] == ["b.gguf"]
 
 
+async def test_a_model_that_is_split_comes_whole_and_its_first_part_is_the_path(
+    tmp_path: Path,
+) -> None:
+    parts = [f"q4/big-0000{number}-of-00002.gguf" for number in (1, 2)]
+    files = {name: gguf(tensors=3) for name in (*parts, "q8/big-00001-of-00002.gguf")}
+    async with serving({"acme/tiny": Repository(files)}) as hub:
+        outcome = await _fetch(hub, tmp_path, filename=parts[0])
+    assert isinstance(outcome, Fetched), outcome
+    assert outcome.path.endswith(parts[0])
+    assert [file.path.endswith(part) for file, part in zip(outcome.files, parts, strict=True)] == [
+        True,
+        True,
+    ]
+
+
 async def test_patterns_select_what_is_fetched(tmp_path: Path) -> None:
     async with serving({"acme/tiny": Repository(FILES)}) as hub:
         outcome = await _fetch(hub, tmp_path, allow_patterns=("*.safetensors",))

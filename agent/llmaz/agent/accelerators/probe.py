@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from llmaz.agent.accelerators.device import Answer, Devices, LookFailed, NoDriver
-from llmaz.api.manifest import ManifestError, decode
+from llmaz.api.manifest import decode
 
 PROGRAM = (sys.executable, "-m", "llmaz.agent.accelerators.child")
 DEADLINE_SECONDS = 10.0  # opening NVML without persistence mode takes seconds on nodes with 8 GPUs
@@ -41,7 +41,7 @@ class ChildProbe:
                 reason="NoAnswer",
                 message=f"the driver did not answer within {self._deadline_seconds:g} s",
             )
-        except (OSError, ValueError, ManifestError) as error:
+        except (OSError, ValueError) as error:
             await self.aclose()
             return LookFailed(reason="ProbeFailed", message=f"the device probe failed: {error}")
         if isinstance(answer, NoDriver):
@@ -78,5 +78,11 @@ class ChildProbe:
         line = await stdout.readline()
         if not line:
             raise OSError(f"the probe exited with code {await self._child.wait()}")
-        message = json.loads(line)
-        return decode(_ANSWERS[message["kind"]], message["answer"])
+        return _read(line)
+
+
+def _read(line: bytes) -> Answer:
+    message = json.loads(line)
+    if not isinstance(message, dict) or message.get("kind") not in _ANSWERS:
+        raise ValueError(f"no answer: {line[:200]!r}")
+    return decode(_ANSWERS[message["kind"]], message.get("answer"))

@@ -7,6 +7,7 @@ without a token uses the client's own (HF_TOKEN, or a login).
 """
 
 import fcntl
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ from llmaz.agent.children import die_with_parent
 FILES_AT_ONCE = 4
 RESERVE_BYTES = 256 * 2**20  # left free for logs and the agent's own state
 ATTEMPTS_AT_GENUINE_BYTES = 2
+_FIRST_PART = re.compile(r"(.+)-00001-of-(\d{5})\.gguf")
 
 
 class Refused(Exception):  # it carries an outcome
@@ -112,7 +114,8 @@ def _described(entry: RepoFile) -> RepositoryFile:
 
 def _chosen(origin: HubRepository, files: list[RepositoryFile]) -> list[RepositoryFile]:
     if origin.filename is not None:
-        chosen = [file for file in files if file.path == origin.filename]
+        names = _parts(origin.filename, files)
+        chosen = [file for file in files if file.path in names]
         words = f"{origin.repository}@{origin.revision} has no file {origin.filename!r}"
     else:
         chosen = list(
@@ -127,6 +130,16 @@ def _chosen(origin: HubRepository, files: list[RepositoryFile]) -> list[Reposito
     if not chosen:
         raise Refused("FileNotFound", words, passing=False)
     return chosen
+
+
+def _parts(filename: str, files: list[RepositoryFile]) -> frozenset[str]:
+    """Return the file's name, or those of all parts of a split GGUF: engines find the others."""
+    match = _FIRST_PART.fullmatch(filename)
+    if match is None:
+        return frozenset({filename})
+    stem, count = match.groups()
+    every = re.compile(rf"{re.escape(stem)}-\d{{5}}-of-{count}\.gguf")
+    return frozenset(file.path for file in files if every.fullmatch(file.path))
 
 
 def _list(patterns: tuple[str, ...] | None) -> list[str] | None:
