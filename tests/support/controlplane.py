@@ -1,8 +1,8 @@
 """A control plane for tests: the embedded API server in a process of its own, or a real one.
 
-With KUBEBUILDER_ASSETS (a directory with `etcd` and `kube-apiserver`, envtest's convention) the tests
-run on a real kube-apiserver, with LLMAZ_TEST_KUBECONFIG on a cluster that is there already. Tests of the
-embedded server alone ask for `embedded_server`.
+With KUBEBUILDER_ASSETS (a directory with `etcd` and `kube-apiserver`, envtest's convention) the
+tests run on a real kube-apiserver, with LLMAZ_TEST_KUBECONFIG on a cluster that is there already.
+Tests of the embedded server alone ask for `embedded_server`.
 """
 
 import os

@@ -20,7 +20,7 @@ class ControlPlane:
 
 
 def plane_of(kubeconfig: Path, directory: Path, *, real: bool = False) -> ControlPlane:
-    """Read the current context of a kubeconfig with a token; its authority goes into `directory`."""
+    """Read the current context of a kubeconfig with a token; its authority goes beside."""
     config: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
     context = _named(config["contexts"], config["current-context"])["context"]
     cluster = _named(config["clusters"], context["cluster"])["cluster"]

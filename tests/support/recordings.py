@@ -1,7 +1,8 @@
 """Recordings of a real kube-apiserver, replayed against another server, and how the answers differ.
 
-What no two servers share (uids, versions, times, drawn names, hashes) is left out of the comparison, and so
-is what the real server does in any order: causes of a refusal, and managed fields of one second.
+What no two servers share (uids, versions, times, drawn names, hashes) is left out of the
+comparison, and so is what the real server does in any order: causes of a refusal, and managed
+fields of one second.
 """
 
 import http.client
@@ -173,9 +174,9 @@ def _settled_text(text: str, key: str) -> str:
 def _by_name(items: list[Json]) -> Json:
     """Return a discovery list as a mapping, so that a missing kind does not shift all others."""
     for key in ("subresource", "resource", "name"):
-        if items and all(isinstance(item, dict) and "verbs" in item for item in items):
-            if all(key in item for item in items):
-                return {item[key]: item for item in items}
+        keys = {key, "verbs"}
+        if items and all(isinstance(item, dict) and keys <= item.keys() for item in items):
+            return {item[key]: item for item in items}
     if items and all(isinstance(item, dict) and "versions" in item for item in items):
         return {item.get("name") or item["metadata"].get("name", ""): item for item in items}
     return items

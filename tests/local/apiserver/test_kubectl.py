@@ -1,4 +1,4 @@
-"""A stock kubectl against the server: the recorded commands, and those that people use beside them."""
+"""A stock kubectl against the server: the recorded commands, and others that people use."""
 
 import json
 import os
@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from support.apicalls import created, merged
+from support.apicalls import Json, created, merged
 from support.controlplane import EmbeddedServer
 from support.recordings import scenario
 
@@ -34,7 +33,7 @@ _INCIDENTAL = (
 )
 
 
-def _manifest(name: str, kind: str = "Widget", **body: Any) -> str:
+def _manifest(name: str, kind: str = "Widget", **body: Json) -> str:
     version = "v1" if kind == "ConfigMap" else "golden.example.io/v1"
     return yaml.safe_dump({"apiVersion": version, "kind": kind, "metadata": {"name": name}, **body})
 
@@ -116,7 +115,7 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
     server.stop()
 
 
-def _widgets_that_the_recording_lists() -> Iterator[Any]:
+def _widgets_that_the_recording_lists() -> Iterator[Json]:
     """Yield the objects of the recorded lists, less what the recorder had deleted since."""
     listed = scenario(GOLDEN, "07-list")["steps"][12]["response"]["body"]["items"]
     for item in listed:

@@ -1,4 +1,4 @@
-"""Watches: from a version, from a list that is streamed, with bookmarks, and when history is gone."""
+"""Watches: from a version, of a list that is streamed, and when history is gone."""
 
 import asyncio
 import json
@@ -6,13 +6,12 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
 from llmaz.local.apiserver.database import Database
 from llmaz.local.apiserver.store import Store
-from support.apicalls import config_map, created, got, merged, namespace
+from support.apicalls import Json, config_map, created, got, merged, namespace
 from support.plane import ControlPlane
 from support.recordings import call
 
@@ -22,13 +21,15 @@ async def _watching(plane: ControlPlane, path: str) -> AsyncIterator[aiohttp.Str
     trusted = ssl.create_default_context(cafile=str(plane.authority))
     headers = {"Authorization": f"Bearer {plane.token}"}
     connector = aiohttp.TCPConnector(ssl=trusted)
-    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
-        async with session.get(plane.url + path) as response:
-            assert response.status == 200
-            yield response.content
+    async with (
+        aiohttp.ClientSession(headers=headers, connector=connector) as session,
+        session.get(plane.url + path) as response,
+    ):
+        assert response.status == 200
+        yield response.content
 
 
-async def _next(stream: aiohttp.StreamReader) -> Any:
+async def _next(stream: aiohttp.StreamReader) -> Json:
     return json.loads(await asyncio.wait_for(stream.readline(), 20))
 
 

@@ -1,4 +1,4 @@
-"""Start the embedded API server: `python -m llmaz.local.apiserver --data-dir DIR --listen HOST:PORT`."""
+"""Start the embedded API server: `python -m llmaz.local.apiserver --data-dir DIR`."""
 
 import asyncio
 import logging

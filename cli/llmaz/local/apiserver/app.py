@@ -24,7 +24,7 @@ from llmaz.local.apiserver.negotiation import (
     negotiated,
 )
 from llmaz.local.apiserver.routes import Request, Route, route
-from llmaz.local.apiserver.store import encoded
+from llmaz.local.apiserver.versions import encoded
 from llmaz.local.objects.values import Object
 
 LIMIT = 3 * 1024 * 1024  # bytes of a request's body, as on the real server

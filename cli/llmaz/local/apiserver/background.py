@@ -1,6 +1,7 @@
 """Work that no request waits for: it follows the store's events, and starts from what is stored.
 
-Everything here can be done twice, so a crash in the middle of a deletion is put right at the next start.
+Everything here can be done twice, so a crash in the middle of a deletion is put right at the next
+start.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from llmaz.local.apiserver.deletion import Options, delete
 from llmaz.local.apiserver.establishing import settle
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.status import StatusError
-from llmaz.local.apiserver.store import Event
+from llmaz.local.apiserver.versions import Event
 
 EVENTS_LIVE_SECONDS = 3600
 _TICK_SECONDS = 30.0  # how often old Events are looked for

@@ -1,4 +1,4 @@
-"""The built-in resources: which are served, by what names, and what each kind does beyond its schema."""
+"""The built-in resources: which are served, by what names, and by which rules."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The server's own certificate authority and the certificate it signs: kubectl sends tokens over TLS only."""
+"""The server's certificate and the authority that signs it: kubectl sends tokens over TLS only."""
 
 import ipaddress
 import ssl

@@ -1,7 +1,7 @@
 """Garbage: objects go when all their owners are gone, as a kube-controller-manager lets them go.
 
-Three policies: background (the owner goes at once, its dependents after it), foreground (the owner waits
-for dependents that block it) and orphan (dependents stay and lose the reference).
+Three policies: background (the owner goes at once, its dependents after it), foreground (the
+owner waits for dependents that block it) and orphan (dependents stay and lose the reference).
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.deletion import FOREGROUND, ORPHAN, Options, delete, without_finalizer
 from llmaz.local.apiserver.metadata import meta, with_meta
 from llmaz.local.apiserver.resource import Key
-from llmaz.local.apiserver.store import Event, Stored
+from llmaz.local.apiserver.versions import Event, Stored
 from llmaz.local.objects.values import Object
 
 Place = tuple[str, Key]
@@ -117,7 +117,7 @@ class Collector:
             await delete(self._context, resource, stored.key, options)
 
     def _is_solid(self, stored: Stored, uid: str) -> bool:
-        """Say whether an owner keeps its dependent: it is there, and not being deleted before it."""
+        """Say whether an owner keeps its dependent: it is there, and not to go after it."""
         place = self._places.get(uid)
         if place is None or (place[1][0] and place[1][0] != stored.key[0]):
             return False

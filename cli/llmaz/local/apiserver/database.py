@@ -1,8 +1,9 @@
-"""The journal of revisions in SQLite: what is acknowledged is in it, and survives SIGKILL and power loss.
+"""The journal of revisions in SQLite: what is acknowledged survives SIGKILL and power loss.
 
-One row is one write, numbered by its resourceVersion. A row stays while it is an object's latest, or while
-a watch may still resume before it. The journal is WAL with synchronous=FULL: one fsync a transaction, and a
-transaction carries every write that was waiting, so that many writers share the price of one fsync.
+One row is one write, numbered by its resourceVersion. A row stays while it is an object's latest,
+or while a watch may still resume before it. The journal is WAL with synchronous=FULL: one fsync a
+transaction, and a transaction carries every write that was waiting, so that many writers share
+the price of one fsync.
 """
 
 import fcntl
@@ -57,7 +58,7 @@ class Database:
             raise StorageError(f"cannot open {self._path}: {error}") from None
 
     def load(self) -> tuple[list[Row], int]:
-        """Return all rows in the order they were written, and the revision watches can't go below."""
+        """Return all rows as they were written, and the revision watches can't go below."""
         try:
             floor = self._connection.execute("SELECT number FROM floor").fetchone()[0]
             rows = self._connection.execute(

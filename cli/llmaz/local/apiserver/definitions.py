@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: their defaults, checks and status, and the resources they define. All pure."""
+"""CustomResourceDefinitions: defaults, checks, status, and what they define. All pure."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -8,7 +8,7 @@ from llmaz.local.apiserver.forms import as_served
 from llmaz.local.apiserver.metadata import meta, with_meta
 from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.routes import Request
-from llmaz.local.apiserver.store import Stored
+from llmaz.local.apiserver.versions import Stored
 from llmaz.local.objects.fielderror import unsupported
 from llmaz.local.objects.values import Json, Object
 
@@ -110,9 +110,9 @@ def _finalizers(resource: Resource, obj: Object, policy: str) -> list[str]:
         asked = _POLICIES[policy]
         present = [name for name in present if name not in (ORPHAN, FOREGROUND) or name in asked]
         present += sorted(asked - set(present))
-    if resource.storage == definitions.STORAGE and definitions.CLEANUP not in present:
-        if "deletionTimestamp" not in meta(obj):
-            present.append(definitions.CLEANUP)
+    fresh = "deletionTimestamp" not in meta(obj) and definitions.CLEANUP not in present
+    if fresh and resource.storage == definitions.STORAGE:
+        present.append(definitions.CLEANUP)
     return present
 
 

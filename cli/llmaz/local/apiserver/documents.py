@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from llmaz.local.apiserver.registry import Registry
 from llmaz.local.apiserver.reviews import is_review
-from llmaz.local.apiserver.store import encoded
+from llmaz.local.apiserver.versions import encoded
 from llmaz.local.objects.openapi import index, openapi_v3
 from llmaz.local.objects.values import Object
 

@@ -6,7 +6,7 @@ from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.deletion import Options, delete, without_finalizer
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.resource import Resource
-from llmaz.local.apiserver.store import Stored
+from llmaz.local.apiserver.versions import Stored
 
 _BACKGROUND = Options(policy="Background")
 

@@ -1,4 +1,4 @@
-"""The life of a CustomResourceDefinition after its writes: accepted names, served resources, cleanup."""
+"""What follows the write of a CustomResourceDefinition: accepted names, served resources."""
 
 from llmaz.local.apiserver import definitions
 from llmaz.local.apiserver.context import Context

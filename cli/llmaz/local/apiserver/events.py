@@ -1,4 +1,4 @@
-"""Events, stored in the form of the core group; events.k8s.io/v1 is another view of the same objects."""
+"""Events, stored in the form of the core group; events.k8s.io/v1 is another view of them."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Objects as bytes in the form that was asked for: whole, as metadata alone, or as rows of a Table."""
+"""Objects as bytes in the form that was asked for: whole, metadata alone, or a Table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.negotiation import Answer
 from llmaz.local.apiserver.resource import Resource
 from llmaz.local.apiserver.status import bad_request
-from llmaz.local.apiserver.store import Stored, encoded
+from llmaz.local.apiserver.versions import Stored, encoded
 from llmaz.local.objects.table import Include, partial_list, partial_metadata, table
 from llmaz.local.objects.values import Object
 

@@ -17,7 +17,7 @@ from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.routes import Request, Route
 from llmaz.local.apiserver.scaling import scale_of, scaled
 from llmaz.local.apiserver.selection import Wanted, selection
-from llmaz.local.apiserver.store import Stored, encoded
+from llmaz.local.apiserver.versions import Stored, encoded
 from llmaz.local.apiserver.watching import require_watchable, revision_of, watch
 from llmaz.local.apiserver.writing import Write, Written, create, update
 from llmaz.local.objects.values import Object

@@ -1,4 +1,4 @@
-"""The types of metadata's fields: what is no metadata at all is refused before anything looks at it."""
+"""The types of metadata's fields: what is no metadata is refused before anything looks."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,7 @@
-"""The form of an answer, chosen from the Accept header: JSON or YAML, and whole objects, tables or metadata.
+"""The form of an answer, chosen from the Accept header: JSON or YAML, objects or tables.
 
-Protobuf is never spoken: a client that accepts it also names JSON, and one that does not gets a 406.
+Protobuf is never spoken: a client that accepts it also names JSON, and one that does not gets a
+406.
 """
 
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ class Clause:
 
     type: str
     parameters: dict[str, str]
+
+    def is_meta(self) -> bool:
+        versions = ("v1", "v1beta1")
+        return self.parameters.get("g") == "meta.k8s.io" and self.parameters.get("v") in versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ def negotiated(accept: str, *, forms: bool = True) -> Answer:
 
 
 def discovery_version(accept: str) -> str:
-    """Return the version of the aggregated discovery form that is wanted first, or an empty text."""
+    """Return the wanted version of the aggregated discovery form, empty for the plain one."""
     for clause in clauses(accept):
         wanted = clause.parameters
         if clause.type == JSON and wanted.get("g") == "apidiscovery.k8s.io":
@@ -67,9 +72,8 @@ def _offers(clause: Clause, *, forms: bool) -> Iterator[Answer]:
     wanted = clause.parameters.get("as", "")
     if not wanted:
         yield Answer(media_type)
-    elif forms and wanted in _FORMS and clause.parameters.get("g") == "meta.k8s.io":
-        if clause.parameters.get("v") in ("v1", "v1beta1"):
-            yield Answer(media_type, "Table" if wanted == "Table" else "PartialObjectMetadata")
+    elif forms and wanted in _FORMS and clause.is_meta():
+        yield Answer(media_type, "Table" if wanted == "Table" else "PartialObjectMetadata")
 
 
 def _clause(part: str) -> Clause:

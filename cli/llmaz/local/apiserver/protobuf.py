@@ -1,7 +1,7 @@
-"""Bodies in protobuf, as a stock kubectl sends them for a few built-in kinds (`kubectl create secret`).
+"""Bodies in protobuf, which a stock kubectl sends for a few kinds (`kubectl create secret`).
 
-Only requests are read; answers are JSON, which every client that sends protobuf accepts as well. A kind
-whose messages are not known here is refused with a 415.
+Only requests are read; answers are JSON, which every client that sends protobuf accepts as well.
+A kind whose messages are not known here is refused with a 415.
 """
 
 import base64
@@ -45,7 +45,7 @@ def decoded(body: bytes, kinds: Mapping[tuple[str, str], Message]) -> Object:
     for number, value in envelope:
         if number == 1 and isinstance(value, bytes):
             type_ = _message(value, _TYPE)
-        elif number == 2 and isinstance(value, bytes):  # noqa: PLR2004
+        elif number == 2 and isinstance(value, bytes):
             raw = value
     version, kind = type_.get("apiVersion", ""), type_.get("kind", "")
     # Options have the version of whatever they are about.
@@ -100,7 +100,7 @@ def _value(raw: bytes | int, holds: "Form | Message") -> Json:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """Yield the fields of a message in the order they are written: number, and bytes or a number."""
+    """Yield the fields of a message as they are written: number, and bytes or a number."""
     position = 0
     while position < len(data):
         tag, position = _varint(data, position)
@@ -128,11 +128,11 @@ def _slice(data: bytes, start: int, length: int) -> bytes:
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
     result = shift = 0
-    while position < len(data) and shift < 64:  # noqa: PLR2004
+    while position < len(data) and shift < 64:
         byte = data[position]
         position += 1
         result |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004
+        if byte < 0x80:
             return result, position
         shift += 7
     raise ProtobufError("the message ends within a number")

@@ -10,9 +10,14 @@ from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.selection import Wanted
 from llmaz.local.apiserver.status import StatusError, bad_request, expired, not_found, too_new
-from llmaz.local.apiserver.store import Stored
+from llmaz.local.apiserver.versions import Stored
 from llmaz.local.apiserver.watching import revision_of
 from llmaz.local.objects.values import Object
+
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. "
+    "Start a new list without the continue parameter."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +43,7 @@ def select(
     page = _page(request.query.get("continue", ""))
     revision = page.revision if page else _wanted_revision(context, request)
     if page and revision < context.store.floor:
-        raise expired(
-            "The provided continue parameter is too old to display a consistent list result. You can "
-            "start a new list without the continue parameter, or use the continue token in this "
-            "response to retrieve the remainder of the results. Continuing with the provided token "
-            "results in an inconsistent list - objects that were created, modified, or deleted between "
-            "the time the first chunk was returned and now may show up in the list."
-        )
+        raise expired(_TOO_OLD)
     found = context.store.select_at(resource.storage, namespace, revision)
     if page:
         found = [stored for stored in found if stored.key >= page.start]

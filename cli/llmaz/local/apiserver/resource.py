@@ -1,4 +1,4 @@
-"""What one served resource is: its names, schema, columns, subresources and the rules of its kind."""
+"""What one served resource is: its names, schema, columns, subresources and rules."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,8 +37,8 @@ def _same(obj: Object) -> Object:
 class Rules:
     """What a kind does beyond its schema, with `old` None for a creation.
 
-    `defaults` are what the client could have written, and are its fields from then on; `prepare` writes
-    what is the server's own.
+    `defaults` are what the client could have written, and are its fields from then on; `prepare`
+    writes what is the server's own.
     """
 
     defaults: Callable[[Object], Object] = _same

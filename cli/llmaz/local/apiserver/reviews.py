@@ -1,4 +1,4 @@
-"""Self reviews: what `kubectl auth can-i` and `kubectl auth whoami` ask. The one user may do everything."""
+"""Self reviews, which `kubectl auth` asks for: the one user may do everything."""
 
 from llmaz.local.apiserver.auth import GROUPS
 from llmaz.local.apiserver.resource import Resource

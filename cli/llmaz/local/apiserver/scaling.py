@@ -28,7 +28,7 @@ def scale_of(obj: Object, scale: Scale) -> Object:
 
 
 def scaled(obj: Object, scale: Scale, wanted: Object) -> Object:
-    """Return the object with the replicas, and the version, of a Scale that a client has written."""
+    """Return the object with the replicas and the version of a written Scale."""
     spec = wanted.get("spec")
     replicas = spec.get("replicas", 0) if isinstance(spec, dict) else 0
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:

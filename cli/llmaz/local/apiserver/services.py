@@ -45,7 +45,7 @@ def with_defaults(obj: Object) -> Object:
 
 
 def prepared(obj: Object, old: Object | None, used: Callable[[], set[str]]) -> Object:
-    """Return a Service with its cluster IP, which it keeps for life, and the families of addresses."""
+    """Return a Service with its cluster IP, kept for life, and the families of addresses."""
     spec, before = dict(member(obj, "spec")), member(old or {}, "spec")
     status: Object = {"loadBalancer": {}} | (member(obj, "status") if old else {})
     if spec["type"] == "ExternalName":
@@ -68,7 +68,7 @@ def _port(port: Object) -> Object:
 
 
 def free_address(used: set[str]) -> str:
-    """Return an address of the range that no Service has, drawn so that one deleted is not soon reused."""
+    """Return an address that no Service has, drawn so that a freed one is not soon reused."""
     count = RANGE.num_addresses - 2
     start = secrets.randbelow(count)
     for step in range(count):
@@ -118,8 +118,9 @@ def _address_errors(address: str, name: str, used: Callable[[], set[str]]) -> It
         return
     api = address == API and name == "kubernetes"
     if not inside:
-        detail = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {RANGE}"
-        yield FieldError(path, "invalid", [address], f"failed to allocate IP {address}: {detail}")
+        why = f"the provided IP ({address}) is not in the valid range. "
+        detail = f"failed to allocate IP {address}: {why}The range of valid IPs is {RANGE}"
+        yield FieldError(path, "invalid", [address], detail)
     elif not api and address in {*used(), API}:
         detail = f"failed to allocate IP {address}: provided IP is already allocated"
         yield FieldError(path, "invalid", [address], detail)

@@ -1,46 +1,32 @@
 """The objects in memory, their history for watches, and the queue of writes to the database.
 
-A write is seen by readers and watches only once it is on the disk. Until then `latest` shows it to other
-writers alone, so that a change is decided on the newest state although many share one fsync. If the
-database refuses a batch, every write that was decided on top of it is refused too: nothing is half-written.
+A write is seen by readers and watches only once it is on the disk. Until then `latest` shows it
+to other writers alone, so that a change is decided on the newest state although many share one
+fsync. If the database refuses a batch, every write that was decided on top of it is refused too:
+nothing is half-written.
 """
 
 import asyncio
 import bisect
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
 
-from llmaz.local.apiserver.database import Database, Row, StorageError
+from llmaz.local.apiserver.database import Database, StorageError
 from llmaz.local.apiserver.resource import Key
-from llmaz.local.objects.values import Json, Object
+from llmaz.local.apiserver.versions import (
+    Event,
+    EventType,
+    Stored,
+    event_of,
+    newer,
+    numbered,
+    row_of,
+)
+from llmaz.local.objects.values import Object
 
 WINDOW = 5000  # revisions a watch can go back; an object of 10 KiB makes that 50 MiB at most
-
-EventType = Literal["ADDED", "MODIFIED", "DELETED"]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One version of an object; `obj` is shared with every reader and must never be changed."""
-
-    resource: str
-    key: Key
-    revision: int
-    obj: Object
-    encoded: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One write as watches see it; a DELETED event carries the object's last state."""
-
-    type: EventType
-    now: Stored
-    previous: Stored | None
 
 
 @dataclass(slots=True)
@@ -55,11 +41,6 @@ class _Table:
 class _Write:
     event: Event
     done: "asyncio.Future[Stored]"
-
-
-def encoded(value: Json) -> bytes:
-    """Return compact JSON; a character that UTF-8 can't carry becomes a question mark."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
 class Store:
@@ -123,10 +104,10 @@ class Store:
     def events(self, resource: str, after: int) -> list[Event]:
         """Return the events of one resource that are newer than a revision, oldest first."""
         table = self._tables.get(resource)
-        return _newer(table.history, after) if table else []
+        return newer(table.history, after) if table else []
 
     def all_events(self, after: int) -> list[Event]:
-        return _newer(self._recent, after)
+        return newer(self._recent, after)
 
     def changed(self, resource: str) -> "asyncio.Future[None]":
         """Return a future that the next committed write to the resource resolves."""
@@ -190,7 +171,7 @@ class Store:
     def _enqueue(
         self, type_: EventType, resource: str, key: Key, obj: Object, *, previous: Stored | None
     ) -> "asyncio.Future[Stored]":
-        now = _numbered(resource, key, obj, self._next)
+        now = numbered(resource, key, obj, self._next)
         self._next += 1
         write = _Write(Event(type_, now, previous), asyncio.get_running_loop().create_future())
         self._pending[resource, key] = write.event
@@ -203,7 +184,7 @@ class Store:
         if not batch:
             return
         superseded, self._superseded = self._superseded, []
-        rows = [_row(write.event) for write in batch]
+        rows = [row_of(write.event) for write in batch]
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(
@@ -272,51 +253,15 @@ class Store:
     def _load(self) -> None:
         rows, self.floor = self._database.load()
         for row in rows:
-            table = self._table(row.resource)
-            key = (row.namespace, row.name)
-            previous = table.objects.get(key)
-            now = Stored(row.resource, key, row.number, json.loads(row.body), row.body)
-            if row.type == "DELETED":
+            table, key = self._table(row.resource), (row.namespace, row.name)
+            event = event_of(row, table.objects.get(key))
+            if event.type == "DELETED":
                 table.objects.pop(key, None)
             else:
-                table.objects[key] = now
+                table.objects[key] = event.now
             if row.number > self.floor:
-                self._remember(Event(_event_type(row.type), now, previous))
+                self._remember(event)
         for table in self._tables.values():
             table.order = sorted(table.objects)
         self.revision = rows[-1].number if rows else 1
         self._forget()
-
-
-def renumbered(stored: Stored, revision: int) -> Stored:
-    """Return the same object as of a later revision: how a watch reports what left its selection."""
-    return _numbered(stored.resource, stored.key, stored.obj, revision)
-
-
-def _newer(history: deque[Event], after: int) -> list[Event]:
-    found: list[Event] = []
-    for event in reversed(history):
-        if event.now.revision <= after:
-            break
-        found.append(event)
-    found.reverse()
-    return found
-
-
-def _numbered(resource: str, key: Key, obj: Object, revision: int) -> Stored:
-    metadata = obj["metadata"]
-    assert isinstance(metadata, dict)
-    numbered = obj | {"metadata": metadata | {"resourceVersion": str(revision)}}
-    return Stored(resource, key, revision, numbered, encoded(numbered))
-
-
-def _row(event: Event) -> Row:
-    now = event.now
-    return Row(now.revision, event.type, now.resource, now.key[0], now.key[1], now.encoded)
-
-
-def _event_type(text: str) -> EventType:
-    match text:
-        case "ADDED" | "MODIFIED" | "DELETED":
-            return text
-    raise StorageError(f"the journal has an unknown type of event: {text}")

@@ -1,4 +1,4 @@
-"""Watches: the history after a version, then each write as it is committed, until the time is over."""
+"""Watches: the history after a version, then each write as it is committed."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from llmaz.local.apiserver.resource import Resource
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.selection import Wanted
 from llmaz.local.apiserver.status import StatusError, expired, too_new
-from llmaz.local.apiserver.store import Event, Stored, renumbered
+from llmaz.local.apiserver.versions import Event, Stored, renumbered
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.values import Object
 

@@ -1,7 +1,7 @@
-"""Creations and updates: admit, mutate, validate, store. Every write of an object goes through here.
+"""Creations and updates: admit, mutate, validate, store. Every client's write comes here.
 
-A change is decided on the store's newest state without an await in between, so that two writers never
-overwrite each other; only then the write waits for the disk.
+A change is decided on the store's newest state without an await in between, so that two writers
+never overwrite each other; only then the write waits for the disk.
 """
 
 from collections.abc import Callable
