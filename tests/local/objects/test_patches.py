@@ -113,7 +113,8 @@ def test_an_operation_that_does_not_fit_is_refused_as_recorded(operation: Json) 
 
 
 def test_a_json_patch_is_a_list_of_operations() -> None:
-    for patch in ({}, ["x"]):
+    patches: Json = ({}, ["x"])
+    for patch in patches:
         with pytest.raises(PatchError) as caught:
             json_patch({}, patch)
         assert caught.value.code == 400

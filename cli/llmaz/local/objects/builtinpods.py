@@ -17,12 +17,21 @@ from llmaz.local.objects.builtinmodel import (
     port_or_name,
     quantity,
     record,
+    record_of,
     set_flag,
     text,
     time,
     unique,
 )
 from llmaz.local.objects.values import Object
+
+
+def _keyed(*keys: str, description: str) -> Object:
+    """A list whose items are kept as they come, but for the keys that they are known by."""
+    items = record_of({key: text() for key in keys}, required=keys)
+    items["x-kubernetes-preserve-unknown-fields"] = True
+    return keyed_list(items, *keys, description=description)
+
 
 _RESOURCES = record(
     "Compute resources.",
@@ -127,7 +136,7 @@ _CONTAINER = record(
     restartPolicy=pointer(text("Whether it is restarted.")),
     restartPolicyRules=atomic(anything(), "When it is restarted."),
     volumeMounts=keyed_list(_MOUNT, "mountPath", description="Volumes it sees."),
-    volumeDevices=keyed_list(anything(), "devicePath", description="Devices it sees."),
+    volumeDevices=_keyed("devicePath", description="Devices it sees."),
     livenessProbe=_probe("Whether it is alive; it is restarted if not."),
     readinessProbe=_probe("Whether it takes requests."),
     startupProbe=_probe("Whether it has started; other probes wait for that."),
@@ -166,10 +175,8 @@ _SPEC = record(
     dnsConfig=anything("How it resolves names."),
     dnsPolicy=text("Where it resolves names."),
     enableServiceLinks=flag("Whether services are in its environment."),
-    ephemeralContainers=keyed_list(
-        anything(), "name", description="Containers added for a look inside."
-    ),
-    hostAliases=keyed_list(anything(), "ip", description="More names of hosts."),
+    ephemeralContainers=_keyed("name", description="Containers added for a look inside."),
+    hostAliases=_keyed("ip", description="More names of hosts."),
     hostIPC=set_flag("Whether it shares the node's IPC."),
     hostNetwork=set_flag("Whether it shares the node's network."),
     hostPID=set_flag("Whether it sees the node's processes."),
@@ -193,7 +200,7 @@ _SPEC = record(
     priority=integer("How important it is."),
     priorityClassName=text("Its class of importance."),
     readinessGates=atomic(anything(), "More conditions of readiness."),
-    resourceClaims=keyed_list(anything(), "name", description="Resource claims it uses."),
+    resourceClaims=_keyed("name", description="Resource claims it uses."),
     resources=_RESOURCES,
     restartPolicy=text("Always, OnFailure or Never."),
     runtimeClassName=pointer(text("The runtime that runs it.")),
@@ -211,8 +218,8 @@ _SPEC = record(
     subdomain=text("The domain of its host name."),
     terminationGracePeriodSeconds=integer("Seconds it has to stop.", form="int64"),
     tolerations=atomic(_TOLERATION, "Taints that it does not mind."),
-    topologySpreadConstraints=keyed_list(
-        anything(), "topologyKey", "whenUnsatisfiable", description="How it spreads."
+    topologySpreadConstraints=_keyed(
+        "topologyKey", "whenUnsatisfiable", description="How it spreads."
     ),
     volumes=keyed_list(_VOLUME, "name", description="Its volumes."),
     workloadRef=anything("The workload it belongs to."),

@@ -26,7 +26,7 @@ _POSIX = {
 }
 _TOKEN = re.compile(
     r"\\Q(?P<literal>.*?)(?:\\E|$)"
-    r"|\\(?P<escape>[pP]\{\^?\w+\}|x\{[0-9A-Fa-f]+\}|.)"
+    r"|\\(?P<escape>[pP](?:\{\^?\w+\}|[A-Z])|x\{[0-9A-Fa-f]+\}|.)"
     r"|\[:(?P<negated>\^?)(?P<posix>[a-z]+):\]"
     r"|\(\?(?P<group>P?<[A-Za-z_]\w*>|[imsU]*(?:-[imsU]+)?[:)]|.)"
     r"|(?P<repeat>[*+?]|\{\d+(?:,\d*)?\})(?P<suffix>[*+?]?)"
@@ -88,6 +88,8 @@ def _translated_token(match: re.Match[str], text: str, *, in_class: bool) -> str
 
 
 def _escape(escape: str) -> str:
+    if escape[0] in "pP":
+        return _unicode_class(escape)
     if escape == "z":
         return r"\Z"
     if escape.startswith("x{"):
@@ -96,8 +98,6 @@ def _escape(escape: str) -> str:
         return r"\x07"
     if escape in "dDwWsSbBnrtfvx\\" or not escape.isalnum() or escape == "A":
         return "\\" + escape
-    if escape[0] in "pP":
-        return _unicode_class(escape)
     raise PatternError("invalid escape sequence", "\\" + escape)
 
 
