@@ -186,4 +186,5 @@ def test_a_full_disk_refuses_a_start_and_says_so(shim: Connection, directory: Pa
     answer = shim.start(*SLEEPER)
     (directory / "shim.json.new").rmdir()
     assert answer["error"] == "journal-failed"
+    assert shim.status()["state"] == "idle"
     assert shim.start(*SLEEPER)["ok"]

@@ -12,16 +12,18 @@ _FILES = {"memory": "memory.max", "pids": "pids.max", "cpu": "cpu.max"}
 _CPU_PERIOD_US = 100_000
 
 
-def create(name: str, limits: dict[str, int], effects: Effects) -> str | None:
-    """Make the cgroup `name` below this process's own; None when that is not allowed.
+def place(name: str) -> str | None:
+    """Return where the cgroup `name` would be: below this process's own; None without version 2."""
+    parent = _own()
+    return None if parent is None else os.path.join(parent, name)
+
+
+def create(path: str, limits: dict[str, int], effects: Effects) -> bool:
+    """Make a cgroup; False when that is not allowed.
 
     `limits` has `memory` in bytes, `pids`, and `cpu` in thousandths of a processor. A limit whose
     controller is not delegated here is not enforced.
     """
-    parent = _own()
-    if parent is None:
-        return None
-    path = os.path.join(parent, name)
     try:
         effects.announce("make the cgroup")
         os.makedirs(path, exist_ok=True)
@@ -31,8 +33,8 @@ def create(name: str, limits: dict[str, int], effects: Effects) -> str | None:
             if os.path.exists(file):
                 _write(file, str(text))
     except OSError:
-        return None
-    return path
+        return False
+    return True
 
 
 def enter(path: str) -> bool:

@@ -80,13 +80,15 @@ class Engine:
             return
         if self.alive:
             raise Refused(protocol.BUSY, f"run {self.record['run']} has not ended")
+        former = dict(self.record)
         run = _number(self.record["run"]) + 1
         self.record |= {"run": run, "epoch": epoch, "fingerprint": fingerprint}
         self.record |= {"state": protocol.STARTING, "started_at": time.time()}
         self.record |= {"exit": None, "engine": None, "descendants": []}
-        self._cgroup = cgroup.create(f"llmaz-{self._mark}-{run}", limits, self._effects)
-        self.record["cgroup"] = self._cgroup
-        self._save_or_refuse()
+        path = self.record["cgroup"] = cgroup.place(f"llmaz-{self._mark}-{run}")
+        self._save_intent(former)
+        made = path is not None and cgroup.create(path, limits, self._effects)
+        self._cgroup = path if made else None
         self._memory_kills = cgroup.memory_kills(self._cgroup)
         self._spawn(spec)
         self.record["state"] = protocol.RUNNING
@@ -249,11 +251,12 @@ class Engine:
             self.record["descendants"] = below
             self._unsaved = True
 
-    def _save_or_refuse(self) -> None:
+    def _save_intent(self, former: journal.Record) -> None:
+        """Write what is about to be done; what can't be written is not done."""
         try:
             journal.write(self.record, self._effects)
         except OSError as error:
-            self._unsaved = True
+            self.record = former
             message = f"{protocol.JOURNAL}: {error.strerror}"
             raise Refused(protocol.JOURNAL_FAILED, message) from None
 
