@@ -17,7 +17,9 @@ _NO_COLLECTION = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 def builtin_resources(store: Store) -> list[Resource]:
     """Return the built-in resources in the order of discovery."""
     return [
-        _core("ConfigMap", "configmaps", "cm"),
+        replace(
+            _core("ConfigMap", "configmaps", "cm"), rules=Rules(check=rules.data_key_complaints)
+        ),
         replace(
             _core("Event", "events", "ev"),
             selectable=events.SELECTABLE,
@@ -44,7 +46,9 @@ def builtin_resources(store: Store) -> list[Resource]:
             rules=Rules(prepare=rules.pod),
         ),
         replace(
-            _core("Secret", "secrets"), selectable=("type",), rules=Rules(defaults=rules.secret)
+            _core("Secret", "secrets"),
+            selectable=("type",),
+            rules=Rules(defaults=rules.secret, check=rules.data_key_complaints),
         ),
         _core("ServiceAccount", "serviceaccounts", "sa"),
         replace(

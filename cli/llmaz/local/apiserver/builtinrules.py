@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.objects.fielderror import FieldError
+from llmaz.local.objects.names import data_key_errors
 from llmaz.local.objects.values import Json, Object
 
 
@@ -55,6 +56,16 @@ def secret(obj: Object) -> Object:
     kept = {key: value for key, value in obj.items() if key != "stringData"}
     merged = member(obj, "data") | data
     return {"type": "Opaque"} | kept | ({"data": merged} if merged else {})
+
+
+def data_key_complaints(obj: Object, _old: Object | None) -> list[FieldError]:
+    """Keys of a Secret's and a ConfigMap's data can be file names."""
+    return [
+        FieldError(f"{field}[{key}]", "invalid", key, words)
+        for field in ("data", "binaryData")
+        for key in member(obj, field)
+        for words in data_key_errors(key)
+    ]
 
 
 def endpoint_slice(obj: Object) -> Object:
