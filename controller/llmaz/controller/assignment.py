@@ -4,7 +4,7 @@ Engines whose assignment changed are replaced in place, not more at a time than 
 maxUnavailable lets be missing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 
 from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, NodeSpec
@@ -12,25 +12,20 @@ from llmaz.api.service import Service
 from llmaz.controller.actions import Assign
 from llmaz.controller.demand import Demand
 from llmaz.controller.placement import Outcome, Placed, Seat
+from llmaz.controller.served import Served, service_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key
 
 
-def assign(
-    snapshot: ClusterSnapshot,
-    demands: Sequence[Demand],
-    outcomes: Mapping[str, Outcome],
-    seated: Mapping[str, Seat],
-    kept: Iterable[str],
-) -> tuple[Assign, ...]:
+def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
     """Return the assignment of every node that shall hold or run something else than it is told."""
     engines: dict[str, list[AssignedEngine]] = {name: [] for name in snapshot.nodes}
     models: dict[str, list[AssignedModel]] = {name: [] for name in snapshot.nodes}
-    for id_ in kept:
-        seat = seated[id_]
+    for id_ in sorted(served.kept):
+        seat = served.seated[id_]
         engines[seat.node].append(seat.engine)
         models[seat.node] += _models_now(snapshot.nodes[seat.node], seat.engine)
-    for demand in demands:
-        for where, engine in _engines(demand, outcomes, seated):
+    for demand in served.placeable():
+        for where, engine in _engines(demand, served.outcomes, served.seated):
             engines[where].append(engine)
             models[where] += demand.models
     writes = []
@@ -100,9 +95,3 @@ def _gone(old: NodeSpec, new: NodeSpec, snapshot: ClusterSnapshot) -> tuple[Key,
     staying = {engine.id for engine in new.engines}
     ending = {service_of(engine) for engine in old.engines if engine.id not in staying}
     return tuple(sorted(key for key in ending if key not in snapshot.services))
-
-
-def service_of(engine: AssignedEngine) -> Key:
-    """Return the namespace and name of the Service that an engine belongs to."""
-    namespace, _, _ = engine.id.partition("/")
-    return namespace, engine.service

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
@@ -54,7 +55,7 @@ class Observer:
             Informer(kube, LEASE, changed=self.leases_changed, namespace=names.SYSTEM_NAMESPACE)
         )
         self._informers = {informer.kind: informer for informer in informers}
-        self._read: dict[Ref, tuple[str, object]] = {}
+        self._read: dict[Ref, _Read] = {}
 
     def tasks(self) -> "list[asyncio.Task[None]]":
         """Start every informer."""
@@ -118,17 +119,13 @@ class Observer:
         self, ref: Ref, cls: type[T], manifest: Manifest, unreadable: dict[Ref, Unreadable]
     ) -> T | None:
         version = str(cast("Manifest", manifest["metadata"])["resourceVersion"])
-        seen, value = self._read.get(ref, ("", None))
-        if seen == version:
-            return cast("T | None", value)
-        try:
-            value = decode(cls, manifest)
-        except ManifestError as error:
-            logger.warning("%s %s can't be read: %s", ref.kind.kind, ref.name, error)
-            unreadable[ref] = _unreadable(manifest, error)
-            return cast("T | None", value)
-        self._read[ref] = (version, value)
-        return value
+        read = self._read.get(ref)
+        if read is None or read.version != version:
+            last = read.value if read is not None else None
+            self._read[ref] = read = _read(ref, cls, manifest, version, last)
+        if read.problem is not None:
+            unreadable[ref] = read.problem
+        return cast("T | None", read.value)
 
     def _manifests(self) -> dict[Ref, Manifest]:
         return {
@@ -136,6 +133,23 @@ class Observer:
             for kind in (SERVICE, CORE_SERVICE, ENDPOINT_SLICE)
             for (namespace, name), manifest in self._informers[kind].objects.items()
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One version of an object as it was read: what it says, or what it last said and a problem."""
+
+    version: str
+    value: object
+    problem: Unreadable | None = None
+
+
+def _read(ref: Ref, cls: type, manifest: Manifest, version: str, last: object) -> _Read:
+    try:
+        return _Read(version, decode(cls, manifest))
+    except ManifestError as error:
+        logger.warning("%s %s can't be read: %s", ref.kind.kind, ref.name, error)
+        return _Read(version, last, _unreadable(manifest, error))
 
 
 def _unreadable(manifest: Manifest, error: ManifestError) -> Unreadable:

@@ -125,16 +125,10 @@ def _status(
         ready_replicas=seen.ready if seen else 0,
         ready=f"{seen.ready if seen else 0}/{view.playground.spec.replicas}",
         selector=selector(service) if service else "",
-        flavor=_flavor(seen, service),
+        flavor=seen.flavor if seen else "",
         message=why.message if why else "",
         conditions=_conditions(view, seen, now),
     )
-
-
-def _flavor(seen: Progress | None, service: Service | None) -> str:
-    if seen is not None and seen.flavors:
-        return ",".join(seen.flavors)
-    return service.status.flavor if service else ""
 
 
 def _conditions(view: PlaygroundView, seen: Progress | None, now: datetime) -> Conditions:

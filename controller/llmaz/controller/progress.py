@@ -14,9 +14,10 @@ from llmaz.api.node import (
 )
 from llmaz.api.service import Service
 from llmaz.controller.actions import Refusal
-from llmaz.controller.demand import Demand, engine_prefix
+from llmaz.controller.demand import engine_prefix
 from llmaz.controller.flavors import ANY
 from llmaz.controller.placement import Outcome, Placed, Seat, Unplaced
+from llmaz.controller.served import Served, report_of
 from llmaz.controller.snapshot import ClusterSnapshot
 
 # What a user can do something about is told before what only takes time.
@@ -38,50 +39,47 @@ class Progress:
     wanted: int
     placed: int
     ready: int
-    flavors: tuple[str, ...]
+    flavor: str
     why: Refusal | None
 
 
 def progress(
-    service: Service,
-    demand: Demand | Refusal,
-    outcomes: Mapping[str, Outcome],
-    seated: Mapping[str, Seat],
-    snapshot: ClusterSnapshot,
-    now: datetime,
+    service: Service, served: Served, snapshot: ClusterSnapshot, now: datetime
 ) -> Progress:
     """Judge every replica of a Service by what its node's agent reports."""
+    meta = service.metadata
+    demand = served.demands[(meta.namespace or "", meta.name)]
+    refusal = demand if isinstance(demand, Refusal) else None
     wanted = service.spec.replicas
     ids = [f"{engine_prefix(service)}{index}" for index in range(wanted)]
-    placed = [
-        id_ for id_ in ids if isinstance(outcomes.get(id_), Placed) or _kept(id_, demand, seated)
-    ]
     waits: list[tuple[int, int, Refusal]] = []
     for index, id_ in enumerate(ids):
-        why = _why_not_ready(demand, outcomes.get(id_), seated.get(id_), snapshot, now)
+        outcome, seat = served.outcomes.get(id_), served.seated.get(id_)
+        why = _why_unseated(refusal, outcome, seat) or _why_not_ready(seat, snapshot, now)
         if why is not None:
             rank = _ORDER.index(why.reason) if why.reason in _ORDER else -1
             waits.append((rank, index, why))
     return Progress(
         wanted=wanted,
-        placed=len(placed),
+        placed=sum(id_ in served.kept or _is_placed(served.outcomes.get(id_)) for id_ in ids),
         ready=wanted - len(waits),
-        flavors=_flavors(ids, outcomes),
+        # Without a demand nothing is known of flavors: what was said of the same engines stays.
+        flavor=service.status.flavor if refusal else _flavor(ids, served.outcomes),
         why=_worst(waits, wanted),
     )
 
 
-def _kept(id_: str, demand: Demand | Refusal, seated: Mapping[str, Seat]) -> bool:
-    return isinstance(demand, Refusal) and id_ in seated
+def _is_placed(outcome: Outcome | None) -> bool:
+    return isinstance(outcome, Placed)
 
 
-def _flavors(ids: list[str], outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
+def _flavor(ids: list[str], outcomes: Mapping[str, Outcome]) -> str:
     used = (
         outcome.option.flavor.name
         for outcome in map(outcomes.get, ids)
         if isinstance(outcome, Placed)
     )
-    return tuple(sorted({name for name in used if name != ANY.name}))
+    return ",".join(sorted({name for name in used if name != ANY.name}))
 
 
 def _worst(waits: list[tuple[int, int, Refusal]], wanted: int) -> Refusal | None:
@@ -99,35 +97,32 @@ def _worst(waits: list[tuple[int, int, Refusal]], wanted: int) -> Refusal | None
     )
 
 
-def _why_not_ready(
-    demand: Demand | Refusal,
-    outcome: Outcome | None,
-    seat: Seat | None,
-    snapshot: ClusterSnapshot,
-    now: datetime,
+def _why_unseated(
+    refusal: Refusal | None, outcome: Outcome | None, seat: Seat | None
 ) -> Refusal | None:
-    """Return what one replica waits for, or None when it is ready."""
+    """Return why a replica runs nowhere, or None when it is assigned to a node."""
     if isinstance(outcome, Unplaced):
         return Refusal(reason="Unplaceable", message="; ".join(outcome.reasons))
+    if seat is not None:
+        return None
+    node = outcome.node if isinstance(outcome, Placed) else "its node"
+    assigning = Refusal(reason="StartingEngine", message=f"is being assigned to {node}")
+    return refusal or assigning
+
+
+def _why_not_ready(seat: Seat | None, snapshot: ClusterSnapshot, now: datetime) -> Refusal | None:
+    """Return what an assigned replica waits for, or None when it is ready."""
     if seat is None:
-        if isinstance(demand, Refusal):
-            return demand
-        node = outcome.node if isinstance(outcome, Placed) else "its node"
-        return Refusal(reason="StartingEngine", message=f"is being assigned to {node}")
-    node_seen = snapshot.nodes[seat.node]
+        return None
     if not snapshot.is_fresh(seat.node, now):
         return Refusal(reason="NodeLost", message=f"the agent of {seat.node} has not been heard of")
     if seat.is_ready:
         return None
-    report = report_of(seat.engine.id, node_seen)
+    node = snapshot.nodes[seat.node]
+    report = report_of(seat.engine.id, node)
     if report is None or report.phase is EnginePhase.WAITING:
-        return _why_waiting(seat, node_seen, report)
+        return _why_waiting(seat, node, report)
     return _why_unready(seat, report)
-
-
-def report_of(id_: str, node: InferenceNode) -> EngineReport | None:
-    """Return what a node's agent says of an engine."""
-    return next((report for report in node.status.engines or () if report.id == id_), None)
 
 
 def _why_unready(seat: Seat, report: EngineReport) -> Refusal:

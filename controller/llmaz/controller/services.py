@@ -6,9 +6,8 @@ from datetime import datetime
 from llmaz.api.kinds import CORE_SERVICE, SERVICE
 from llmaz.api.service import Service
 from llmaz.api.workload import WorkloadStatus
-from llmaz.controller.actions import RecordEvent, Refusal, SetStatus
+from llmaz.controller.actions import RecordEvent, SetStatus
 from llmaz.controller.conditions import service_conditions
-from llmaz.controller.demand import Demand
 from llmaz.controller.endpoints import load_balancer, selector
 from llmaz.controller.events import turn
 from llmaz.controller.progress import Progress
@@ -16,11 +15,7 @@ from llmaz.controller.snapshot import ClusterSnapshot, Ref
 
 
 def report_service(
-    service: Service,
-    demand: Demand | Refusal,
-    seen: Progress,
-    snapshot: ClusterSnapshot,
-    now: datetime,
+    service: Service, seen: Progress, snapshot: ClusterSnapshot, now: datetime
 ) -> Iterator[SetStatus | RecordEvent]:
     """Yield the write of a Service's status where it differs, and the event of a turn."""
     meta = service.metadata
@@ -34,8 +29,7 @@ def report_service(
         ready_replicas=seen.ready,
         ready=f"{seen.ready}/{seen.wanted}",
         selector=selector(service),
-        # Without a demand nothing is known of flavors: what was said of the same engines stays.
-        flavor=service.status.flavor if isinstance(demand, Refusal) else ",".join(seen.flavors),
+        flavor=seen.flavor,
         message=message,
         conditions=service_conditions(service.status.conditions, seen, meta.generation, now),
     )
