@@ -178,6 +178,33 @@ async def test_a_path_of_the_node_is_served_where_it_is(tmp_path: Path) -> None:
     assert await world.outcome(cache) == Held(path=str(path))
 
 
+async def test_a_path_is_looked_into_once_until_it_changes(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "m.gguf").write_bytes(gguf())
+    world = World(tmp_path / "cache")
+    for _ in range(2):
+        cache = world.cache()
+        cache.perform(FetchModel(model=_on_path(model)))
+        assert await world.outcome(cache) == Held(path=str(model))
+        assert len(list((tmp_path / "cache" / "marks").iterdir())) == 1
+    (model / "m.gguf").write_bytes(b"GGUF no more")
+    cache = world.cache()
+    cache.perform(FetchModel(model=_on_path(model)))
+    outcome = await world.outcome(cache)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "NotAModel"
+
+
+async def test_a_path_is_served_also_when_the_cache_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").write_bytes(gguf())
+    (tmp_path / "cache").write_text("in the way")
+    world = World(tmp_path / "cache")
+    cache = world.cache()
+    cache.perform(FetchModel(model=_on_path(tmp_path / "m.gguf")))
+    assert await world.outcome(cache) == Held(path=str(tmp_path / "m.gguf"))
+
+
 async def test_a_path_that_is_missing_is_said(tmp_path: Path) -> None:
     world = World(tmp_path)
     cache = world.cache()

@@ -1,11 +1,22 @@
 """Remembers on the disk what was fetched and verified, so that it is done once."""
 
+import hashlib
 import json
+from itertools import islice
 from pathlib import Path
 
 from llmaz.agent.cache.state import Fetched
+from llmaz.agent.cache.weights import FILES_LOOKED_AT
 from llmaz.agent.files import write_atomically
 from llmaz.api.manifest import decode, encode
+
+
+def key_of_path(path: Path) -> str:
+    """Return a name for what lies at a path now: 32 hex digits, others when a file has changed."""
+    within = (file for file in path.rglob("*") if file.is_file())
+    files = sorted(islice(within, FILES_LOOKED_AT)) if path.is_dir() else [path]
+    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(json.dumps([str(path), stats]).encode()).hexdigest()[:32]
 
 
 def remember(cache_dir: Path, key: str, fetched: Fetched) -> None:

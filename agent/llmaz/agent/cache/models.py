@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, assert_never
@@ -146,7 +147,7 @@ class ModelCache:
             case Unsupported(message=message):
                 return FetchFailed(reason="UnsupportedSource", message=message, passing=False)
             case NodePath(path=path):
-                return await asyncio.to_thread(_looked_at, Path(path))
+                return await asyncio.to_thread(_looked_at, Path(path), self._cache_dir)
             case HubRepository():
                 return await self._from_hub(model, origin)
             case _:
@@ -192,15 +193,22 @@ class ModelCache:
         self._changed.set()
 
 
-def _looked_at(path: Path) -> Fetched | FetchFailed:
+def _looked_at(path: Path, cache_dir: Path) -> Fetched | FetchFailed:
+    """Look into what lies at a path; once for what has not changed since."""
     if not path.exists():
-        return FetchFailed(
-            reason="PathNotFound", message=f"there is no {path} on this node", passing=False
-        )
+        words = f"there is no {path} on this node"
+        return FetchFailed(reason="PathNotFound", message=words, passing=False)
+    key = marks.key_of_path(path)
+    known = marks.recall(cache_dir, key)
+    if known is not None:
+        return known
     wrong = complaint(path)
     if wrong is not None:
         return FetchFailed(reason="NotAModel", message=wrong, passing=False)
-    return Fetched(path=str(path))
+    found = Fetched(path=str(path))
+    with suppress(OSError):  # the weights are served from elsewhere, so a full cache does no harm
+        marks.remember(cache_dir, key, found)
+    return found
 
 
 def _system_reason(error: OSError) -> str:

@@ -14,7 +14,7 @@ from llmaz.agent.cache import gguf
 
 _WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt", ".pth", ".onnx", ".engine", ".plan", ".npz")
 _LARGEST_HEADER = 100 * 2**20  # the format's own limit
-_FILES_LOOKED_AT = 10_000
+FILES_LOOKED_AT = 10_000  # a path such as / must not be walked for minutes
 
 
 def complaint(path: Path) -> str | None:
@@ -25,7 +25,7 @@ def complaint(path: Path) -> str | None:
         return f"{path} is neither a file nor a directory"
     weights = []
     for count, file in enumerate(_files(path)):
-        if count >= _FILES_LOOKED_AT:
+        if count >= FILES_LOOKED_AT:
             return None
         if file.suffix.lower() in _WEIGHTS:
             weights.append(file)
