@@ -127,12 +127,21 @@ class Api:
                 return _found(discovery.group(registry, group), accept)
             case ["apis", group, version]:
                 return _found(discovery.resource_list(registry, group, version), accept)
-            case ["openapi", "v3"]:
-                return web.Response(text=self.openapi.index().decode())
-            case ["openapi", "v3", "api" | "apis", *group_version]:
-                return _json_text(self.openapi.document("/".join(group_version)))
+            case ["openapi", *rest]:
+                return self._openapi(rest, accept)
             case [""]:
                 return _document(documents.paths(registry), accept)
+        return _page_not_found()
+
+    def _openapi(self, rest: list[str], accept: str) -> web.Response:
+        match rest:
+            case ["v2"]:
+                body, type_ = documents.openapi_v2(accept)
+                return web.Response(body=body, headers={"Content-Type": type_})
+            case ["v3"]:
+                return web.Response(text=self.openapi.index().decode())
+            case ["v3", "api" | "apis", *group_version]:
+                return _json_text(self.openapi.document("/".join(group_version)))
         return _page_not_found()
 
     def _discovery(self, path: str, accept: str) -> web.Response:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from llmaz.local.apiserver.negotiation import JSON
 from llmaz.local.apiserver.registry import Registry
 from llmaz.local.apiserver.reviews import is_review
 from llmaz.local.apiserver.versions import encoded
@@ -27,10 +28,24 @@ def version() -> Object:
     }
 
 
+# OpenAPI v2 is what kubectl falls back to for kinds that v3 does not have: an empty document, so
+# that it goes on to say which kind is unknown. In protobuf, field 1 is the version of the format.
+OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_EMPTY_V2_PROTOBUF = b"\x0a\x032.0"
+_EMPTY_V2: Object = {"swagger": "2.0", "info": {"title": "llmaz", "version": "v1"}, "paths": {}}
+
+
+def openapi_v2(accept: str) -> tuple[bytes, str]:
+    """Return the answer to /openapi/v2 and its media type."""
+    if accept.startswith("application/com.github.proto-openapi.spec.v2"):
+        return _EMPTY_V2_PROTOBUF, OPENAPI_V2
+    return encoded(_EMPTY_V2), JSON
+
+
 def paths(registry: Registry) -> Object:
     """The answer to /: the paths of every document."""
-    found = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3"]
-    found += ["/readyz", "/version"]
+    found = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics"]
+    found += ["/openapi/v2", "/openapi/v3", "/readyz", "/version"]
     for group, versions in registry.groups().items():
         if group:
             found += [f"/apis/{group}", *(f"/apis/{group}/{item}" for item in versions)]
