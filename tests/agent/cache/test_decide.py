@@ -52,6 +52,11 @@ def test_a_fetch_under_way_is_not_begun_again() -> None:
     )
 
 
+def test_a_model_that_is_looked_for_is_pending() -> None:
+    (report,) = _decide(WANTED, Fetching()).reports
+    assert report.phase is ModelPhase.PENDING
+
+
 def test_a_model_that_is_held_is_ready_at_its_path() -> None:
     plan = _decide(WANTED, Held(path="/models/m"))
     assert (plan.actions, plan.ready) == ((), {"m": "/models/m"})

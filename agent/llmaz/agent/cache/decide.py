@@ -95,6 +95,8 @@ def _rest(seen: ModelSeen) -> _Step:
     """Report a model with which nothing is to be done now."""
     name = seen.model.name
     match seen.state:
+        case Fetching(bytes_total=None, after=None):  # it may be here already
+            return _Step(report=ModelReport(name=name, phase=ModelPhase.PENDING))
         case Fetching(bytes_done=done, bytes_total=total, after=after):
             fetching = ModelReport(
                 name=name,
