@@ -61,6 +61,15 @@ class Machine:
         started = self.llmaz("up", "-d", *_FREE_PORTS)
         assert started.returncode == 0, started.stderr + self.log("up")
 
+    def up_in_the_foreground(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [_BIN / "llmaz", "up", *_FREE_PORTS],
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def kill_up(self) -> None:
         """SIGKILL `llmaz up`, and wait until the programs have followed it."""
         followers = self.processes()
@@ -99,31 +108,27 @@ class Machine:
 
     def processes(self) -> dict[int, str]:
         """Return the programs of this home that live, but shims and engines, which outlive them."""
-        found = {}
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                line = path.read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if str(self.home) in line and "llmaz.shim" not in line:
-                found[int(path.parent.name)] = line
-        return found
+        found = processes(str(self.home))
+        return {pid: line for pid, line in found.items() if "llmaz.shim" not in line}
 
     def log(self, program: str) -> str:
         path = self.home / "logs" / f"{program}.log"
         return path.read_text() if path.exists() else ""
 
     def _run(self, program: str, *argv: str, stdin: str) -> "subprocess.CompletedProcess[str]":
-        environment = {k: v for k, v in os.environ.items() if k not in ("KUBECONFIG", "COLUMNS")}
         return subprocess.run(
             [_BIN / program, *argv],
-            env=environment | {"LLMAZ_HOME": str(self.home), "NO_COLOR": "1"},
+            env=self._environment(),
             input=stdin,
             capture_output=True,
             text=True,
             check=False,
             timeout=WITHIN_SECONDS,
         )
+
+    def _environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
+        return kept | {"LLMAZ_HOME": str(self.home)}
 
 
 def until(is_so: Callable[[], bool], otherwise: str) -> None:
@@ -132,6 +137,19 @@ def until(is_so: Callable[[], bool], otherwise: str) -> None:
     while not is_so():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
+
+
+def processes(words: str) -> dict[int, str]:
+    """Return the command lines that have these words in them, by pid."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if words in line:
+            found[int(path.parent.name)] = line
+    return found
 
 
 def is_alive(pid: int) -> bool:

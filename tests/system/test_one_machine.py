@@ -16,13 +16,6 @@ from support.manifests import PUBLISHED
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(tmp_path / "home")
-    yield machine
-    machine.llmaz("down")
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A running machine that tests share, each with objects of its own."""

@@ -108,7 +108,9 @@ def _note(now: Progress, clock: _Clock) -> None:
 async def _ask(gateway_url: str, question: str, clock: _Clock) -> str:
     messages = [{"role": "user", "content": question}]
     pieces = []
-    async for piece in stream_chat(gateway_url, _MODEL, messages, max_tokens=_LONGEST_ANSWER):
+    # The most likely words, not drawn ones: each demo answers alike.
+    answer = stream_chat(gateway_url, _MODEL, messages, max_tokens=_LONGEST_ANSWER, temperature=0)
+    async for piece in answer:
         if piece:
             clock.done("first token")
             pieces.append(piece)

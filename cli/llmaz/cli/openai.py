@@ -15,12 +15,14 @@ Message = Mapping[str, str]
 
 
 async def stream_chat(
-    gateway_url: str, model: str, messages: Sequence[Message], *, max_tokens: int | None = None
+    gateway_url: str, model: str, messages: Sequence[Message], **sampling: float | None
 ) -> AsyncIterator[str]:
-    """Yield the answer's text as it comes; raise CliError with the server's words."""
-    question: dict[str, object] = {"model": model, "messages": list(messages), "stream": True}
-    if max_tokens is not None:
-        question["max_tokens"] = max_tokens
+    """Yield the answer's text as it comes; raise CliError with the server's words.
+
+    `sampling` has OpenAI's own options, such as max_tokens; None leaves one to the engine.
+    """
+    given = {name: value for name, value in sampling.items() if value is not None}
+    question = {"model": model, "messages": list(messages), "stream": True, **given}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
     try:
         async with (

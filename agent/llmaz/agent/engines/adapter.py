@@ -237,7 +237,10 @@ async def stop_all(state_dir: Path, grace_seconds: float, environ: Mapping[str, 
     Records and logs stay: the next agent starts the engines again if they are still assigned.
     """
     changed = asyncio.Event()
-    engines = Engines(state_dir, environ=environ, lookup=_Nowhere(), changed=changed)
+    unheard = Patience(drain_seconds=0.0)  # no agent runs that could tell the endpoints
+    engines = Engines(
+        state_dir, environ=environ, lookup=_Nowhere(), changed=changed, patience=unheard
+    )
     async with engines:
         await engines.stop_all("the node's engines are stopped", within=grace_seconds)
 

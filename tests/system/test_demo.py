@@ -1,0 +1,36 @@
+"""`make demo` is this command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.machine import processes
+
+STEPS = (
+    ("environment", "control plane ready", "applied", "placed", "weights ready")
+    + ("engine started", "first token", "answered", "cleaned up")
+)  # fmt: skip
+
+
+@pytest.mark.timeout(240)
+def test_the_demo_prints_a_real_answer_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "llmaz.cli", "demo"],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    _, question, answer, *table = done.stdout.splitlines()
+    assert question == "What is the capital of France?"
+    assert "Paris" in answer
+    assert [line for step in STEPS for line in table if line.startswith(step)] == table[
+        -len(STEPS) :
+    ]
+    assert list(tmp_path.iterdir()) == []
+    assert processes(str(tmp_path)) == {}
