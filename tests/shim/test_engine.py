@@ -104,6 +104,51 @@ def test_no_child_outlives_its_engine(
     assert [pid for pid in pids if is_running(pid)] == []
 
 
+def test_without_a_cgroup_no_child_outlives_its_engine_either(directory: Path) -> None:
+    assert launch(directory, hide_cgroups=True) == 0
+    with Connection(directory) as shim:
+        every = ("--fork", "2", "--setsid", "2", "--double-fork", "2", "--clear-environment")
+        pids = tree(shim, directory, *every)
+        assert not Path(str(shim.status()["cgroup"])).exists()
+        os.kill(pids[0], signal.SIGKILL)
+        shim.wait_clear()
+    assert [pid for pid in pids if is_running(pid)] == []
+
+
+def test_a_process_that_is_always_another_one_is_caught(directory: Path) -> None:
+    """Each generation forks the next in a session of its own and ends: no pid lives for long."""
+    hop = (
+        "import os, time\n"
+        "for _ in range(4):\n"
+        "    if os.fork() == 0:\n"
+        "        while True:\n"
+        "            if os.fork(): os._exit(0)\n"
+        "            os.setsid()\n"
+        "            time.sleep(0.001)\n"
+        "print('up', flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+    assert launch(directory, hide_cgroups=True) == 0
+    with Connection(directory) as shim:
+        shim.start(*PYTHON, "-c", hop)
+        wait_until(lambda: "up" in shim.status()["tail"], "the processes hop")
+        shim.ask("stop", grace=0)
+        status = shim.wait_clear()
+        assert proc.descendants(status["shim"][0]) == []
+
+
+@pytest.mark.parametrize("switch", ["--fork", "--setsid", "--double-fork"])
+def test_without_a_cgroup_the_next_shim_ends_what_a_killed_one_left(
+    directory: Path, switch: str
+) -> None:
+    launch(directory, hide_cgroups=True)
+    with Connection(directory) as shim:
+        pids = tree(shim, directory, switch, "2")
+    kill_shim(directory)
+    assert launch(directory, hide_cgroups=True) == 0
+    assert [pid for pid in pids if is_running(pid)] == []
+
+
 @pytest.mark.parametrize("switch", ["--fork", "--setsid", "--double-fork"])
 def test_the_next_shim_ends_what_a_killed_one_left(directory: Path, switch: str) -> None:
     launch(directory)

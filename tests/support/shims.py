@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from llmaz.agent.engines.launch import command, shim_lives
-from llmaz.shim import crash, proc, protocol
+from llmaz.shim import proc, protocol
 
 FAKE_ENGINE = str(Path(__file__).with_name("engine.py"))
 PATIENCE_SECONDS = 20.0  # of a test that waits for a condition, on a machine under load
+# A mount namespace of its own, without the cgroups' file system. Who is not root makes none anyway.
+HIDING = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/fs/cgroup; exec "$@"', "sh")
 T = TypeVar("T")
 SLEEPER = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(100000)")
 
@@ -30,10 +32,13 @@ def wait_until(condition: Callable[[], T], what: str) -> T:
     raise AssertionError(f"it never came true that {what}")
 
 
-def launch(directory: Path, crash_at: str = "") -> int:
-    """Start the shim of a directory and return its starter's exit code."""
-    argv = command(directory)
-    pid = os.posix_spawn(argv[0], argv, {crash.VARIABLE: crash_at})
+def launch(directory: Path, *, hide_cgroups: bool = False) -> int:
+    """Start the shim of a directory and return its starter's exit code.
+
+    With `hide_cgroups` it finds none to make its own in, as where the user may not make any.
+    """
+    argv = (*(HIDING if hide_cgroups and os.geteuid() == 0 else ()), *command(directory))
+    pid = os.posix_spawnp(argv[0], argv, {"PATH": os.environ["PATH"]})
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

@@ -26,7 +26,8 @@ def create(path: str, limits: dict[str, int], effects: Effects) -> bool:
     """
     try:
         effects.announce("make the cgroup")
-        os.makedirs(path, exist_ok=True)
+        if not os.path.isdir(path):
+            os.mkdir(path)
         for key, amount in limits.items():
             text = f"{amount * _CPU_PERIOD_US // 1000} {_CPU_PERIOD_US}" if key == "cpu" else amount
             file = os.path.join(path, _FILES[key])
