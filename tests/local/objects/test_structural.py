@@ -175,3 +175,50 @@ def test_a_rule_that_does_not_compile_is_refused_with_the_compilers_words() -> N
 def test_a_reason_must_be_one_that_the_api_knows() -> None:
     [message] = wrong({**TEXT, "x-kubernetes-validations": [{"rule": "true", "reason": "Bad"}]})
     assert message.startswith('x-kubernetes-validations[0].reason: Unsupported value: "Bad"')
+
+
+def test_a_rule_can_not_select_a_field_that_the_schema_does_not_have() -> None:
+    rule = "!has(self.b) || self.b.c == 1"
+    field = {**record(b=record(d=TEXT)), "x-kubernetes-validations": [{"rule": rule}]}
+    [message] = wrong(field)
+    assert message.endswith(
+        f"compilation failed: ERROR: <input>:1:23: undefined field 'c'\n | {rule}\n | {'.' * 22}^"
+    )
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {
+            **record(**{"a-b": TEXT}),
+            "x-kubernetes-validations": [{"rule": "self.a__dash__b == ''"}],
+        },
+        {
+            "type": "object",
+            "additionalProperties": TEXT,
+            "x-kubernetes-validations": [{"rule": "self.anything == '' && self.size() > 0"}],
+        },
+        {
+            **record(b=TEXT),
+            "x-kubernetes-embedded-resource": True,
+            "x-kubernetes-validations": [{"rule": "self.kind == 'X' && self.metadata.name != ''"}],
+        },
+    ],
+)
+def test_a_rule_may_select_what_is_there(field: Json) -> None:
+    assert wrong(field) == []
+
+
+def test_a_rule_can_not_look_back_where_items_are_not_known_again() -> None:
+    looking_back = {**TEXT, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
+    [message] = wrong({"type": "array", "items": looking_back})
+    assert message.endswith(
+        "oldSelf cannot be used on the uncorrelatable portion of the schema within s.properties[a]"
+    )
+    keyed = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+        "items": {**record(name=TEXT, b=looking_back), "required": ["name"]},
+    }
+    assert wrong(keyed) == []

@@ -18,7 +18,7 @@ from llmaz.local.objects.fielderror import UNSAID, ErrorKind, FieldError
 from llmaz.local.objects.validating import Absent, old_items
 from llmaz.local.objects.values import Json, Object, Schema, child, equal, keyed
 
-_REASONS: Mapping[str, ErrorKind] = {
+REASONS: Mapping[str, ErrorKind] = {
     "FieldValueInvalid": "invalid",
     "FieldValueForbidden": "forbidden",
     "FieldValueRequired": "required",
@@ -97,7 +97,7 @@ class Rule:
             test=expression(manifest["rule"]),
             message=(manifest.get("message") or "").strip(),
             message_expression=expression(words) if words else None,
-            kind=_REASONS[manifest.get("reason", "FieldValueInvalid")],
+            kind=REASONS[manifest.get("reason", "FieldValueInvalid")],
             field_path=manifest.get("fieldPath", ""),
             optional_old=bool(manifest.get("optionalOldSelf")),
         )

@@ -6,6 +6,7 @@ functions and macros which it has: `a.?b` is `a.__select("b")`, `o.optMap(x, e)`
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _WORD = re.compile(
@@ -50,6 +51,22 @@ def rewritten(expression: str) -> Source:
         and words[max(i - 1, 0)] not in (".", ".?")
     }
     return Source(_joined(_rewrite(words)), frozenset(bound), frozenset(qualified))
+
+
+def selections(expression: str) -> Iterator[list[tuple[str, int]]]:
+    """Yield each chain of fields: for `self.a.b` a and b, with the places of their dots."""
+    found = [match for match in _WORD.finditer(expression) if match.lastgroup != "space"]
+    words = [match.group() for match in found]
+    for start, word in enumerate(words):
+        if word not in ("self", "oldSelf") or words[max(start - 1, 0)] in (".", ".?"):
+            continue
+        chain = []
+        i = start + 1
+        while words[i : i + 1] in (["."], [".?"]) and words[i + 2 : i + 3] != ["("]:
+            chain += [(words[i + 1], found[i].start())] if i + 1 < len(words) else []
+            i += 2
+        if chain:
+            yield chain
 
 
 def _joined(words: list[str]) -> str:

@@ -6,9 +6,9 @@ The errors carry the server's paths: `<path>.properties[spec].properties[model].
 from collections.abc import Iterator
 
 from llmaz.local.objects import patterns
-from llmaz.local.objects.cel import RuleError, expression
 from llmaz.local.objects.fielderror import FieldError, unsupported
 from llmaz.local.objects.pruning import pruned
+from llmaz.local.objects.structuralrules import rule_errors
 from llmaz.local.objects.validating import value_errors
 from llmaz.local.objects.values import Json, Schema, child, compact, keyed
 
@@ -59,25 +59,30 @@ def structural_errors(
     return errors
 
 
-def _node_errors(schema: Schema, path: str, *, root: bool = False) -> Iterator[FieldError]:
+def _node_errors(
+    schema: Schema, path: str, *, root: bool = False, unknown_again: str = ""
+) -> Iterator[FieldError]:
     yield from _type_errors(schema, path, root=root)
     yield from _construct_errors(schema, path)
     yield from _extension_errors(schema, path)
-    yield from _rule_errors(schema, path)
+    yield from rule_errors(schema, path, root=root, unknown_again=unknown_again)
     for logic in _LOGIC:
         for i, option in enumerate(schema.get(logic) or ()):
             yield from _value_schema_errors(option, schema, child(child(path, logic), i))
     if "not" in schema:
         yield from _value_schema_errors(schema["not"], schema, child(path, "not"))
-    yield from _children_errors(schema, path)
+    yield from _children_errors(schema, path, unknown_again)
 
 
-def _children_errors(schema: Schema, path: str) -> Iterator[FieldError]:
+def _children_errors(schema: Schema, path: str, unknown_again: str) -> Iterator[FieldError]:
     for name, field in sorted((schema.get("properties") or {}).items()):
-        yield from _node_errors(field, keyed(child(path, "properties"), name))
+        where = keyed(child(path, "properties"), name)
+        yield from _node_errors(field, where, unknown_again=unknown_again)
     items, additional = schema.get("items"), schema.get("additionalProperties")
     if isinstance(items, dict):
-        yield from _node_errors(items, child(path, "items"))
+        again = schema.get("x-kubernetes-list-type") == "map"
+        lost = unknown_again or ("" if again else path)
+        yield from _node_errors(items, child(path, "items"), unknown_again=lost)
     elif isinstance(items, list):
         yield FieldError(
             child(path, "items"),
@@ -88,7 +93,8 @@ def _children_errors(schema: Schema, path: str) -> Iterator[FieldError]:
     elif schema.get("type") == "array" and not schema.get("x-kubernetes-preserve-unknown-fields"):
         yield FieldError(child(path, "items"), "required", None, "must be specified")
     if isinstance(additional, dict):
-        yield from _node_errors(additional, child(path, "additionalProperties"))
+        where = child(path, "additionalProperties")
+        yield from _node_errors(additional, where, unknown_again=unknown_again)
 
 
 def _type_errors(schema: Schema, path: str, *, root: bool) -> Iterator[FieldError]:
@@ -198,27 +204,6 @@ def _map_list_errors(schema: Schema, path: str, keys: list[str]) -> Iterator[Fie
                 None,
                 words,
             )
-
-
-def _rule_errors(schema: Schema, path: str) -> Iterator[FieldError]:
-    for i, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-        where = child(child(path, "x-kubernetes-validations"), i)
-        if not isinstance(rule.get("rule"), str) or not rule["rule"].strip():
-            yield FieldError(child(where, "rule"), "required", None, "rule is not specified")
-            continue
-        for key in ("rule", "messageExpression"):
-            try:
-                expression(rule.get(key) or "true")
-            except RuleError as error:
-                yield FieldError(child(where, key), "invalid", rule, str(error))
-        reasons = (
-            "FieldValueInvalid",
-            "FieldValueForbidden",
-            "FieldValueRequired",
-            "FieldValueDuplicate",
-        )
-        if rule.get("reason") not in (None, *reasons):
-            yield unsupported(child(where, "reason"), rule["reason"], reasons)
 
 
 def _value_schema_errors(schema: Schema, whole: Schema, path: str) -> Iterator[FieldError]:
