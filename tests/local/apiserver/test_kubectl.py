@@ -125,6 +125,7 @@ def _widgets_that_the_recording_lists() -> Iterator[Json]:
         yield item | {"metadata": metadata}
 
 
+@pytest.mark.timeout(180)
 def test_recorded_commands_print_and_ask_what_they_did(kubectl: Kubectl) -> None:
     different: list[str] = []
     for recorded in scenario(GOLDEN, "12-kubectl")["commands"]:

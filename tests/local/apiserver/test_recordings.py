@@ -116,6 +116,7 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
     server.stop()
 
 
+@pytest.mark.timeout(180)
 def test_every_recorded_step_is_answered_as_the_real_server_answered_it(replay: Replay) -> None:
     found = [difference for name in SCENARIOS for difference in _differences(replay, name)]
     unknown = [text for text in found if not any(_explains(known, text) for known in KNOWN)]

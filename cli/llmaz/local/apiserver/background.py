@@ -13,7 +13,7 @@ from llmaz.local.apiserver.collector import Collector
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.database import StorageError
 from llmaz.local.apiserver.deletion import Options, delete
-from llmaz.local.apiserver.establishing import settle
+from llmaz.local.apiserver.establishing import migrate, settle
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.status import StatusError
 from llmaz.local.apiserver.versions import Event
@@ -31,7 +31,7 @@ class Background:
         self._context = context
         self._collector = Collector(context)
         self._seen = 0
-        self._definitions_changed = False
+        self._definitions_changed = True
         self._expired_at = 0.0
 
     async def run(self) -> None:
@@ -67,6 +67,7 @@ class Background:
     async def _work(self) -> None:
         if self._definitions_changed:
             await settle(self._context)
+            await migrate(self._context)
             self._definitions_changed = False
         await self._collector.collect()
         await emptying.empty_namespaces(self._context)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.resource import ALL_VERBS, Resource, Scale
@@ -111,10 +112,10 @@ def settled(obj: Object, others: Iterable[Object], now: str) -> Object:
     """Return a CRD with the status that follows from its names and those of accepted CRDs."""
     taken = _taken_names(obj, others)
     names = obj["spec"]["names"]
-    clash = next(
-        (name for name in _claimed(names) if name in taken),
-        None,
-    )
+    clash = None
+    for claim in _claimed(names):
+        if (claim.of_kinds, claim.name) in taken:
+            clash = claim  # the last one is told, as on the real server
     before = {item["type"]: item for item in obj["status"].get("conditions") or []}
     if clash is None:
         accepted = _condition("NamesAccepted", "True", "NoConflicts", "no conflicts found")
@@ -122,8 +123,8 @@ def settled(obj: Object, others: Iterable[Object], now: str) -> Object:
             "Established", "True", "InitialNamesAccepted", "the initial names have been accepted"
         )
     else:
-        message = f'"{clash[1]}" is already in use'
-        reason = f"{clash[0]}Conflict"
+        message = f'"{clash.name}" is already in use'
+        reason = f"{clash.role}Conflict"
         accepted = _condition("NamesAccepted", "False", reason, message)
         established = before.get("Established") or _condition(
             "Established", "False", "NotAccepted", "not all names are accepted"
@@ -221,21 +222,30 @@ def _condition(type_: str, status: str, reason: str, message: str) -> Object:
     return {"type": type_, "status": status, "reason": reason, "message": message}
 
 
-def _claimed(names: Object) -> Iterator[tuple[str, str]]:
-    yield "Plural", names["plural"]
-    yield "Singular", names["singular"]
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A name that a CRD wants; kinds have names of their own, all others share theirs."""
+
+    role: str
+    name: str
+    of_kinds: bool = False
+
+
+def _claimed(names: Object) -> Iterator[_Claim]:
+    yield _Claim("Plural", names["plural"])
+    yield _Claim("Singular", names["singular"])
     for name in names.get("shortNames") or ():
-        yield "ShortNames", name
-    yield "Kind", names["kind"]
-    yield "ListKind", names["listKind"]
+        yield _Claim("ShortNames", name)
+    yield _Claim("Kind", names["kind"], of_kinds=True)
+    yield _Claim("ListKind", names["listKind"], of_kinds=True)
 
 
-def _taken_names(obj: Object, others: Iterable[Object]) -> set[tuple[str, str]]:
-    taken: set[tuple[str, str]] = set()
+def _taken_names(obj: Object, others: Iterable[Object]) -> set[tuple[bool, str]]:
+    taken: set[tuple[bool, str]] = set()
     for other in others:
         if meta(other)["name"] == meta(obj)["name"]:
             continue
         accepted = (other.get("status") or {}).get("acceptedNames") or {}
         if other["spec"]["group"] == obj["spec"]["group"] and accepted.get("kind"):
-            taken.update(_claimed(accepted))
+            taken.update((claim.of_kinds, claim.name) for claim in _claimed(accepted))
     return taken

@@ -4,6 +4,7 @@ from llmaz.local.apiserver import definitions
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.objects.apply import track_update
+from llmaz.local.objects.defaulting import defaulted
 from llmaz.local.objects.values import Object
 
 
@@ -40,6 +41,20 @@ async def _settle(context: Context, crd: Object) -> None:
         api_version=resource.api_version,
     )
     await context.store.put(definitions.STORAGE, key, tracked)
+
+
+async def migrate(context: Context) -> None:
+    """Give stored objects the defaults that a CRD has got since they were written."""
+    for resource in list(context.registry):
+        if not resource.custom:
+            continue
+        for stored in context.store.select(resource.storage):
+            live = context.store.latest(stored.resource, stored.key)
+            if live is None or live.obj["apiVersion"] != resource.api_version:
+                continue
+            filled = defaulted(resource.schema, live.obj)
+            if filled != live.obj:
+                await context.store.put(live.resource, live.key, filled)
 
 
 def serve(context: Context) -> None:
