@@ -49,8 +49,6 @@ class Agent:
     def __init__(
         self, settings: RunAgent, facts: NodeFacts, kube: Kube, environ: Mapping[str, str]
     ) -> None:
-        self._settings = settings
-        self._facts = facts
         self._changed = asyncio.Event()
         self._publisher = StatusPublisher(kube, facts.name)
         self._registration = Registration(
@@ -84,14 +82,18 @@ class Agent:
             fresh_assignment=self._own.fresh,
             changed=self._changed,
         )
-        self._loop = Loop(
+        self._loop = self._look_decide_act(facts, AssignmentFile(settings.state_dir))
+
+    def _look_decide_act(self, facts: NodeFacts, file: AssignmentFile) -> Loop:
+        observer = Observer(
+            assignments=AssignmentWatch(self._own.shown, file),
+            engines=self._engines,
+            models=self._models.seen,
+            sighting=lambda: self._accelerators.sighting,
+        )
+        return Loop(
             facts,
-            observer=Observer(
-                assignments=AssignmentWatch(self._own.shown, AssignmentFile(settings.state_dir)),
-                engines=self._engines,
-                models=self._models.seen,
-                sighting=lambda: self._accelerators.sighting,
-            ),
+            observer=observer,
             performer=self._performer,
             publisher=self._publisher,
             changed=self._changed,
