@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmaz.local.objects.apply import ApplyConflict, ApplyError
+from llmaz.local.objects.apply import ApplyConflict, ApplyError, server_side_apply
 from llmaz.local.objects.builtin import SCHEMAS
 from llmaz.local.objects.defaulting import defaulted
 from llmaz.local.objects.fieldset import decoded
@@ -149,6 +149,22 @@ def test_on_a_subresource_only_its_own_field_is_taken() -> None:
     live = applied(None, widget(model="m"))
     config = {**widget(model="n"), "status": {"replicas": 1}}
     assert applied(live, config, subresource="status")["spec"] == {"model": "m"}
+
+
+def test_what_a_request_can_not_write_is_not_taken() -> None:
+    config = {**widget(model="m"), "status": {"replicas": 1}}
+    live = server_side_apply(
+        None,
+        config,
+        manager="one",
+        force=False,
+        subresource="",
+        schema=widget_schema(),
+        now=NOW,
+        drop=("status",),
+    )
+    assert "status" not in live
+    assert fields_of(live, "one") == {"f:spec": {"f:model": {}}}
 
 
 def test_what_the_server_writes_is_not_taken_from_an_applied_object() -> None:

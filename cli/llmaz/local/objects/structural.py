@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from llmaz.local.objects import patterns
 from llmaz.local.objects.fielderror import FieldError, unsupported
 from llmaz.local.objects.pruning import pruned
+from llmaz.local.objects.schemashape import shape_errors
 from llmaz.local.objects.structuralrules import rule_errors
 from llmaz.local.objects.validating import value_errors
 from llmaz.local.objects.values import Json, Schema, child, compact, keyed
@@ -47,6 +48,9 @@ def structural_errors(
     schema: Schema, path: str = "spec.validation.openAPIV3Schema"
 ) -> list[FieldError]:
     """Return what a server refuses in a schema; `path` is where it stands in its CRD."""
+    errors = list(shape_errors(schema, path))
+    if errors:
+        return errors
     errors = list(_node_errors(schema, path, root=True))
     if not errors and schema.get("type") != "object":
         errors.append(
