@@ -3,9 +3,9 @@
 import pytest
 
 from llmaz.local.objects.columns import COLUMNS
-from llmaz.local.objects.table import partial_list, printer_columns, table
+from llmaz.local.objects.table import column_errors, partial_list, printer_columns, table
 from llmaz.local.objects.values import Json, Object
-from support.objects import NOW, recorded, widget
+from support.objects import NOW, messages, recorded, widget
 
 WIDGET_COLUMNS = printer_columns(
     recorded("01-crd")[0]["request"]["body"]["spec"]["versions"][0]["additionalPrinterColumns"]
@@ -52,6 +52,13 @@ def test_the_recorded_list_gives_the_recorded_metadata() -> None:
 def test_a_cell_shows_a_value_of_its_columns_type(kind: str, value: Json, cell: Json) -> None:
     [_, column] = printer_columns([{"name": "X", "type": kind, "jsonPath": ".spec.x"}])
     assert column.cell(widget(x=value), NOW) == cell
+
+
+def test_a_column_of_no_known_type_or_path_is_refused() -> None:
+    columns = [{"name": "X", "type": "text", "jsonPath": ".x["}]
+    kind, path = messages(column_errors(columns, "c"))
+    assert kind.startswith('c[0].type: Unsupported value: "text": supported values: "boolean"')
+    assert path.startswith('c[0].jsonPath: Invalid value: ".x[": is an invalid jsonpath: ')
 
 
 def test_a_kind_without_columns_shows_name_and_age() -> None:

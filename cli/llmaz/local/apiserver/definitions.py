@@ -8,7 +8,7 @@ from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.resource import ALL_VERBS, Resource, Scale
 from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.schema import structural_errors
-from llmaz.local.objects.table import printer_columns
+from llmaz.local.objects.table import column_errors, printer_columns
 from llmaz.local.objects.values import Object
 
 STORAGE = "customresourcedefinitions.apiextensions.k8s.io"
@@ -85,6 +85,8 @@ def _version_errors(spec: Object) -> Iterator[FieldError]:
             detail = "must be unique"
             yield FieldError(f"{path}.name", "invalid", version["name"], detail)
         seen.add(version["name"])
+        columns = version.get("additionalPrinterColumns") or []
+        yield from column_errors(columns, f"{path}.additionalPrinterColumns")
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if schema is None:
             yield FieldError(

@@ -1,15 +1,17 @@
 """Objects as a meta.k8s.io/v1 Table, which kubectl prints as it is, and as bare metadata."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from llmaz.local.objects import jsonpath
 from llmaz.local.objects.ages import age
-from llmaz.local.objects.values import Json, Object, compact
+from llmaz.local.objects.fielderror import FieldError, unsupported
+from llmaz.local.objects.values import Json, Object, child, compact
 
+_TYPES = ("boolean", "date", "integer", "number", "string")
 Include: TypeAlias = Literal["None", "Metadata", "Object"]
 
 
@@ -52,6 +54,19 @@ AGE = Column(
 def printer_columns(columns: Sequence[Mapping[str, Json]] | None) -> tuple[Column, ...]:
     """Return a custom resource's columns: the name, then `additionalPrinterColumns` or the age."""
     return (NAME, *map(_printer_column, columns)) if columns else (NAME, AGE)
+
+
+def column_errors(columns: Sequence[Mapping[str, Json]], path: str) -> Iterator[FieldError]:
+    """Yield what is wrong with `additionalPrinterColumns`."""
+    for i, column in enumerate(columns):
+        where, kind = child(path, i), column.get("type", "")
+        if kind not in _TYPES:
+            yield unsupported(child(where, "type"), kind, _TYPES)
+        try:
+            jsonpath.compiled(column.get("jsonPath", ""))
+        except jsonpath.PathError as error:
+            words = f"is an invalid jsonpath: {error}"
+            yield FieldError(child(where, "jsonPath"), "invalid", column["jsonPath"], words)
 
 
 def table(
