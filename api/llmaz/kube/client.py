@@ -173,8 +173,9 @@ class Kube:
     ) -> AsyncIterator[WatchEvent]:
         """Yield what changes after `resource_version`, until the server ends the stream.
 
-        Raises Gone when that version is too old, and Unavailable when the stream breaks or nothing
-        came for `silence_seconds`; then watch again from the last version seen.
+        It ends as well when nothing came for `silence_seconds`: the other end may be gone. Raises
+        Gone when that version is too old, and Unavailable when the stream breaks. Otherwise watch
+        again from the last version seen.
         """
         query = _selection(label_selector, field_selector) | {
             "watch": "true",
@@ -192,6 +193,8 @@ class Kube:
                     raise from_answer(request, response.status, await _status_of(response))
                 async for line in _lines(response.content):
                     yield _event(request, line)
+        except aiohttp.SocketTimeoutError:
+            return
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unavailable(f"{request}: {error or type(error).__name__}") from error
 
