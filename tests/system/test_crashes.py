@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -21,7 +22,7 @@ MOMENTS: dict[str, Callable[[Machine], bool]] = {
 def test_up_may_be_killed_at_any_moment_of_its_start(machine: Machine) -> None:
     for name, has_come in MOMENTS.items():
         with machine.up_in_the_foreground() as process:
-            until(lambda: has_come(machine), f"not reached: {name}")
+            until(partial(has_come, machine), f"not reached: {name}")
             process.kill()
         until(lambda: not machine.processes(), f"killed when {name}: {machine.processes()}")
     machine.up()

@@ -91,7 +91,9 @@ def logs(
 
 
 def demo(
-    question: Annotated[str, typer.Option(help="What to ask.")] = "What is the capital of France?",
+    question: Annotated[
+        str, typer.Option(help="What to ask.")
+    ] = "Which city is the capital of France?",
 ) -> None:
     """Serve a small real model from nothing, ask it a question, and clean up."""
 
