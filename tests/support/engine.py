@@ -39,6 +39,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--model", default="fake")
     parser.add_argument("--list-model", help="the name that /v1/models shows instead of --model")
+    parser.add_argument("--strict", action="store_true", help="refuses other names of its model")
     parser.add_argument("--no-metrics", action="store_true")
     parser.add_argument("--start-seconds", type=float, default=0.0, help="before it listens")
     parser.add_argument("--load-seconds", type=float, default=0.0, help="it listens, answers 503")
@@ -126,6 +127,9 @@ class Handler(BaseHTTPRequestHandler):
         given = self.state.options
         if self.path not in ("/v1/completions", "/v1/chat/completions"):
             self._send(404, {"error": "no such path"})
+            return
+        if given.strict and body["model"] != (given.list_model or given.model):
+            self._send(404, {"error": "no such model"})
             return
         with self.state.lock:
             self.state.requests += 1

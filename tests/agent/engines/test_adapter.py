@@ -148,6 +148,31 @@ async def test_an_engine_that_lists_the_path_of_its_weights_becomes_ready(state_
         await node.until_phase(EnginePhase.READY)
 
 
+async def test_an_idle_engine_is_not_restarted_for_nothing_after_its_adoption(
+    state_dir: Path,
+) -> None:
+    patience = Patience(watch_seconds=0.02, idle_seconds=0.1)
+    switches = ("--list-model", "/models/fake", "--strict")
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned("fake-0", *switches),)
+        before = await node.until_phase(EnginePhase.READY)
+    async with engines(state_dir, patience=patience) as under, aiohttp.ClientSession() as client:
+        node = Node(under)
+        node.assigned = (assigned("fake-0", *switches),)
+
+        async def tokens() -> str:
+            url = f"http://127.0.0.1:{before.port}/metrics"
+            async with client.get(url) as response:
+                return (await response.text()).split()[-1]
+
+        first = await tokens()
+        while await tokens() == first:  # the agent asks for one token when nothing else does
+            await node.step()
+        await node.step()
+        assert (node.reports[ID].pid, node.actions) == (before.pid, [])
+
+
 async def test_a_hang_with_a_healthy_health_is_found_and_ended(state_dir: Path) -> None:
     patience = Patience(
         drain_seconds=0.05,

@@ -96,6 +96,15 @@ async def test_an_engine_that_fails_at_a_token_is_quoted(
     assert answer == Answer(ok=False, detail="/v1/completions: 500 CUDA error")
 
 
+async def test_an_engine_that_refuses_a_token_does_not_hang(
+    engine: Engine, target: Target, prober: Prober
+) -> None:
+    paths = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings")
+    engine.answers = dict.fromkeys(paths, (400, "no"))
+    answer = await prober.token(target, "qwen", 5)
+    assert answer == Answer(ok=False, detail="/v1/embeddings: 400 no", refused=True)
+
+
 async def test_health_is_asked_and_models_stand_in_for_it(
     engine: Engine, target: Target, prober: Prober
 ) -> None:

@@ -40,7 +40,7 @@ class Monitor:
         self._target = watched.target
         self._prober = prober
         self._patience = patience
-        self._name = watched.target.model
+        self._name = ""  # by which requests mean the model, once it is known
 
     async def run(self, *, was_ready: bool) -> None:
         """Watch; what was ready under a former agent is taken for ready until it fails."""
@@ -114,7 +114,8 @@ class Monitor:
             pulse = await self._feel(pulse, alive)
             if liveness.in_doubt(pulse, self._patience, time.monotonic()):
                 answer = await self._token_again()
-                pulse = liveness.answered(pulse, ok=answer.ok, now=time.monotonic())
+                lives = answer.ok or answer.refused
+                pulse = liveness.answered(pulse, ok=lives, now=time.monotonic())
                 pulse = await self._feel(pulse, None)
                 if liveness.is_dead(pulse, self._patience):
                     return f"it hangs: {answer.detail}"
@@ -122,7 +123,10 @@ class Monitor:
                 self._tell_readiness(readiness, await self._accepts())
 
     async def _token_again(self) -> Answer:
-        return await self._prober.token(self._target, self._name, self._patience.token_seconds)
+        if not self._name:  # it was found ready, and may list its model by its path
+            await self._lists_model()
+        name = self._name or self._target.model
+        return await self._prober.token(self._target, name, self._patience.token_seconds)
 
     async def _feel(self, pulse: Pulse, alive: "_Streak | None") -> Pulse:
         activity = await self._prober.activity(self._target, self._patience.health_seconds)

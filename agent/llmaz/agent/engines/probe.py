@@ -28,6 +28,7 @@ class Answer:
 
     ok: bool
     detail: str = ""
+    refused: bool = False  # the engine did answer, that it won't: it does not hang
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +112,12 @@ class Prober:
                         return Answer(ok=True)
                     detail = f"{path}: {response.status} {text[:200]}"
                     if response.status >= 500:
-                        break
+                        return Answer(ok=False, detail=detail)
         except TimeoutError:
             return Answer(ok=False, detail=f"no token within {seconds:g} s")
         except (OSError, aiohttp.ClientError) as error:
             return Answer(ok=False, detail=_words(error))
-        return Answer(ok=False, detail=detail)
+        return Answer(ok=False, detail=detail, refused=True)
 
     async def activity(self, target: Target, seconds: float) -> Activity | None:
         """Read the engine's metrics; None where it has none that are known, or gives none now."""
