@@ -48,6 +48,11 @@ def messages(errors: Iterable[FieldError]) -> list[str]:
     return [error.message() for error in errors]
 
 
+def causes(errors: Iterable[FieldError]) -> list[Object]:
+    """Return errors as the causes of a Status."""
+    return [error.cause() for error in errors]
+
+
 def applied(
     live: Object | None,
     config: Object,

@@ -5,12 +5,12 @@ import pytest
 from llmaz.local.objects.fielderror import (
     UNSAID,
     FieldError,
-    causes,
     summary,
     too_long,
     too_many,
     unsupported,
 )
+from support.objects import causes
 
 
 @pytest.mark.parametrize(

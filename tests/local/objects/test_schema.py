@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from llmaz.local.objects.fielderror import FieldError, causes, summary
+from llmaz.local.objects.fielderror import FieldError, summary
 from llmaz.local.objects.schema import defaulted, pruned, validate
 from llmaz.local.objects.values import Json, Object
-from support.objects import messages, record, recorded, widget, widget_schema
+from support.objects import causes, messages, record, recorded, widget, widget_schema
 
 REFUSED = [
     step

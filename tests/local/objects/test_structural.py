@@ -2,10 +2,9 @@
 
 import pytest
 
-from llmaz.local.objects.fielderror import causes
 from llmaz.local.objects.structural import structural_errors
 from llmaz.local.objects.values import Json
-from support.objects import messages, record, recorded, widget_schema
+from support.objects import causes, messages, record, recorded, widget_schema
 
 TEXT = {"type": "string"}
 LIST = {"type": "array", "items": record(name=TEXT)}

@@ -103,11 +103,6 @@ def summary(errors: Iterable[FieldError]) -> str:
     return messages[0] if len(messages) == 1 else f"[{', '.join(messages)}]"
 
 
-def causes(errors: Iterable[FieldError]) -> list[Object]:
-    """Return the causes of a Status, one for each error."""
-    return [error.cause() for error in errors]
-
-
 def _shown(value: Json) -> str:
     if value is None:
         return "null"
