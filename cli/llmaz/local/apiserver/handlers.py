@@ -16,9 +16,9 @@ from llmaz.local.apiserver.patching import patch, patched_scale
 from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.routes import Request, Route
 from llmaz.local.apiserver.scaling import scale_of, scaled
-from llmaz.local.apiserver.selection import Wanted, selection
+from llmaz.local.apiserver.selection import selection
 from llmaz.local.apiserver.versions import Stored, encoded
-from llmaz.local.apiserver.watching import require_watchable, revision_of, watch
+from llmaz.local.apiserver.watching import Watch, require_watchable, revision_of
 from llmaz.local.apiserver.writing import Write, Written, create, update
 from llmaz.local.objects.values import Object
 
@@ -34,6 +34,22 @@ class Response:
     lines: AsyncIterator[bytes] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request for objects with everything that was found out about it."""
+
+    context: Context
+    resource: Resource
+    route: Route
+    request: Request
+    answer: Answer
+    render: Render
+
+    @property
+    def key(self) -> Key:
+        return (self.route.namespace if self.resource.namespaced else "", self.route.name)
+
+
 async def handle(context: Context, route: Route, request: Request, user: str) -> Response | None:
     """Answer a request for objects; None when no such resource is served."""
     resource = context.registry.find(route.group, route.version, route.plural)
@@ -46,18 +62,19 @@ async def handle(context: Context, route: Route, request: Request, user: str) ->
         return _response(201, reviews.answered(resource, review, user), answer)
     include = request.query.get("includeObject", "")
     render = render_for(resource, answer, clock=context.clock, include=include)
+    call = _Call(context, resource, route, request, answer, render)
     match route.verb:
         case "get":
-            return _get(context, resource, route, answer, render)
+            return _get(call)
         case "list":
-            return _list(context, resource, route, request, answer, render)
+            return _list(call)
         case "watch":
-            return _watch(context, resource, route, request, answer, render)
+            return _watch(call)
         case "delete":
-            return await _delete(context, resource, route, request, answer)
+            return await _delete(call)
         case "deletecollection":
-            return await _delete_collection(context, resource, route, request, answer)
-    return await _write(context, resource, route, request, answer, render)
+            return await _delete_collection(call)
+    return await _write(call)
 
 
 def _exists(resource: Resource, route: Route) -> bool:
@@ -85,79 +102,58 @@ def _require_verb(resource: Resource, route: Route) -> None:
         raise status.method_not_allowed()
 
 
-def _get(
-    context: Context, resource: Resource, route: Route, answer: Answer, render: Render
-) -> Response:
-    stored = reading.get(context, resource, _key(resource, route))
-    if route.subresource == "scale" and resource.scale is not None:
-        return _response(200, scale_of(as_served(resource, stored.obj), resource.scale), answer)
-    return Response(200, render.one(stored), answer.media_type)
+def _get(call: _Call) -> Response:
+    resource = call.resource
+    stored = reading.get(call.context, resource, call.key)
+    if call.route.subresource == "scale" and resource.scale is not None:
+        scale = scale_of(as_served(resource, stored.obj), resource.scale)
+        return _response(200, scale, call.answer)
+    return Response(200, call.render.one(stored), call.answer.media_type)
 
 
-def _list(
-    context: Context,
-    resource: Resource,
-    route: Route,
-    request: Request,
-    answer: Answer,
-    render: Render,
-) -> Response:
+def _list(call: _Call) -> Response:
     found, metadata = reading.select(
-        context,
-        resource,
-        request,
-        namespace=route.namespace,
-        wanted=selection(resource, request),
+        call.context,
+        call.resource,
+        call.request,
+        namespace=call.route.namespace,
+        wanted=selection(call.resource, call.request),
     )
-    return Response(200, render.many(found, metadata), answer.media_type)
+    return Response(200, call.render.many(found, metadata), call.answer.media_type)
 
 
-def _watch(
-    context: Context,
-    resource: Resource,
-    route: Route,
-    request: Request,
-    answer: Answer,
-    render: Render,
-) -> Response:
-    require_watchable(request)
-    revision_of(request.query.get("resourceVersion", ""))
-    lines = watch(
-        context,
-        resource,
-        request,
-        namespace=route.namespace if resource.namespaced else "",
-        wanted=selection(resource, request, route.name),
-        render=render,
+def _watch(call: _Call) -> Response:
+    require_watchable(call.request)
+    revision_of(call.request.query.get("resourceVersion", ""))
+    watch = Watch(
+        context=call.context,
+        resource=call.resource,
+        namespace=call.key[0],
+        wanted=selection(call.resource, call.request, call.route.name),
+        render=call.render,
     )
-    return Response(200, b"", answer.media_type, lines=lines)
+    lines = watch.lines(call.request)
+    return Response(200, b"", call.answer.media_type, lines=lines)
 
 
-async def _write(
-    context: Context,
-    resource: Resource,
-    route: Route,
-    request: Request,
-    answer: Answer,
-    render: Render,
-) -> Response:
-    write = _write_of(resource, route, request)
-    if route.subresource == "scale":
-        return await _scale(context, write, request, answer)
+async def _write(call: _Call) -> Response:
+    context, request, write = call.context, call.request, _write_of(call)
+    if write.subresource == "scale":
+        return await _scale(context, write, request, call.answer)
     code = 200
-    if route.verb == "patch":
+    if call.route.verb == "patch":
         code, written = await patch(context, write, request)
     else:
-        obj, duplicates = read_object(request.body, request.content_type, resource.kind)
+        obj, duplicates = read_object(request.body, request.content_type, write.resource.kind)
         write = replace(write, duplicates=duplicates)
-        if route.verb == "create":
+        if call.route.verb == "create":
             code, written = 201, await create(context, write, obj)
         else:
             written = await update(context, write, lambda _: obj)
-    if resource.storage == definitions.STORAGE:
+    if write.resource.storage == definitions.STORAGE:
         await settle(context)
-    stored = _as_stored(resource, written)
-    return Response(code, render.one(stored), answer.media_type, written.warnings)
+    stored = _as_stored(write.resource, written)
+    return Response(code, call.render.one(stored), call.answer.media_type, written.warnings)
 
 
 async def _scale(context: Context, write: Write, request: Request, answer: Answer) -> Response:
@@ -175,50 +171,49 @@ async def _scale(context: Context, write: Write, request: Request, answer: Answe
     return _response(200, scale_of(written.obj, scale), answer)
 
 
-async def _delete(
-    context: Context, resource: Resource, route: Route, request: Request, answer: Answer
-) -> Response:
-    options = options_of(read_options(request.body, request.content_type), request)
-    gone = await deletion.delete(context, resource, _key(resource, route), options)
-    return _response(200, gone, answer)
+async def _delete(call: _Call) -> Response:
+    body = read_options(call.request.body, call.request.content_type)
+    options = options_of(body, call.request)
+    gone = await deletion.delete(call.context, call.resource, call.key, options)
+    return _response(200, gone, call.answer)
 
 
-async def _delete_collection(
-    context: Context, resource: Resource, route: Route, request: Request, answer: Answer
-) -> Response:
-    options = options_of(read_options(request.body, request.content_type), request)
-    wanted: Wanted | None = selection(resource, request)
-    revision = context.store.revision
-    found, _ = reading.select(context, resource, request, namespace=route.namespace, wanted=wanted)
+async def _delete_collection(call: _Call) -> Response:
+    body = read_options(call.request.body, call.request.content_type)
+    options = options_of(body, call.request)
+    revision = call.context.store.revision
+    found, _ = reading.select(
+        call.context,
+        call.resource,
+        call.request,
+        namespace=call.route.namespace,
+        wanted=selection(call.resource, call.request),
+    )
     for stored in found:
         try:
-            await deletion.delete(context, resource, stored.key, options)
+            await deletion.delete(call.context, call.resource, stored.key, options)
         except status.StatusError as error:
             if error.code != 404:  # somebody else was quicker
                 raise
-    items = [as_served(resource, stored.obj) for stored in found]
-    head = list_head(resource, {"resourceVersion": str(revision)})
-    return _response(200, head | {"items": items}, answer)
+    items = [as_served(call.resource, stored.obj) for stored in found]
+    head = list_head(call.resource, {"resourceVersion": str(revision)})
+    return _response(200, head | {"items": items}, call.answer)
 
 
-def _write_of(resource: Resource, route: Route, request: Request) -> Write:
-    validation = request.query.get("fieldValidation", "")
+def _write_of(call: _Call) -> Write:
+    validation = call.request.query.get("fieldValidation", "")
     if validation not in ("", "Strict", "Warn", "Ignore"):
         raise status.bad_request(f"fieldValidation parameter unsupported: {validation}")
-    namespace, name = _key(resource, route)
+    namespace, name = call.key
     return Write(
-        resource=resource,
+        resource=call.resource,
         namespace=namespace,
         name=name,
-        subresource=route.subresource,
-        manager=request.manager(),
-        dry_run=request.dry_run,
+        subresource=call.route.subresource,
+        manager=call.request.manager(),
+        dry_run=call.request.dry_run,
         field_validation=validation or "Warn",
     )
-
-
-def _key(resource: Resource, route: Route) -> Key:
-    return (route.namespace if resource.namespaced else "", route.name)
 
 
 def _as_stored(resource: Resource, written: Written) -> Stored:

@@ -1,5 +1,7 @@
 """Patches: JSON, merge, strategic (built-in kinds) and server-side apply."""
 
+from dataclasses import replace
+
 from llmaz.local.apiserver import status
 from llmaz.local.apiserver.bodies import media_type, read_patch
 from llmaz.local.apiserver.context import Context
@@ -58,7 +60,7 @@ async def _apply(
     if not request.query.get("fieldManager"):
         raise _invalid_options("fieldManager", "required", "is required for apply patch")
     _require_config(write, config)
-    write = _untracked(write)
+    write = replace(write, track=False)
 
     def applied(live: Object | None) -> Object:
         try:
@@ -98,19 +100,6 @@ def _with_last_applied(obj: Object, config: Object) -> Object:
     metadata = {key: value for key, value in meta(config).items() if key != "managedFields"}
     applied = compact(config | {"metadata": metadata}) + "\n"
     return with_meta(obj, annotations=annotations | {_LAST_APPLIED: applied})
-
-
-def _untracked(write: Write) -> Write:
-    return Write(
-        resource=write.resource,
-        namespace=write.namespace,
-        name=write.name,
-        subresource=write.subresource,
-        manager=write.manager,
-        dry_run=write.dry_run,
-        field_validation=write.field_validation,
-        track=False,
-    )
 
 
 def _require_config(write: Write, config: Json) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.forms import Render
@@ -61,94 +62,79 @@ def _invalid_options(error: FieldError) -> StatusError:
     return StatusError(422, "Invalid", message, details=details)
 
 
-async def watch(
-    context: Context,
-    resource: Resource,
-    request: Request,
-    *,
-    namespace: str,
-    wanted: Wanted | None,
-    render: Render,
-) -> AsyncIterator[bytes]:
-    """Yield the lines of a watch; it ends with its time, or with an ERROR event."""
-    watcher = _Watcher(context, resource, namespace, wanted, render)
-    loop = asyncio.get_running_loop()
-    end = loop.time() + _seconds(request)
-    bookmarks = request.flag("allowWatchBookmarks")
-    after = revision_of(request.query.get("resourceVersion", ""))
-    initial = request.flag("sendInitialEvents") or (
-        after == 0 and "sendInitialEvents" not in request.query
-    )
-    if initial or after == 0:
-        if initial:
-            yield b"".join(watcher.present())
-        after = context.store.revision
-        if bookmarks and request.flag("sendInitialEvents"):
-            yield watcher.bookmark(after, {INITIAL_EVENTS_END: "true"})
-    next_bookmark = loop.time() + BOOKMARK_SECONDS
-    if after > context.store.revision:
-        yield _error(too_new(after, context.store.revision))
-        return
-    while True:
-        if after < context.store.floor:
-            yield _error(expired(f"too old resource version: {after} ({context.store.floor})"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """One watch: of which objects, and in which form its events are written."""
+
+    context: Context
+    resource: Resource
+    namespace: str
+    wanted: Wanted | None
+    render: Render
+
+    async def lines(self, request: Request) -> AsyncIterator[bytes]:
+        """Yield the lines of the watch; it ends with its time, or with an ERROR event."""
+        after = revision_of(request.query.get("resourceVersion", ""))
+        current = self.context.store.revision
+        if after > current:
+            yield _error(too_new(after, current))
             return
-        changed = context.store.changed(resource.storage)
-        reached = context.store.revision
-        lines = watcher.since(after)
-        if lines:
-            yield b"".join(lines)
-        after = max(after, reached)
-        now = loop.time()
-        if now >= end:
-            return
-        if bookmarks and now >= next_bookmark:
-            yield watcher.bookmark(after, {})
-            next_bookmark = now + BOOKMARK_SECONDS
-        wake = min(end, next_bookmark) if bookmarks else end
-        await asyncio.wait({changed}, timeout=wake - now)
+        streamed = request.flag("sendInitialEvents")
+        bookmarks = request.flag("allowWatchBookmarks")
+        if streamed or after == 0:
+            # Without a version a watch begins with the objects that are there, unless told not to.
+            if streamed or "sendInitialEvents" not in request.query:
+                yield b"".join(self._present())
+            after = current
+            if bookmarks and streamed:
+                yield self._bookmark(after, {INITIAL_EVENTS_END: "true"})
+        async for line in self._follow(after, _seconds(request), bookmarks=bookmarks):
+            yield line
 
+    async def _follow(self, after: int, seconds: float, *, bookmarks: bool) -> AsyncIterator[bytes]:
+        store, loop = self.context.store, asyncio.get_running_loop()
+        end = loop.time() + seconds
+        next_bookmark = loop.time() + BOOKMARK_SECONDS
+        while True:
+            if after < store.floor:
+                yield _error(expired(f"too old resource version: {after} ({store.floor})"))
+                return
+            changed, reached = store.changed(self.resource.storage), store.revision
+            if lines := self._since(after):
+                yield b"".join(lines)
+            after = reached
+            now = loop.time()
+            if now >= end:
+                return
+            if bookmarks and now >= next_bookmark:
+                yield self._bookmark(after, {})
+                next_bookmark = now + BOOKMARK_SECONDS
+            wake = min(end, next_bookmark) if bookmarks else end
+            await asyncio.wait({changed}, timeout=wake - now)
 
-class _Watcher:
-    """Turns events of the store into lines of one watch."""
-
-    def __init__(
-        self,
-        context: Context,
-        resource: Resource,
-        namespace: str,
-        wanted: Wanted | None,
-        render: Render,
-    ) -> None:
-        self._store = context.store
-        self._resource = resource
-        self._namespace = namespace
-        self._wanted = wanted
-        self._render = render
-
-    def present(self) -> Iterator[bytes]:
-        for stored in self._store.select(self._resource.storage, self._namespace):
+    def _present(self) -> Iterator[bytes]:
+        for stored in self.context.store.select(self.resource.storage, self.namespace):
             if self._matches(stored):
                 yield self._line("ADDED", stored)
 
-    def since(self, after: int) -> list[bytes]:
-        events = self._store.events(self._resource.storage, after)
+    def _since(self, after: int) -> list[bytes]:
+        events = self.context.store.events(self.resource.storage, after)
         return [line for event in events for line in self._lines(event)]
 
-    def bookmark(self, revision: int, annotations: dict[str, str]) -> bytes:
+    def _bookmark(self, revision: int, annotations: dict[str, str]) -> bytes:
         metadata: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
         if annotations:
             metadata["annotations"] = annotations
         obj = {
-            "kind": self._resource.kind,
-            "apiVersion": self._resource.api_version,
+            "kind": self.resource.kind,
+            "apiVersion": self.resource.api_version,
             "metadata": metadata,
         }
-        return _joined("BOOKMARK", self._render.bookmark(obj))
+        return _joined("BOOKMARK", self.render.bookmark(obj))
 
     def _lines(self, event: Event) -> Iterator[bytes]:
         """Yield what the event is to this watch: a change into its selection is an addition."""
-        if self._namespace and event.now.key[0] != self._namespace:
+        if self.namespace and event.now.key[0] != self.namespace:
             return
         before = event.previous is not None and self._matches(event.previous)
         after = event.type != "DELETED" and self._matches(event.now)
@@ -163,10 +149,10 @@ class _Watcher:
         return renumbered(previous, event.now.revision)
 
     def _matches(self, stored: Stored) -> bool:
-        return self._wanted is None or self._wanted(self._resource.rules.from_storage(stored.obj))
+        return self.wanted is None or self.wanted(self.resource.rules.from_storage(stored.obj))
 
     def _line(self, type_: str, stored: Stored) -> bytes:
-        return _joined(type_, self._render.one(stored))
+        return _joined(type_, self.render.one(stored))
 
 
 def _joined(type_: str, body: bytes) -> bytes:
