@@ -35,7 +35,7 @@ def test_the_demo_prints_a_real_answer_and_leaves_nothing_behind(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     _, question, answer, *table = done.stdout.splitlines()
     assert question == "Which city is the capital of France?"
-    assert answer == "> The capital of France is Paris."
+    assert "Paris" in answer
     assert [line.split("  ")[0] for line in table[-len(STEPS) :]] == STEPS
     assert list(tmp_path.iterdir()) == []
     assert processes(str(tmp_path)) == {}

@@ -50,6 +50,7 @@ def test_from_a_manifest_to_tokens_through_a_crash_to_a_clean_end(machine: Machi
     machine.wait_for("smollm2", is_available)
     assert chat(machine, "smollm2")
     assert "1/1" in machine.kubectl("get", "pl", "smollm2")
+    assert_that_the_command_shows_it(machine)
     [engine] = machine.engines()
     uid = machine.object("playground", "smollm2")["metadata"]["uid"]
 
@@ -65,6 +66,17 @@ def test_from_a_manifest_to_tokens_through_a_crash_to_a_clean_end(machine: Machi
     assert stopped.returncode == 0, stopped.stderr
     assert machine.processes() == {}
     assert not is_alive(engine["pid"])
+
+
+def assert_that_the_command_shows_it(machine: Machine) -> None:
+    asked = machine.llmaz("chat", "smollm2", "-m", "Hi", "--max-tokens", "4")
+    assert (asked.returncode, bool(asked.stdout.strip())) == (0, True)
+    assert "serving smollm2 at http://127.0.0.1:" in machine.llmaz("logs", "smollm2").stdout
+    status = machine.llmaz("status").stdout
+    assert machine.running()["gateway_url"] in status
+    assert "1/1" in status
+    assert "SmolLM2-135M" in machine.llmaz("models").stdout
+    assert "True" in machine.llmaz("nodes").stdout
 
 
 def test_engines_of_a_killed_up_are_stopped_by_down(machine: Machine) -> None:

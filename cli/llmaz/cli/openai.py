@@ -15,13 +15,19 @@ Message = Mapping[str, str]
 
 
 async def stream_chat(
-    gateway_url: str, model: str, messages: Sequence[Message], **sampling: float | None
+    gateway_url: str,
+    model: str,
+    messages: Sequence[Message],
+    *,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
 ) -> AsyncIterator[str]:
     """Yield the answer's text as it comes; raise CliError with the server's words.
 
-    `sampling` has OpenAI's own options, such as max_tokens; None leaves one to the engine.
+    What is None is left to the engine.
     """
-    given = {name: value for name, value in sampling.items() if value is not None}
+    options = {"max_tokens": max_tokens, "temperature": temperature}
+    given = {name: value for name, value in options.items() if value is not None}
     question = {"model": model, "messages": list(messages), "stream": True, **given}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
     try:
