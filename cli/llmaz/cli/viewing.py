@@ -109,10 +109,10 @@ class _View:
     async def _show_manifests(self) -> None:
         if self._name is not None:
             manifest = await self._kube.get(self._kind, self._name, self._namespace)
-            print_object(manifest, self._output)
+            print_object(_without_owners(manifest), self._output)
             return
         listing = await self._kube.list(self._kind, self._namespace, label_selector=self._selector)
-        items = cast("list[Json]", list(listing.items))
+        items: list[Json] = [_without_owners(item) for item in listing.items]
         print_object({"apiVersion": "v1", "kind": "List", "items": items}, self._output)
 
     def _print(self, table: "Manifest", *, with_header: bool) -> None:
@@ -126,6 +126,13 @@ class _View:
             headers = ["Namespace", *headers]
             rows = [[key[0], *row] for key, row in zip(keys, rows, strict=True)]
         print_table(headers, rows, with_header=with_header)
+
+
+def _without_owners(manifest: "Manifest") -> "Manifest":
+    """Leave out who owns which field, as kubectl does: it is longer than all the rest."""
+    metadata = cast("Manifest", manifest["metadata"])
+    kept = {key: value for key, value in metadata.items() if key != "managedFields"}
+    return {**manifest, "metadata": kept}
 
 
 def nodes(
