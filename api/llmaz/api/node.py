@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from llmaz.api.accelerator import Accelerator as Accelerator  # noqa: PLC0414  # part of a status
 from llmaz.api.fields import bounds, list_map
 from llmaz.api.manifest import encode
 from llmaz.api.meta import Condition, ObjectMeta
@@ -111,30 +112,6 @@ class NodeSpec:
     engines: tuple[AssignedEngine, ...] = field(
         default=(), metadata=list_map("id") | bounds(longest=256)
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accelerator:
-    """One device that an engine may own, or a part of one (MIG).
-
-    uuid: an identifier that no other device has
-    index: the number by which the driver counts it
-    vendor: nvidia, amd, intel, huawei, google, ...
-    product: what the driver calls it, such as NVIDIA A100-SXM4-80GB
-    resource: the extended resource that it counts as, such as nvidia.com/gpu
-    memory_bytes: its memory in all
-    healthy: whether an engine may be put on it
-    message: what is wrong with it
-    """
-
-    uuid: str
-    index: int
-    vendor: str
-    product: str
-    resource: str
-    memory_bytes: int | None = None
-    healthy: bool = field(default=True, metadata={"keep": True})
-    message: str = ""
 
 
 class ModelPhase(StrEnum):
