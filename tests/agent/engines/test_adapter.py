@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from llmaz.agent.engines import stop_all
 from llmaz.agent.engines.liveness import Patience
@@ -173,7 +174,10 @@ async def test_an_idle_engine_is_not_restarted_for_nothing_after_its_adoption(
         assert (node.reports[ID].pid, node.actions) == (before.pid, [])
 
 
-async def test_a_hang_with_a_healthy_health_is_found_and_ended(state_dir: Path) -> None:
+@pytest.mark.parametrize("switches", [(), ("--no-metrics",)], ids=["metrics", "no metrics"])
+async def test_a_hang_with_a_healthy_health_is_found_and_ended(
+    state_dir: Path, switches: tuple[str, ...]
+) -> None:
     patience = Patience(
         drain_seconds=0.05,
         watch_seconds=0.05,
@@ -183,7 +187,7 @@ async def test_a_hang_with_a_healthy_health_is_found_and_ended(state_dir: Path) 
     )
     async with engines(state_dir, patience=patience) as under:
         node = Node(under)
-        node.assigned = (assigned(),)
+        node.assigned = (assigned("fake-0", *switches),)
         report = await node.until_phase(EnginePhase.READY)
         assert report.pid is not None
         os.kill(report.pid, signal.SIGUSR1)

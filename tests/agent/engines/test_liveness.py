@@ -9,7 +9,7 @@ from llmaz.agent.engines.liveness import (
     is_dead,
     with_liveness,
 )
-from llmaz.agent.engines.metrics import Activity
+from llmaz.agent.engines.metrics import Activity, activity_of_processes
 
 PATIENCE = Patience()
 BORN = Pulse(proven_at=0.0)
@@ -73,9 +73,21 @@ def test_the_first_request_after_an_idle_while_gets_the_full_time() -> None:
     assert not in_doubt(busy, PATIENCE, 1005 + PATIENCE.hang_seconds - 1)
 
 
-def test_without_metrics_one_late_answer_is_no_death() -> None:
-    blind = felt(BORN, None, 60)
-    assert not is_dead(answered(blind, ok=False, now=80), PATIENCE)
+def test_an_engine_of_which_nothing_is_known_is_not_dead() -> None:
+    blind = answered(felt(BORN, None, 60), ok=False, now=80)
+    assert not is_dead(answered(blind, ok=False, now=100), PATIENCE)
+
+
+def test_without_metrics_the_use_of_processors_counts() -> None:
+    pulse = BORN
+    for second in range(0, 600, 5):
+        pulse = felt(pulse, activity_of_processes(ticks=second * 80), second)
+        assert not in_doubt(pulse, PATIENCE, second)
+    idle_since = 600
+    for second in range(600, 690, 5):
+        pulse = felt(pulse, activity_of_processes(ticks=48000), second)
+    assert in_doubt(pulse, PATIENCE, idle_since + PATIENCE.hang_seconds)
+    assert is_dead(answered(pulse, ok=False, now=710), PATIENCE)
 
 
 def test_a_failed_liveness_probe_raises_a_doubt_only() -> None:

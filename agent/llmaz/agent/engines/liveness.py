@@ -23,7 +23,6 @@ class Patience:
     token_seconds: float = 20.0  # for the answer to a request for one token
     busy_tries: int = 1  # failed requests for a token until it is dead: with requests in flight
     idle_tries: int = 2  # with none in flight
-    blind_tries: int = 4  # where the engine has no metrics: it may just be busy
     watch_seconds: float = 5.0  # between two looks
     health_seconds: float = 5.0  # for the answer of /health: shorter ones fail under load
     drain_seconds: float = 2.0  # from unready to the first signal: endpoints have to learn of it
@@ -80,7 +79,7 @@ def answered(pulse: Pulse, *, ok: bool, now: float) -> Pulse:
 def is_dead(pulse: Pulse, patience: Patience) -> bool:
     """Tell whether only a restart helps."""
     if pulse.activity is None:
-        return pulse.failed_tries >= patience.blind_tries
+        return False
     if pulse.activity.in_flight > 0:
         return pulse.failed_tries >= patience.busy_tries
     return pulse.failed_tries >= patience.idle_tries

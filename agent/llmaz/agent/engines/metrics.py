@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+_TICKS_A_SECOND = 100  # USER_HZ, the same on every Linux
 _SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+.\deE]+|NaN|[+-]Inf)", re.MULTILINE)
 
 # In flight, by engine: vLLM, SGLang, llama.cpp, TGI, TensorRT-LLM (through Triton's and its own
@@ -43,6 +44,15 @@ class Activity:
 
     in_flight: float  # running or waiting
     tokens: float | None  # a sum of counters: only whether it moves has a meaning
+
+
+def activity_of_processes(ticks: int) -> Activity:
+    """Stand in for the metrics of an engine that has none: it works while it uses processors.
+
+    Answering a probe takes a few ticks and generating takes all of a processor, so that whole
+    seconds are counted. Requests may be in flight at any time.
+    """
+    return Activity(in_flight=1, tokens=ticks // _TICKS_A_SECOND)
 
 
 def read_activity(text: str) -> Activity | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from llmaz.agent.engines import liveness, startup
 from llmaz.agent.engines.liveness import Patience, Pulse
+from llmaz.agent.engines.metrics import activity_of_processes
 from llmaz.agent.engines.probe import Answer, Prober, Target
 from llmaz.agent.engines.startup import Progress
 from llmaz.agent.engines.state import Health
@@ -28,7 +29,7 @@ class Watched:
     engine: AssignedEngine
     target: Target
     started_ago: float  # seconds
-    marks: Callable[[], Awaitable[tuple[int, ...]]]  # numbers that grow while it starts
+    marks: Callable[[], Awaitable[tuple[int, ...]]]  # bytes of log, processor ticks, bytes read
     tell: Callable[[Health, str], None]
 
 
@@ -130,6 +131,8 @@ class Monitor:
 
     async def _feel(self, pulse: Pulse, alive: "_Streak | None") -> Pulse:
         activity = await self._prober.activity(self._target, self._patience.health_seconds)
+        if activity is None and len(marks := await self._watched.marks()) > 1:
+            activity = activity_of_processes(marks[1])
         now = time.monotonic()
         pulse = liveness.felt(pulse, activity, now)
         if alive is None or alive.probe is None or not alive.is_due(now):

@@ -5,6 +5,7 @@ the record before anybody hears of it, so that an agent that dies in between cou
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from datetime import UTC, datetime
@@ -227,13 +228,14 @@ class Supervised:
         if self._forgotten or self._client is None:
             return
         self._changed()
-        if self._client.lost.is_set():
+        lost = self._client.lost.is_set()
+        if not lost and self._client.status.running:
+            return
+        if self._monitor is not None:
+            self._monitor.cancel()
+        if lost:
             self._client = None
-            self._tasks.begin(self.attach())
-        elif not self._client.status.running:
-            if self._monitor is not None:
-                self._monitor.cancel()
-            self._tasks.begin(self._settle_in_turn())
+        self._tasks.begin(self.attach() if lost else self._settle_in_turn())
 
     async def _settle_in_turn(self) -> None:
         async with self._turn:
@@ -244,7 +246,7 @@ class Supervised:
         process = self._process()
         if not isinstance(process, Running) or self.record.stopping is not None:
             return
-        if self._monitor is None or self._monitor.done():
+        if self._monitor is None or self._monitor.done() or self._monitor.cancelling():
             self._monitor = self._tasks.begin(self._monitored(process))
 
     async def _monitored(self, process: Running) -> None:
@@ -267,7 +269,10 @@ class Supervised:
             self._changed()
 
     async def _marks(self) -> tuple[int, ...]:
-        return () if self._client is None else await work_of(self._client)
+        if self._client is not None:
+            with contextlib.suppress(EngineError, TimeoutError):  # no reading, no verdict
+                return await work_of(self._client)
+        return ()
 
     def _process(self) -> Process:
         return view.process(self.record, self._status(), launching=self._launching)
