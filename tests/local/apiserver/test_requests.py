@@ -51,6 +51,26 @@ def test_a_body_that_is_no_object_is_a_bad_request(
     assert _is_status(call(control_plane, "POST", MAPS, body), 400, "BadRequest")
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/namespaces/default/services", {"spec": {"ports": ["x"]}}),
+        ("/api/v1/namespaces/default/pods", {"spec": {"containers": {"name": "x"}}}),
+        ("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", {"ports": [[]]}),
+        ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {"spec": {"versions": [{}]}}),
+        ("/api/v1/namespaces", {"metadata": {}}),
+        ("/api/v1/nodes", {"metadata": {"name": "n"}, "status": {"capacity": "all"}}),
+    ],
+    ids=lambda value: value.rsplit("/", 1)[-1] if isinstance(value, str) else "",
+)
+def test_a_built_in_object_of_the_wrong_types_is_refused(
+    control_plane: ControlPlane, path: str, body: dict[str, object]
+) -> None:
+    answer = call(control_plane, "POST", path, {"metadata": {"name": "odd"}} | body)
+    assert answer.status in (400, 422), answer.text
+    assert answer.json()["message"]
+
+
 def test_a_body_over_the_limit_is_too_large(control_plane: ControlPlane) -> None:
     body = json.dumps(config_map("large", text="x" * LIMIT))
     answer = call(control_plane, "POST", MAPS, body)

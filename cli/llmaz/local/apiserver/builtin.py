@@ -17,6 +17,21 @@ _NO_COLLECTION = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 def builtin_resources(store: Store) -> list[Resource]:
     """Return the built-in resources in the order of discovery."""
     return [
+        *_core_resources(store),
+        _events(),
+        *review_resources(),
+        _definitions(),
+        _grouped("coordination.k8s.io", "Lease", "leases"),
+        replace(
+            _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
+            has_generation=True,
+            rules=Rules(defaults=rules.endpoint_slice, check=rules.endpoint_slice_errors),
+        ),
+    ]
+
+
+def _core_resources(store: Store) -> list[Resource]:
+    return [
         replace(
             _core("ConfigMap", "configmaps", "cm"), rules=Rules(check=rules.data_key_complaints)
         ),
@@ -57,15 +72,6 @@ def builtin_resources(store: Store) -> list[Resource]:
             has_status=True,
             selectable=("spec.clusterIP", "spec.type"),
             rules=service_rules(store),
-        ),
-        _events(),
-        *review_resources(),
-        _definitions(),
-        _grouped("coordination.k8s.io", "Lease", "leases"),
-        replace(
-            _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
-            has_generation=True,
-            rules=Rules(defaults=rules.endpoint_slice, check=rules.endpoint_slice_errors),
         ),
     ]
 

@@ -18,7 +18,9 @@ def member(obj: Object, key: str) -> Object:
 
 def named_by_label(obj: Object) -> Object:
     """A namespace carries its name as a label, for selectors of namespaces."""
-    labels = member(meta(obj), "labels") | {"kubernetes.io/metadata.name": meta(obj)["name"]}
+    labels = member(meta(obj), "labels") | {
+        "kubernetes.io/metadata.name": meta(obj).get("name", "")
+    }
     return obj | {"metadata": meta(obj) | {"labels": labels}}
 
 

@@ -6,6 +6,7 @@ from llmaz.local.apiserver import status
 from llmaz.local.apiserver.bodies import media_type, read_patch
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.metadata import meta, with_meta
+from llmaz.local.apiserver.metatypes import require_metadata
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.writing import Write, Written, create, update
 from llmaz.local.objects.apply import ApplyConflict, ApplyError, server_side_apply
@@ -110,6 +111,7 @@ def _require_config(write: Write, config: Json) -> None:
             raise status.bad_request(
                 f"invalid object type: /, Kind={config.get('kind', '')}: {key} is required"
             )
+    require_metadata(write.resource.kind, write.resource.version, config)
     if meta(config).get("managedFields"):
         raise status.bad_request("metadata.managedFields must be nil")
     name = meta(config).get("name", write.name)

@@ -208,7 +208,20 @@ def _decoded(write: Write, obj: Object) -> tuple[Object, tuple[str, ...]]:
             f'{resource.kind} in version "{resource.version}" cannot be handled as a '
             f"{resource.kind}: strict decoding error: {', '.join(found)}"
         )
+    if not resource.custom:
+        _require_types(resource, known)
     return known, tuple(found) if write.field_validation == "Warn" else ()
+
+
+def _require_types(resource: Resource, obj: Object) -> None:
+    """Refuse what the real server, which reads built-in kinds into typed records, can't read."""
+    errors = validate(resource.schema, obj)
+    mistyped = next((error for error in errors if error.kind == "typeInvalid"), None)
+    if mistyped is not None:
+        raise status.bad_request(
+            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+            f"{resource.kind}: {mistyped.message()}"
+        )
 
 
 def _only_subresource(write: Write, obj: Object, old: Object) -> Object:
@@ -238,14 +251,8 @@ def _require_valid(write: Write, obj: Object, old: Object | None) -> None:
         metadata=meta_errors(resource, obj, old),
         scale=scale_errors(resource, obj),
     )
-    mistyped = [error for error in errors if error.kind == "typeInvalid"]
-    if mistyped and not resource.custom:
-        # The real server reads built-in kinds into typed records: this is no object of the kind.
-        raise status.bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-            f"{resource.kind}: {mistyped[0].message()}"
-        )
-    errors += resource.rules.check(obj, old)
+    if not errors:  # the rules of a kind rely on its types
+        errors = resource.rules.check(obj, old)
     if errors:
         name = meta(obj).get("name", "")
         raise status.invalid(resource.group, resource.kind, name, errors)
