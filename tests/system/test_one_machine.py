@@ -67,6 +67,10 @@ def test_from_a_manifest_to_tokens_through_a_crash_to_a_clean_end(machine: Machi
     assert machine.processes() == {}
     assert not is_alive(engine["pid"])
 
+    assert (machine.home / "server").exists()
+    assert machine.llmaz("down", "--purge").returncode == 0
+    assert list(machine.home.iterdir()) == []
+
 
 def assert_that_the_command_shows_it(machine: Machine) -> None:
     asked = machine.llmaz("chat", "smollm2", "-m", "Hi", "--max-tokens", "4")

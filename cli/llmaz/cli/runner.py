@@ -1,6 +1,7 @@
 """Run a command's work; whatever goes wrong ends as a sentence and an exit code."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Coroutine
@@ -17,6 +18,8 @@ def execute(work: Coroutine[object, object, None]) -> None:
     """Do the work of one command."""
     from llmaz.kube import KubeError
 
+    # What libraries log is for programs; without any handler Python would print it to the user.
+    logging.getLogger("llmaz").addHandler(logging.NullHandler())
     try:
         asyncio.run(work)
     except CliError as error:

@@ -60,9 +60,11 @@ class Supervised:
             await process.wait()
 
     def _why_it_ended(self, code: int) -> str:
-        how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        name = self.program.name
+        if code <= 0:
+            return f"{name} ended {'by itself' if code == 0 else f'by signal {-code}'}"
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return f"{self.program.name} ended with {how}: {lines[-1] if lines else 'it said nothing'}"
+        return f"{name} ended with exit code {code}: {lines[-1] if lines else 'it said nothing'}"
 
     async def _once(self) -> int:
         if self.log.exists() and self.log.stat().st_size > _LARGEST_LOG_BYTES:
