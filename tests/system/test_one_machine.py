@@ -12,6 +12,7 @@ import pytest
 
 from support.machine import SERVE_SMOLLM2, Machine, is_alive
 from support.manifests import PUBLISHED
+from support.smollm2 import SMOLLM2
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -83,10 +84,11 @@ def assert_that_the_command_shows_it(machine: Machine) -> None:
     assert "True" in machine.llmaz("nodes").stdout
 
 
-def test_engines_of_a_killed_up_are_stopped_by_down(machine: Machine) -> None:
+def test_engines_that_run_started_outlive_a_killed_up_until_down(machine: Machine) -> None:
     machine.up()
-    machine.kubectl("apply", "-f", "-", stdin=SERVE_SMOLLM2)
-    machine.wait_for("smollm2", is_available)
+    run = machine.llmaz("run", str(SMOLLM2), "--name", "small")
+    assert run.returncode == 0, run.stderr
+    assert f"curl {machine.running()['gateway_url']}/chat/completions" in run.stdout
     [engine] = machine.engines()
     machine.kill_up()
     stopped = machine.llmaz("down")

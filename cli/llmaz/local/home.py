@@ -4,10 +4,14 @@ import dataclasses
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
+
+_ASKERS_SECONDS = 0.5
 
 
 class HomeInUse(Exception):
@@ -71,12 +75,8 @@ class Home:
         Raises HomeInUse when another process holds it.
         """
         with (self.root / "up.lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise HomeInUse(
-                    f"llmaz is already running on {self.root} (pid {self.holder()})"
-                ) from None
+            if not _locks(file):
+                raise HomeInUse(f"llmaz is already running on {self.root} (pid {self.holder()})")
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
@@ -117,3 +117,17 @@ class Home:
     @property
     def _running(self) -> Path:
         return self.root / "up.json"
+
+
+def _locks(file: TextIO) -> bool:
+    """Take the lock; try for a moment, since who asks for the holder has it shared just as long."""
+    deadline = time.monotonic() + _ASKERS_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
