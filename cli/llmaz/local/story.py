@@ -70,7 +70,7 @@ def _about_engine(report: EngineReport) -> str:
         case EnginePhase.STARTING:
             return f"starting (pid {report.pid})" if report.pid else "starting"
         case phase:
-            return f"{phase.value.lower()}: {report.message}" if report.message else phase.value
+            return f"{phase.value.lower()}{f': {report.message}' if report.message else ''}"
 
 
 def _about_weights(model: ModelReport) -> str:
