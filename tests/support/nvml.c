@@ -5,15 +5,29 @@
  *   gpu  <uuid> <MiB> <MiB used> <name>        a device
  *   lost <uuid> <MiB> <MiB used> <name>        a device that has fallen off the bus
  *   mig  <uuid of the device> <uuid> <MiB> <profile>
+ *   capability <uuid> <major> <minor>          of its code; 8.0 where nothing is said
+ *   bus <uuid> <domain in hexadecimal> <bus>    its place; 0 and the index + 1 where nothing is said
+ *   nvlink <uuid> <uuid>                       a link between two devices
+ *   process <uuid> <pid> <MiB>                 one that computes; -1 MiB: the driver does not tell
+ *   ecc <uuid> <corrected> <uncorrected>       errors of a device that counts them
+ *   throttled <uuid> <bits>                    NVML's clock event reasons
+ *   remapped <uuid> <pending> <failed>         rows of its memory
+ *   recovery <uuid> <action>                   what the driver wants done
+ *   xid <uuid> <number> <instance>             an event, told once; -1 for the instance: of the whole device
  *   hang                                       no call returns
+ *
+ * Built with -DOLD_DRIVER it lacks what drivers of some years ago lack.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15 };
-enum { MOST_DEVICES = 64, FIRST_PART = 1000 };
+enum {
+    SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
+    DRIVER_NOT_LOADED = 9, TIMEOUT = 10, GPU_IS_LOST = 15
+};
+enum { MOST_DEVICES = 64, MOST_NOTES = 256, FIRST_PART = 1000, XID_EVENT = 8, RECOVERY_ACTION = 230 };
 #define MIB 1048576ULL
 
 struct device {
@@ -21,24 +35,31 @@ struct device {
     char uuid[96], parent[96], name[96];
     unsigned long long total, used;
 };
+/* Any line about a device: its first word, and what follows the UUID. */
+struct note { char kind[16], uuid[96], first[96]; long second; };
 struct memory { unsigned long long total, free, used; };
 struct utilization { unsigned int gpu, memory; };
 
 static struct device devices[MOST_DEVICES], parts[MOST_DEVICES];
-static int device_count, part_count;
+static struct note notes[MOST_NOTES];
+static int device_count, part_count, note_count, events_told;
 
 static void read_line(const char *line)
 {
     struct device d = {0};
+    struct note n = {0};
     char kind[16] = "";
     sscanf(line, "%15s", kind);
     while (strcmp(kind, "hang") == 0)
         pause();
-    if (sscanf(line, "%*s %95s %llu %llu %95[^\n]", d.uuid, &d.total, &d.used, d.name) == 4 && strcmp(kind, "mig")) {
+    if (!strcmp(kind, "gpu") || !strcmp(kind, "lost")) {
+        sscanf(line, "%*s %95s %llu %llu %95[^\n]", d.uuid, &d.total, &d.used, d.name);
         d.lost = strcmp(kind, "lost") == 0;
         devices[device_count++] = d;
     } else if (sscanf(line, "mig %95s %95s %llu %95s", d.parent, d.uuid, &d.total, d.name) == 4) {
         parts[part_count++] = d;
+    } else if (sscanf(line, "%15s %95s %95s %ld", n.kind, n.uuid, n.first, &n.second) >= 3) {
+        notes[note_count++] = n;
     }
 }
 
@@ -49,8 +70,9 @@ static int read_inventory(void)
     char line[512];
     if (!file)
         return DRIVER_NOT_LOADED;
-    device_count = part_count = 0;
-    while (fgets(line, sizeof line, file) && device_count < MOST_DEVICES && part_count < MOST_DEVICES)
+    device_count = part_count = note_count = 0;
+    while (fgets(line, sizeof line, file) && device_count < MOST_DEVICES && part_count < MOST_DEVICES &&
+           note_count < MOST_NOTES)
         read_line(line);
     fclose(file);
     return SUCCESS;
@@ -73,6 +95,16 @@ static int checked(void *handle, struct device **device)
     if (!*device)
         return INVALID_ARGUMENT;
     return (*device)->lost ? GPU_IS_LOST : SUCCESS;
+}
+
+/* The next note of a kind about a device, after `after`; the first where that is NULL. */
+static struct note *noted(const char *kind, const char *uuid, struct note *after)
+{
+    struct note *note = after ? after + 1 : notes;
+    for (; note < notes + note_count; note++)
+        if (!strcmp(note->kind, kind) && (!uuid || !strcmp(note->uuid, uuid)))
+            return note;
+    return NULL;
 }
 
 static int text(const char *from, char *to, unsigned int length)
@@ -201,3 +233,182 @@ int nvmlDeviceGetPowerUsage(void *handle, unsigned int *milliwatts)
     *milliwatts = 70500;
     return checked(handle, &device);
 }
+
+struct pci { char legacy[16]; unsigned int domain, bus, device, id, subsystem; char address[32]; };
+struct process { unsigned int pid; unsigned long long used; unsigned int instance, compute; };
+struct event { void *device; unsigned long long kind, data; unsigned int instance, compute; };
+struct field { unsigned int id, scope; long long at, took; unsigned int type; int code; unsigned int value, rest; };
+
+int nvmlSystemGetCudaDriverVersion(int *version)
+{
+    *version = 13020;
+    return read_inventory();
+}
+
+int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor)
+{
+    struct device *device;
+    struct note *note;
+    int code = checked(handle, &device);
+    if (code)
+        return code;
+    note = noted("capability", device->uuid, NULL);
+    *major = note ? atoi(note->first) : 8;
+    *minor = note ? (int)note->second : 0;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetPciInfo_v3(void *handle, struct pci *pci)
+{
+    struct device *device;
+    struct note *note;
+    int code = checked(handle, &device);
+    memset(pci, 0, sizeof *pci);
+    if (code)
+        return code;
+    note = noted("bus", device->uuid, NULL);
+    pci->domain = note ? (unsigned int)strtol(note->first, NULL, 16) : 0;
+    pci->bus = note ? (unsigned int)note->second : (unsigned int)(long)handle;
+    snprintf(pci->address, sizeof pci->address, "%08X:%02X:00.0", pci->domain, pci->bus);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetP2PStatus(void *one, void *other, int what, int *status)
+{
+    struct device *from, *to;
+    struct note *note = NULL;
+    int code = checked(one, &from);
+    (void)what;
+    if (code || (code = checked(other, &to)))
+        return code;
+    *status = NOT_SUPPORTED + 2; /* NVML_P2P_STATUS_NOT_SUPPORTED */
+    while ((note = noted("nvlink", NULL, note)))
+        if ((!strcmp(note->uuid, from->uuid) && !strcmp(note->first, to->uuid)) ||
+            (!strcmp(note->uuid, to->uuid) && !strcmp(note->first, from->uuid)))
+            *status = 0;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned int *count, struct process *processes)
+{
+    struct device *device;
+    struct note *note = NULL;
+    unsigned int room = *count;
+    int code = checked(handle, &device);
+    if (code)
+        return code;
+    *count = 0;
+    while ((note = noted("process", device->uuid, note))) {
+        if (*count < room) {
+            memset(&processes[*count], 0, sizeof *processes);
+            processes[*count].pid = (unsigned int)atoi(note->first);
+            processes[*count].used = note->second < 0 ? ~0ULL : (unsigned long long)note->second * MIB;
+        }
+        ++*count;
+    }
+    return *count > room ? INSUFFICIENT_SIZE : SUCCESS;
+}
+
+int nvmlDeviceGetTotalEccErrors(void *handle, int kind, int since, unsigned long long *count)
+{
+    struct device *device;
+    struct note *note;
+    int code = checked(handle, &device);
+    (void)since;
+    if (code)
+        return code;
+    note = noted("ecc", device->uuid, NULL);
+    *count = !note ? 0 : kind ? (unsigned long long)note->second : strtoull(note->first, NULL, 10);
+    return note ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *handle, unsigned long long *bits)
+{
+    struct device *device;
+    struct note *note;
+    int code = checked(handle, &device);
+    if (code)
+        return code;
+    note = noted("throttled", device->uuid, NULL);
+    *bits = note ? strtoull(note->first, NULL, 10) : 0;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetGpuInstanceId(void *handle, unsigned int *instance)
+{
+    struct device *device;
+    int code = checked(handle, &device);
+    if (!code && !*device->parent)
+        return INVALID_ARGUMENT;
+    *instance = (unsigned int)((long)handle - FIRST_PART);
+    return code;
+}
+
+int nvmlEventSetCreate(void **set)
+{
+    struct note *note = NULL;
+    int code = read_inventory();
+    *set = &events_told;
+    for (events_told = 0; (note = noted("xid", NULL, note)); events_told++)
+        ; /* what happened before is not told */
+    return code;
+}
+
+int nvmlDeviceRegisterEvents(void *handle, unsigned long long kinds, void *set)
+{
+    struct device *device;
+    (void)set;
+    return kinds == XID_EVENT ? checked(handle, &device) : NOT_SUPPORTED;
+}
+
+int nvmlEventSetWait_v2(void *set, struct event *event, unsigned int milliseconds)
+{
+    struct note *note = NULL;
+    int place = 0, code = read_inventory(), i;
+    (void)set, (void)milliseconds;
+    while (!code && (note = noted("xid", NULL, note)))
+        if (place++ == events_told) {
+            events_told++;
+            for (i = 0; i < device_count; i++)
+                if (!strcmp(devices[i].uuid, note->uuid))
+                    event->device = (void *)(long)(i + 1);
+            event->kind = XID_EVENT;
+            event->data = strtoull(note->first, NULL, 10);
+            event->instance = (unsigned int)note->second;
+            event->compute = 0;
+            return SUCCESS;
+        }
+    return code ? code : TIMEOUT;
+}
+
+#ifndef OLD_DRIVER
+int nvmlDeviceGetRemappedRows(void *handle, unsigned int *corrected, unsigned int *uncorrected, unsigned int *pending,
+                              unsigned int *failed)
+{
+    struct device *device;
+    struct note *note;
+    int code = checked(handle, &device);
+    if (code)
+        return code;
+    note = noted("remapped", device->uuid, NULL);
+    *corrected = *uncorrected = 0;
+    *pending = note ? (unsigned int)atoi(note->first) : 0;
+    *failed = note ? (unsigned int)note->second : 0;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetFieldValues(void *handle, int count, struct field *fields)
+{
+    struct device *device;
+    struct note *note;
+    int code = checked(handle, &device), i;
+    if (code)
+        return code;
+    note = noted("recovery", device->uuid, NULL);
+    for (i = 0; i < count; i++) {
+        fields[i].code = fields[i].id == RECOVERY_ACTION ? SUCCESS : NOT_SUPPORTED;
+        fields[i].value = note ? (unsigned int)atoi(note->first) : 0;
+    }
+    return SUCCESS;
+}
+#endif

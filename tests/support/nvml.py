@@ -1,8 +1,11 @@
 """Builds the stand-in for NVIDIA's library, and writes the inventory that it answers from."""
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from llmaz.agent.accelerators.probe import PROGRAM, ChildProbe
 
 SOURCE = Path(__file__).with_name("nvml.c")
 
@@ -29,11 +32,11 @@ class StandIn:
         beside.replace(self.inventory)
 
 
-def build(directory: Path) -> StandIn:
+def build(directory: Path, *options: str) -> StandIn:
     """Compile the library into `directory`. Without an inventory no driver is loaded."""
     subprocess.run(
         [
-            *("gcc", "-Wall", "-Werror", "-O1", "-shared", "-fPIC"),
+            *("gcc", "-Wall", "-Werror", "-O1", "-shared", "-fPIC", *options),
             "-Wl,-soname,libnvidia-ml.so.1",
             *("-o", str(directory / "libnvidia-ml.so.1"), str(SOURCE)),
         ],
@@ -41,3 +44,9 @@ def build(directory: Path) -> StandIn:
         timeout=60,
     )
     return StandIn(directory)
+
+
+def probe_of(environ: Mapping[str, str], *, deadline_seconds: float = 20.0) -> ChildProbe:
+    """Return a probe whose child process sees these variables beside its own."""
+    assignments = (f"{name}={value}" for name, value in environ.items())
+    return ChildProbe(("env", *assignments, *PROGRAM), deadline_seconds=deadline_seconds)

@@ -2,20 +2,26 @@
 
 from datetime import UTC, datetime, timedelta
 
-from llmaz.agent.accelerators.busy import busy
+from llmaz.agent.accelerators.busy import busy, foreign
 from llmaz.agent.accelerators.device import Device, Gauges, Sighting
+from llmaz.agent.accelerators.device import Process as OnDevice
 from llmaz.agent.engines.state import EngineSeen, Exited, Process, Running
-from llmaz.api.node import Accelerator, AssignedEngine
+from llmaz.api.accelerator import Accelerator
+from llmaz.api.node import AssignedEngine
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = "has 20480 MiB in use by a process that is not llmaz's"
 
 
-def _sighting(used: int | None = 20 * 2**30) -> Sighting:
+def _sighting(used: int | None = 20 * 2**30, *pids: int) -> Sighting:
     accelerator = Accelerator(
         uuid="GPU-1", index=0, vendor="nvidia", product="A10", resource="nvidia.com/gpu"
     )
-    device = Device(accelerator=accelerator, gauges=Gauges(memory_used_bytes=used))
+    device = Device(
+        accelerator=accelerator,
+        gauges=Gauges(memory_used_bytes=used),
+        processes=tuple(OnDevice(pid=pid) for pid in pids),
+    )
     return Sighting(devices=(device,), seen_at=NOW)
 
 
@@ -50,3 +56,15 @@ def test_a_look_from_before_an_engines_end_says_nothing_of_others() -> None:
 def test_what_a_driver_keeps_for_itself_or_does_not_tell_is_free() -> None:
     assert busy(_sighting(600 * 2**20), ()) == {}
     assert busy(_sighting(None), ()) == {}
+
+
+def test_somebody_elses_processes_are_named() -> None:
+    assert busy(_sighting(20 * 2**30, 41, 42), ()) == {"GPU-1": f"{WORDS}: pid 41, 42"}
+    assert busy(_sighting(20 * 2**30, 1, 2, 3, 4, 5), ()) == {
+        "GPU-1": f"{WORDS}: pid 1, 2, 3 and 2 more"
+    }
+
+
+def test_processes_of_ours_are_not_foreign() -> None:
+    ours, other = OnDevice(pid=7, memory_bytes=2**30), OnDevice(pid=8)
+    assert list(foreign((ours, other), {7})) == [other]

@@ -9,16 +9,18 @@ from llmaz.agent.accelerators.device import (
     LookFailed,
     NoDriver,
     Sighting,
+    Xid,
+    joined,
     merged,
 )
-from llmaz.api.node import Accelerator
+from llmaz.api.accelerator import Accelerator
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 T1 = T0 + timedelta(seconds=3)
 HUNG = LookFailed(reason="NoAnswer", message="the driver did not answer within 10 s")
 
 
-def _device(uuid: str, *, healthy: bool = True, part_of: str = "", message: str = "") -> Device:
+def _device(uuid: str, *, healthy: bool = True, parent: str = "", message: str = "") -> Device:
     accelerator = Accelerator(
         uuid=uuid,
         index=0,
@@ -28,8 +30,9 @@ def _device(uuid: str, *, healthy: bool = True, part_of: str = "", message: str 
         memory_bytes=24 if healthy else None,
         healthy=healthy,
         message=message,
+        parent=parent,
     )
-    return Device(accelerator=accelerator, part_of=part_of)
+    return Device(accelerator=accelerator)
 
 
 def _seen(*devices: Device) -> Sighting:
@@ -92,11 +95,67 @@ def test_a_lost_device_keeps_the_name_and_memory_that_it_no_longer_tells() -> No
 
 def test_a_part_of_a_device_goes_when_the_device_is_cut_up_anew() -> None:
     known = merged(
-        _seen(_device("MIG-1", part_of="GPU-1")), Devices(devices=(_device("GPU-1"),)), T1
+        _seen(_device("MIG-1", parent="GPU-1")), Devices(devices=(_device("GPU-1"),)), T1
     )
     assert known.devices == (_device("GPU-1"),)
 
 
 def test_a_device_that_is_cut_up_is_not_lost() -> None:
-    parts = (_device("MIG-1", part_of="GPU-1"),)
+    parts = (_device("MIG-1", parent="GPU-1"),)
     assert merged(_seen(_device("GPU-1")), Devices(devices=parts), T1).devices == parts
+
+
+def test_a_part_is_lost_with_the_device_that_it_is_a_part_of() -> None:
+    known = merged(
+        _seen(_device("MIG-1", parent="GPU-1"), _device("GPU-2")),
+        Devices(devices=(_device("GPU-2"),)),
+        T1,
+    )
+    assert known.accelerators is not None
+    assert [(a.uuid, a.healthy) for a in known.accelerators] == [("GPU-2", True), ("MIG-1", False)]
+
+
+def _after(*xids: Xid, device: Device) -> Sighting:
+    return merged(_seen(device), Devices(devices=(device,), xids=xids), T1)
+
+
+def test_a_hardware_error_takes_a_device_out_of_use_until_the_agent_starts_anew() -> None:
+    fallen = _after(Xid(uuid="GPU-1", number=79), device=_device("GPU-1"))
+    later = merged(fallen, Devices(devices=(_device("GPU-1"),)), T1)
+    for known in (fallen, later):
+        assert known.accelerators is not None
+        assert not known.accelerators[0].healthy
+        assert known.accelerators[0].message.startswith("XID 79: the GPU has fallen off the bus")
+
+
+def test_a_hardware_error_of_a_device_is_one_of_its_parts() -> None:
+    part = _device("MIG-1", parent="GPU-1")
+    for uuid, healthy in (("GPU-1", False), ("MIG-1", False), ("MIG-2", True), ("", True)):
+        known = _after(Xid(uuid=uuid, number=48), device=part)
+        assert known.accelerators is not None
+        assert known.accelerators[0].healthy is healthy
+
+
+def test_an_error_of_an_application_is_counted_and_nothing_more() -> None:
+    xid = Xid(uuid="GPU-1", number=31)
+    known = _after(xid, xid, device=_device("GPU-1"))
+    assert known.accelerators is not None
+    assert known.accelerators[0].healthy
+    assert known.xids == {xid: 2}
+
+
+def test_errors_stay_counted_when_a_look_fails() -> None:
+    xid = Xid(uuid="GPU-1", number=31)
+    known = _after(xid, device=_device("GPU-1"))
+    assert merged(known, HUNG, T1).xids == {xid: 1}
+    assert merged(known, NoDriver(message="gone"), T1).xids == {xid: 1}
+
+
+def test_the_answers_of_all_providers_are_one() -> None:
+    one, other = (Devices(devices=(_device(uuid),), driver="580") for uuid in ("GPU-1", "GPU-2"))
+    none = NoDriver(message="none")
+    assert joined((one, none, other)) == Devices(
+        devices=(_device("GPU-1"), _device("GPU-2")), driver="580, 580"
+    )
+    assert joined((none, NoDriver(message="here"))) == NoDriver(message="none; here")
+    assert joined((one, HUNG, other)) == HUNG

@@ -8,18 +8,20 @@ kernel ends it when the parent is gone.
 import json
 import sys
 
-from llmaz.agent.accelerators import pci
-from llmaz.agent.accelerators.device import joined
-from llmaz.agent.accelerators.nvml import Library
+from llmaz.agent.accelerators.amd import Amd
+from llmaz.agent.accelerators.device import Provider, joined
+from llmaz.agent.accelerators.intel import Intel
+from llmaz.agent.accelerators.nvml import Nvidia
+from llmaz.agent.accelerators.others import OnTheBus
 from llmaz.agent.children import die_with_parent
 from llmaz.api.manifest import encode
 
 
 def main() -> None:
     die_with_parent()
-    library = Library()
+    providers: tuple[Provider, ...] = (Nvidia(), Amd(), Intel(), OnTheBus())
     for _ in sys.stdin:
-        answer = joined(library.look(), pci.scan())
+        answer = joined(provider.look() for provider in providers)
         line = json.dumps({"kind": type(answer).__name__, "answer": encode(answer)})
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

@@ -6,12 +6,14 @@ elsewhere.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from llmaz.api.node import Accelerator
+from llmaz.agent.accelerators.xid import XidClass, words, xid_class
+from llmaz.api.accelerator import Accelerator
 
 LOST = "the driver no longer lists the device"
 
@@ -24,6 +26,17 @@ class Gauges:
     utilization: float | None = None  # 0 to 1
     temperature_celsius: float | None = None
     power_watts: float | None = None
+    corrected_errors: int | None = None  # of its memory, since the driver was loaded
+    uncorrected_errors: int | None = None
+    throttled_by: tuple[str, ...] | None = None  # why it is slower than it could be now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process that computes on a device. In a container the pid is still the host's."""
+
+    pid: int
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +45,15 @@ class Device:
 
     accelerator: Accelerator
     gauges: Gauges = field(default_factory=Gauges)
-    part_of: str = ""  # UUID of the device that this one is a MIG part of
+    processes: tuple[Process, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xid:
+    """An error that the driver told of a device, or of a part of one, since the last look."""
+
+    uuid: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +62,7 @@ class Devices:
 
     devices: tuple[Device, ...]
     driver: str = ""
+    xids: tuple[Xid, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +83,12 @@ class LookFailed:
 Answer: TypeAlias = Devices | NoDriver | LookFailed
 
 
+class Provider(Protocol):
+    """What knows the devices of one vendor. It may hang: it is asked in a child process."""
+
+    def look(self) -> Answer: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """What is known of the accelerators: the last good look, and what is wrong with later ones."""
@@ -69,6 +97,7 @@ class Sighting:
     driver: str = ""
     seen_at: datetime | None = None
     failure: LookFailed | None = None  # of the looks since `seen_at`
+    xids: Mapping[Xid, int] = field(default_factory=dict)  # how often, since the agent started
 
     @property
     def accelerators(self) -> tuple[Accelerator, ...] | None:
@@ -84,15 +113,28 @@ class Sighting:
         )
 
 
-def joined(answer: Answer, others: tuple[Device, ...]) -> Answer:
-    """Add the devices that need no library of their vendor to the answer of the one that does."""
-    match answer:
-        case Devices(devices=devices, driver=driver):
-            return Devices(devices=(*devices, *others), driver=driver)
-        case NoDriver() if others:
-            return Devices(devices=others)
-        case _:
-            return answer
+def joined(answers: Iterable[Answer]) -> Answer:
+    """Return the providers' answers as one. One that can't tell leaves the whole unknown.
+
+    Otherwise the devices that it does not tell of now would pass for lost.
+    """
+    found: list[Devices] = []
+    absent = []
+    for answer in answers:
+        match answer:
+            case Devices():
+                found.append(answer)
+            case NoDriver(message=message):
+                absent.append(message)
+            case LookFailed():
+                return answer
+    if not found:
+        return NoDriver(message="; ".join(absent))
+    return Devices(
+        devices=tuple(device for answer in found for device in answer.devices),
+        driver=", ".join(answer.driver for answer in found if answer.driver),
+        xids=tuple(xid for answer in found for xid in answer.xids),
+    )
 
 
 def merged(known: Sighting, answer: Answer, now: datetime) -> Sighting:
@@ -105,39 +147,63 @@ def merged(known: Sighting, answer: Answer, now: datetime) -> Sighting:
     match answer:
         case Devices(devices=devices, driver=driver):
             before = {device.accelerator.uuid: device for device in known.devices or ()}
-            seen = tuple(_remembered(device, before) for device in devices)
+            xids = Counter(known.xids) + Counter(answer.xids)
+            seen = tuple(_judged(_remembered(device, before), xids) for device in devices)
             lost = _lost(before, devices)
-            return Sighting(devices=(*seen, *lost), driver=driver, seen_at=now)
+            return Sighting(devices=(*seen, *lost), driver=driver, seen_at=now, xids=xids)
         case NoDriver(message=message) if known.devices:
             failure = LookFailed(reason="DriverGone", message=message)
             return dataclasses.replace(known, failure=failure)
         case NoDriver():
-            return Sighting(devices=(), seen_at=now)
+            return Sighting(devices=(), seen_at=now, xids=known.xids)
         case LookFailed():
             return dataclasses.replace(known, failure=answer)
 
 
+# What a device told once stays as it is when it does not tell it now. A lost device tells nothing,
+# and its Node keeps its labels.
+_LASTING = ("product", "memory_bytes", "family", "compute", "pci_address", "numa_node")
+
+
 def _remembered(device: Device, before: Mapping[str, Device]) -> Device:
-    """Fill in what a device that is lost no longer tells of itself."""
-    accelerator = device.accelerator
-    known = before.get(accelerator.uuid)
-    if accelerator.healthy or known is None:
+    known = before.get(device.accelerator.uuid)
+    if known is None:
         return device
-    whole = dataclasses.replace(
-        known.accelerator, healthy=accelerator.healthy, message=accelerator.message
+    missing = {
+        name: getattr(known.accelerator, name)
+        for name in _LASTING
+        if getattr(device.accelerator, name) in (None, "")
+    }
+    accelerator = dataclasses.replace(device.accelerator, **missing)
+    return dataclasses.replace(device, accelerator=accelerator)
+
+
+def _judged(device: Device, xids: Mapping[Xid, int]) -> Device:
+    """Take a device out of use after a hardware XID.
+
+    It stays so while this agent runs: a device can be reset only when no program holds it open, and
+    the agent's probe does.
+    """
+    whose = (device.accelerator.uuid, device.accelerator.parent)
+    faults = sorted(
+        xid.number
+        for xid in xids
+        if xid.uuid in whose and xid_class(xid.number) is XidClass.HARDWARE
     )
-    return dataclasses.replace(device, accelerator=whole)
+    return _unhealthy(device, words(faults[0])) if faults else device
 
 
 def _lost(before: Mapping[str, Device], now: tuple[Device, ...]) -> tuple[Device, ...]:
-    # A device that is cut up into parts is listed by these.
-    present = {name for device in now for name in (device.accelerator.uuid, device.part_of)}
+    # A device that is cut up into parts is listed by these, and what it was cut into may change.
+    listed = [device.accelerator for device in now]
+    present = {name for one in listed for name in (one.uuid, one.parent) if name}
     return tuple(
-        dataclasses.replace(
-            device,
-            accelerator=dataclasses.replace(device.accelerator, healthy=False, message=LOST),
-            gauges=Gauges(),
-        )
+        dataclasses.replace(_unhealthy(device, LOST), gauges=Gauges(), processes=None)
         for uuid, device in before.items()
-        if uuid not in present and not device.part_of
+        if uuid not in present and device.accelerator.parent not in present
     )
+
+
+def _unhealthy(device: Device, message: str) -> Device:
+    accelerator = dataclasses.replace(device.accelerator, healthy=False, message=message)
+    return dataclasses.replace(device, accelerator=accelerator)

@@ -1,129 +1,94 @@
-"""What NVIDIA's library tells of its devices. This alone imports pynvml.
+"""NVIDIA's devices, as NVIDIA's library (NVML) tells of them.
 
 For the child program alone (child.py): a call may hang for ever, and can't be ended from within.
+Old drivers and small devices do not know every question; what they do not answer stays unknown.
 """
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pynvml
 
-from llmaz.agent.accelerators.device import (
-    Answer,
-    Device,
-    Devices,
-    Gauges,
-    LookFailed,
-    NoDriver,
+from llmaz.agent.accelerators.device import Answer, Device, Devices, LookFailed, NoDriver
+from llmaz.agent.accelerators.nvml_facts import Handle, facts, told
+from llmaz.agent.accelerators.nvml_now import complaint, gauges, processes
+from llmaz.agent.accelerators.nvml_xid import XidEvents
+from llmaz.agent.accelerators.sysfs import ROOT
+from llmaz.api.accelerator import Accelerator
+
+# What hardly changes is asked for once a minute. The rest is most of what a look costs.
+_LOOKS_PER_FACTS = 20
+# nvidia-smi speaks of an unknown error too where a device has fallen off the bus.
+_DEVICE_GONE = (pynvml.NVMLError_GpuIsLost, pynvml.NVMLError_Unknown)
+_NO_DRIVER = (
+    pynvml.NVMLError_LibraryNotFound,
+    pynvml.NVMLError_DriverNotLoaded,
+    pynvml.NVMLError_NoPermission,
 )
-from llmaz.api.node import Accelerator
-
-VENDOR = "nvidia"
-RESOURCE = "nvidia.com/gpu"
-MIG_RESOURCE = "nvidia.com/mig-"
-T = TypeVar("T")
 
 
-class Library:
+class Nvidia:
     """NVML, opened at the first look that finds a driver, and held open.
 
     Opening it anew costs up to a second for each device without persistence mode.
     """
 
-    def __init__(self) -> None:
-        self._open = False
+    def __init__(self, sysfs: Path = ROOT) -> None:
+        self._sysfs = sysfs
+        self._xids: XidEvents | None = None  # there while NVML is open
+        self._facts: Mapping[str, Accelerator] = {}
+        self._looks = 0
 
     def look(self) -> Answer:
         try:
-            if not self._open:
+            if self._xids is None:
                 pynvml.nvmlInit()
-                self._open = True
-            return Devices(devices=tuple(_devices()), driver=pynvml.nvmlSystemGetDriverVersion())
-        except (
-            pynvml.NVMLError_LibraryNotFound,
-            pynvml.NVMLError_DriverNotLoaded,
-            pynvml.NVMLError_NoPermission,
-        ) as error:
-            self._open = False
+                self._xids = XidEvents()
+            return self._answer(self._xids)
+        except _NO_DRIVER as error:
+            self._xids = None
             return NoDriver(message=f"NVML: {error}")
         except pynvml.NVMLError as error:
             return LookFailed(reason="NVMLError", message=f"NVML: {error}")
 
+    def _answer(self, xids: XidEvents) -> Devices:
+        handles = tuple(_handles())
+        if self._looks % _LOOKS_PER_FACTS == 0 or any(h.uuid not in self._facts for h in handles):
+            self._facts = facts(handles, self._sysfs)
+        self._looks += 1
+        return Devices(
+            devices=tuple(_device(handle, self._facts[handle.uuid]) for handle in handles),
+            driver=pynvml.nvmlSystemGetDriverVersion(),
+            xids=xids.since_last(handles),
+        )
 
-def _devices() -> Iterator[Device]:
+
+def _handles() -> Iterator[Handle]:
     for index in range(pynvml.nvmlDeviceGetCount()):
         try:
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            uuid = pynvml.nvmlDeviceGetUUID(handle)
-        except pynvml.NVMLError_GpuIsLost:
+            pointer = pynvml.nvmlDeviceGetHandleByIndex(index)
+            whole = Handle(uuid=pynvml.nvmlDeviceGetUUID(pointer), index=index, pointer=pointer)
+        except _DEVICE_GONE:
             continue  # it does not say who it is: the parent misses it
-        parts = tuple(_parts(handle, index, uuid)) if _mig_enabled(handle) else ()
-        if parts:
-            yield from parts
-        else:
-            yield _device(handle, index, uuid, resource=RESOURCE)
+        yield from tuple(_parts(whole)) or (whole,)
 
 
-def _parts(parent: object, index: int, parent_uuid: str) -> Iterator[Device]:
-    for slot in range(_told(lambda: pynvml.nvmlDeviceGetMaxMigDeviceCount(parent)) or 0):
-        try:
-            part = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(parent, slot)
-        except (pynvml.NVMLError_NotFound, pynvml.NVMLError_InvalidArgument):
-            continue  # a slot without a part
-        uuid = pynvml.nvmlDeviceGetUUID(part)
-        name = _told(lambda part=part: pynvml.nvmlDeviceGetName(part)) or ""  # type: ignore[misc]  # mypy can't infer a default's type
-        profile = name.rpartition("MIG ")[2]  # "NVIDIA A100-SXM4-80GB MIG 1g.10gb"
-        yield _device(part, index, uuid, resource=MIG_RESOURCE + profile, part_of=parent_uuid)
+def _parts(whole: Handle) -> Iterator[Handle]:
+    mode = told(pynvml.nvmlDeviceGetMigMode, whole.pointer)
+    if mode is None or mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
+        return
+    for slot in range(told(pynvml.nvmlDeviceGetMaxMigDeviceCount, whole.pointer) or 0):
+        pointer = told(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, whole.pointer, slot)
+        uuid = None if pointer is None else told(pynvml.nvmlDeviceGetUUID, pointer)
+        if uuid is not None:  # else a slot without a part
+            yield Handle(uuid=uuid, index=whole.index, pointer=pointer, whole=whole)
 
 
-def _device(handle: object, index: int, uuid: str, *, resource: str, part_of: str = "") -> Device:
-    healthy, message = True, ""
-    total = used = None
-    product = ""
-    try:
-        product = pynvml.nvmlDeviceGetName(handle)
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        total, used = memory.total, memory.used
-    except pynvml.NVMLError_GpuIsLost:
-        healthy, message = False, "the GPU has fallen off the bus"
-    except pynvml.NVMLError as error:
-        healthy, message = False, f"NVML: {error}"
+def _device(handle: Handle, known: Accelerator) -> Device:
+    message = complaint(handle.device)
     return Device(
-        accelerator=Accelerator(
-            uuid=uuid,
-            index=index,
-            vendor=VENDOR,
-            product=product,
-            resource=resource,
-            memory_bytes=total,
-            healthy=healthy,
-            message=message,
-        ),
-        gauges=_gauges(handle, used),
-        part_of=part_of,
+        accelerator=dataclasses.replace(known, healthy=not message, message=message),
+        gauges=gauges(handle),
+        processes=processes(handle),
     )
-
-
-def _gauges(handle: object, used: int | None) -> Gauges:
-    rates = _told(lambda: pynvml.nvmlDeviceGetUtilizationRates(handle))
-    celsius = _told(lambda: pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
-    milliwatts = _told(lambda: pynvml.nvmlDeviceGetPowerUsage(handle))
-    return Gauges(
-        memory_used_bytes=used,
-        utilization=None if rates is None else rates.gpu / 100,
-        temperature_celsius=None if celsius is None else float(celsius),
-        power_watts=None if milliwatts is None else milliwatts / 1000,
-    )
-
-
-def _mig_enabled(handle: object) -> bool:
-    mode = _told(lambda: pynvml.nvmlDeviceGetMigMode(handle))
-    return mode is not None and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
-
-
-def _told(question: Callable[[], T]) -> T | None:
-    """Return NVML's answer, or None where a device or an old driver does not know the question."""
-    try:
-        return question()
-    except pynvml.NVMLError:
-        return None

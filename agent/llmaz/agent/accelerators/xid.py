@@ -1,0 +1,41 @@
+"""What an XID, the number of an error of NVIDIA's driver, says of the device. Pure.
+
+The numbers are those of NVIDIA's catalogue (docs.nvidia.com/deploy/xid-errors). The application's
+own faults are the ones that NVIDIA's device plugin for Kubernetes ignores too.
+"""
+
+from enum import StrEnum
+
+
+class XidClass(StrEnum):
+    """Who has to do something about an XID."""
+
+    APPLICATION = "application"  # the process that met it is at fault, or its victim
+    HARDWARE = "hardware"  # the device has to be reset before anything should run on it
+    OTHER = "other"
+
+
+_APPLICATION = frozenset({13, 31, 43, 45, 68, 109})
+_HARDWARE = {
+    48: "an uncorrectable memory error",
+    63: "a row of its memory waits to be remapped",
+    64: "a row of its memory could not be remapped",
+    74: "a fault of NVLink",
+    79: "the GPU has fallen off the bus",
+    92: "too many corrected memory errors",
+    94: "a contained memory error",
+    95: "an uncontained memory error",
+    119: "its system processor does not answer",
+    120: "a fault of its system processor",
+}
+
+
+def xid_class(xid: int) -> XidClass:
+    if xid in _APPLICATION:
+        return XidClass.APPLICATION
+    return XidClass.HARDWARE if xid in _HARDWARE else XidClass.OTHER
+
+
+def words(xid: int) -> str:
+    """Return what a hardware XID means, as a device's message."""
+    return f"XID {xid}: {_HARDWARE[xid]}; the device needs a reset and a new start of the agent"
