@@ -8,9 +8,7 @@ import pytest
 
 from llmaz.local.home import Home, HomeInUse, Running
 
-HERE = Running(
-    pid=os.getpid(), api_url="https://a", gateway_url="http://b/v1", agent_url="http://c"
-)
+HERE = Running(pid=os.getpid(), api_url="https://a", gateway_url="http://b/v1")
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -39,3 +39,22 @@ def test_the_demo_prints_a_real_answer_and_leaves_nothing_behind(tmp_path: Path)
     assert [line.split("  ")[0] for line in table[-len(STEPS) :]] == STEPS
     assert list(tmp_path.iterdir()) == []
     assert processes(str(tmp_path)) == {}
+
+
+@pytest.mark.timeout(240)
+def test_a_demo_that_is_ended_early_leaves_nothing_behind_either(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "llmaz.cli", "demo"],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stderr is not None
+        for line in demo.stderr:
+            if "weights ready" in line:
+                demo.terminate()
+                break
+        said = demo.stderr.read()
+    assert (demo.returncode, "Traceback" in said) == (130, False)
+    assert list(tmp_path.iterdir()) == []
+    assert processes(str(tmp_path)) == {}

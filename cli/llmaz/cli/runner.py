@@ -26,7 +26,7 @@ def execute(work: Coroutine[object, object, None]) -> None:
         fail(error)
     except KubeError as error:
         fail(_of_kube(error))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         # The reader of our output has enough. Python would complain once more at its own end.

@@ -25,7 +25,6 @@ class Running:
     pid: int
     api_url: str
     gateway_url: str
-    agent_url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,12 +108,7 @@ class _Machine:
             for other in self._others:
                 await self._ready(other, session)
         self._say(f"gateway: {self._gateway_url}")
-        agent_url = f"http://{self._addresses.agent.reached_at}"
-        self._home.announce(
-            Running(
-                pid=self._pid, api_url=api_url, gateway_url=self._gateway_url, agent_url=agent_url
-            )
-        )
+        self._home.announce(Running(pid=self._pid, api_url=api_url, gateway_url=self._gateway_url))
 
     async def tell_the_story(self) -> None:
         """Say what happens to the objects, for ever."""
