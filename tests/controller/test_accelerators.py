@@ -1,7 +1,9 @@
+import dataclasses
+
 import pytest
 
+from llmaz.api.accelerator import Accelerator
 from llmaz.api.kinds import NODE
-from llmaz.api.node import Accelerator
 from llmaz.controller.accelerators import accelerator_labels, label_node
 from llmaz.controller.actions import SetLabels
 from llmaz.controller.snapshot import KubeNode, Ref
@@ -10,10 +12,13 @@ from support.controlling import gpu
 OWNED = "llmaz.io/owned-labels"
 A10 = {
     "llmaz.io/accelerator.vendor": "nvidia",
-    "llmaz.io/accelerator.model": "NVIDIA-A10",
+    "llmaz.io/accelerator.model": "a10",
     "llmaz.io/accelerator.count": "2",
     "llmaz.io/accelerator.memory-mib": "24576",
     "gpu.nvidia.com/model": "a10",
+    "nvidia.com/gpu.product": "NVIDIA-A10",
+    "nvidia.com/gpu.count": "2",
+    "nvidia.com/gpu.memory": "24576",
 }
 
 
@@ -27,24 +32,10 @@ def change(node: KubeNode, accelerators: tuple[Accelerator, ...] | None) -> SetL
     return label_node(node, accelerators)
 
 
-@pytest.mark.parametrize(
-    ("name", "short"),
-    [
-        ("NVIDIA A10", "a10"),
-        ("NVIDIA A100-SXM4-80GB", "a100"),
-        ("Tesla T4", "t4"),
-        ("NVIDIA GeForce RTX 4090", "4090"),
-        ("NVIDIA H100 80GB HBM3", "h100"),
-        ("NVIDIA L40S", "l40s"),
-    ],
-)
-def test_a_product_has_the_short_name_that_manifests_select_by(name: str, short: str) -> None:
-    assert accelerator_labels([product(name)])["gpu.nvidia.com/model"] == short
-
-
 def test_the_commonest_product_names_the_node() -> None:
     devices = [product("NVIDIA T4", 0), product("NVIDIA A10", 1), product("NVIDIA A10", 2)]
-    assert accelerator_labels(devices)["llmaz.io/accelerator.model"] == "NVIDIA-A10"
+    assert accelerator_labels(devices)["llmaz.io/accelerator.model"] == "a10"
+    assert accelerator_labels(devices)["llmaz.io/accelerator.count"] == "2"
 
 
 def test_a_new_node_is_labelled_and_what_is_ours_is_noted() -> None:
@@ -75,3 +66,65 @@ def test_a_labelled_node_is_left_alone_and_so_is_one_that_is_not_known() -> None
     node = KubeNode(name="n", labels=A10, annotations={OWNED: ",".join(sorted(A10))})
     assert change(node, (gpu("a"), gpu("b", 1))) is None
     assert change(node, None) is None
+
+
+def test_a_device_that_is_not_well_still_counts() -> None:
+    well, lost = gpu("a"), gpu("b", 1, healthy=False)
+    assert accelerator_labels([well, lost]) == accelerator_labels([well, gpu("b", 1)])
+
+
+def test_what_is_not_known_is_no_label() -> None:
+    device = Accelerator(
+        uuid="habana-0000:19:00.0",
+        index=0,
+        vendor="habana",
+        product="Gaudi2",
+        resource="habana.ai/gaudi",
+        family="gaudi2",
+    )
+    assert accelerator_labels([device]) == {
+        "llmaz.io/accelerator.vendor": "habana",
+        "llmaz.io/accelerator.model": "gaudi2",
+        "llmaz.io/accelerator.count": "1",
+        "llmaz.io/accelerator.family": "gaudi2",
+    }
+    assert accelerator_labels([dataclasses.replace(device, product="")]) == {}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (("nvlink", "nvlink"), "nvlink"),
+        (("xgmi", "xgmi"), "xgmi"),
+        (("nvlink", "pcie"), "pcie"),
+        (("nvlink", ""), None),
+        (("",), None),
+    ],
+)
+def test_the_interconnect_is_the_one_that_all_devices_have(
+    kinds: tuple[str, ...], told: str | None
+) -> None:
+    devices = [
+        dataclasses.replace(gpu(f"GPU-{place}", place), interconnect=kind)
+        for place, kind in enumerate(kinds)
+    ]
+    assert accelerator_labels(devices).get("llmaz.io/accelerator.interconnect") == told
+
+
+def test_where_nvidias_discovery_runs_its_labels_are_its_own() -> None:
+    node = KubeNode(name="n", labels={"nvidia.com/gfd.timestamp": "1", "nvidia.com/gpu.count": "8"})
+    found = change(node, (gpu("a"), gpu("b", 1)))
+    assert found is not None
+    assert not any(key.startswith("nvidia.com/") for key in found.labels)
+    assert found.labels["gpu.nvidia.com/model"] == "a10"
+
+
+def test_labels_of_ours_are_left_to_nvidias_discovery_when_it_comes() -> None:
+    labels = {**A10, "nvidia.com/gfd.timestamp": "1"}
+    node = KubeNode(name="n", labels=labels, annotations={OWNED: ",".join(sorted(A10))})
+    kept = sorted(key for key in A10 if not key.startswith("nvidia.com/"))
+    for accelerators in ((gpu("a"), gpu("b", 1)), ()):
+        found = change(node, accelerators)
+        assert found is not None
+        assert not any(key.startswith("nvidia.com/") for key in found.labels)
+        assert found.annotations == {OWNED: ",".join(kept) if accelerators else ""}

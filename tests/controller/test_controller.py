@@ -292,7 +292,7 @@ async def test_nodes_are_labelled_by_their_accelerators(cluster: Cluster) -> Non
         lambda seen: "llmaz.io/accelerator.count" in cast("Any", seen)["metadata"]["labels"],
     )
     labels = node["metadata"]["labels"]
-    assert labels["llmaz.io/accelerator.model"] == "NVIDIA-A100-SXM4-80GB"
+    assert labels["llmaz.io/accelerator.model"] == "a100-sxm4-80gb"
     assert labels["gpu.nvidia.com/model"] == "a100"
 
 

@@ -4,54 +4,64 @@ Only labels that the controller wrote are ever changed or removed; which these a
 annotation of the Node.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
+from llmaz.api.accelerator import Accelerator
 from llmaz.api.kinds import NODE
 from llmaz.api.names import ACCELERATOR, OWNED_LABELS
-from llmaz.api.node import Accelerator
 from llmaz.controller.actions import SetLabels
+from llmaz.controller.gfd import PREFIX, TIMESTAMP, gfd_labels
+from llmaz.controller.products import label_value, model_name, short_name
 from llmaz.controller.snapshot import KubeNode, Ref
 
 _SHORT_NAME = "gpu.nvidia.com/model"  # which published manifests select by: a10, a100, 4090
-_FAMILIES = frozenset({"nvidia", "geforce", "rtx", "gtx", "tesla", "quadro", "titan"})
 
 
 def accelerator_labels(accelerators: Sequence[Accelerator]) -> dict[str, str]:
-    """Return the labels of a node with these accelerators; the commonest product names it."""
-    if not accelerators:
+    """Return the labels of a node with these accelerators; the commonest product names it.
+
+    Devices that are not well count: a label says what a node has, not how it is.
+    """
+    named = [device for device in accelerators if device.product]
+    if not named:
         return {}
-    products = Counter(device.product for device in accelerators)
+    products = Counter(device.product for device in named)
     product = min(products, key=lambda name: (-products[name], name))
-    first = next(device for device in accelerators if device.product == product)
+    devices = [device for device in named if device.product == product]
+    first = devices[0]
     labels = {
-        f"{ACCELERATOR}.vendor": _value(first.vendor),
-        f"{ACCELERATOR}.model": _value(product),
-        f"{ACCELERATOR}.count": str(len(accelerators)),
+        f"{ACCELERATOR}.vendor": label_value(first.vendor),
+        f"{ACCELERATOR}.model": model_name(product),
+        f"{ACCELERATOR}.count": str(len(devices)),
+        f"{ACCELERATOR}.memory-mib": _mebibytes(first),
+        f"{ACCELERATOR}.family": label_value(first.family),
+        f"{ACCELERATOR}.interconnect": _interconnect(devices),
+        _SHORT_NAME: short_name(product) if first.vendor == "nvidia" else "",
+        **gfd_labels(accelerators),
     }
-    if first.memory_bytes is not None:
-        labels[f"{ACCELERATOR}.memory-mib"] = str(first.memory_bytes // 2**20)
-    short = _short_name(product)
-    if first.vendor == "nvidia" and short:
-        labels[_SHORT_NAME] = short
-    return labels
+    return {key: value for key, value in labels.items() if value}
 
 
 def label_node(node: KubeNode, accelerators: Sequence[Accelerator] | None) -> SetLabels | None:
-    """Return what to change of a Node's labels; nothing while its accelerators are not known."""
+    """Return what to change of a Node's labels; nothing while its accelerators are not known.
+
+    Where NVIDIA's feature discovery runs, its labels are its own, also those that were ours before
+    it came: they are left standing for it to write.
+    """
     if accelerators is None:
         return None
     owned = {key for key in node.annotations.get(OWNED_LABELS, "").split(",") if key}
     wanted = {
         key: value
         for key, value in accelerator_labels(accelerators).items()
-        if key in owned or key not in node.labels
+        if (key in owned or key not in node.labels) and not _is_of_discovery(key, node)
     }
     changes: dict[str, str | None] = {
         key: value for key, value in wanted.items() if node.labels.get(key) != value
     }
-    changes |= {key: None for key in sorted(owned - set(wanted)) if key in node.labels}
+    given_up = (key for key in sorted(owned - set(wanted)) if key in node.labels)
+    changes |= {key: None for key in given_up if not _is_of_discovery(key, node)}
     if not changes and owned == set(wanted):
         return None
     return SetLabels(
@@ -61,12 +71,17 @@ def label_node(node: KubeNode, accelerators: Sequence[Accelerator] | None) -> Se
     )
 
 
-def _value(text: str) -> str:
-    """Return the text as a label's value."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:63].strip("-_.")
+def _is_of_discovery(key: str, node: KubeNode) -> bool:
+    return key.startswith(PREFIX) and TIMESTAMP in node.labels
 
 
-def _short_name(product: str) -> str:
-    """Return the first word that tells the product from its kin: NVIDIA A100-SXM4-80GB -> a100."""
-    words = (word for word in re.split(r"[\s-]+", product.lower()) if word not in _FAMILIES)
-    return next(words, "")
+def _mebibytes(device: Accelerator) -> str:
+    return "" if device.memory_bytes is None else str(device.memory_bytes // 2**20)
+
+
+def _interconnect(devices: Sequence[Accelerator]) -> str:
+    """Return what all devices have in common: a group that spans them is as fast as its worst."""
+    kinds = {device.interconnect for device in devices}
+    if "" in kinds:
+        return ""
+    return kinds.pop() if len(kinds) == 1 else "pcie"

@@ -1,0 +1,100 @@
+"""NVIDIA's devices -> the labels that NVIDIA's GPU Feature Discovery would give their Node. Pure.
+
+Names and formats are GFD's, so that selectors written for it match where it does not run. GFD
+describes one product a node; of several this describes the commonest.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from llmaz.api.accelerator import Accelerator
+
+PREFIX = "nvidia.com/"
+TIMESTAMP = "nvidia.com/gfd.timestamp"  # GFD itself writes it
+
+
+def gfd_labels(accelerators: Sequence[Accelerator]) -> dict[str, str]:
+    """Return the labels, without those whose values are not known."""
+    devices = [device for device in accelerators if device.vendor == "nvidia" and device.product]
+    if not devices:
+        return {}
+    cards = {device.parent or device.uuid: device for device in devices}
+    products = Counter(_card_product(device) for device in cards.values())
+    product = min(products, key=lambda name: (-products[name], name))
+    described = [device for device in cards.values() if _card_product(device) == product]
+    labels = {
+        "gpu.product": _sanitised(product),
+        "gpu.count": str(products[product]),
+        **_memory(described),
+        **_architecture(described[0]),
+        **_driver(described[0].driver_version),
+        **_runtime(described[0].runtime_version),
+        **_parts([device for device in devices if device.parent]),
+    }
+    return {PREFIX + key: value for key, value in labels.items() if value}
+
+
+def _card_product(device: Accelerator) -> str:
+    """Return the product of a whole device: a part has its profile in the name."""
+    return device.product.partition(" MIG ")[0]
+
+
+def _memory(cards: Sequence[Accelerator]) -> Mapping[str, str]:
+    """Return the memory of a device that is not cut up. A part does not know the whole's."""
+    sizes = (card.memory_bytes for card in cards if not card.parent and card.memory_bytes)
+    size = next(sizes, None)
+    return {} if size is None else {"gpu.memory": str(size // 2**20)}
+
+
+def _architecture(device: Accelerator) -> Mapping[str, str]:
+    major, _, minor = device.compute.partition(".")
+    return {
+        "gpu.family": device.family,
+        "gpu.compute.major": major,
+        "gpu.compute.minor": minor,
+    }
+
+
+def _driver(version: str) -> Mapping[str, str]:
+    """Return the driver's version, under the names that GFD has now and those it had before."""
+    major, minor, revision = (*version.split(".", 2), "", "", "")[:3]
+    return {
+        "cuda.driver-version.full": version,
+        "cuda.driver-version.major": major,
+        "cuda.driver-version.minor": minor,
+        "cuda.driver-version.revision": revision,
+        "cuda.driver.major": major,
+        "cuda.driver.minor": minor,
+        "cuda.driver.rev": revision,
+    }
+
+
+def _runtime(version: str) -> Mapping[str, str]:
+    major, _, minor = version.partition(".")
+    return {
+        "cuda.runtime-version.full": version,
+        "cuda.runtime-version.major": major,
+        "cuda.runtime-version.minor": minor,
+        "cuda.runtime.major": major,
+        "cuda.runtime.minor": minor,
+    }
+
+
+def _parts(parts: Sequence[Accelerator]) -> Mapping[str, str]:
+    """Return what GFD says of MIG devices when each profile is a resource of its own."""
+    if not parts:
+        return {}
+    labels = {"mig.capable": "true", "mig.strategy": "mixed"}
+    for profile, count in sorted(Counter(part.profile for part in parts).items()):
+        part = next(part for part in parts if part.profile == profile)
+        labels[f"mig-{profile}.count"] = str(count)
+        labels[f"mig-{profile}.product"] = _sanitised(part.product)
+        if part.memory_bytes is not None:
+            labels[f"mig-{profile}.memory"] = str(part.memory_bytes // 2**20)
+    return labels
+
+
+def _sanitised(product: str) -> str:
+    """Return the name as GFD writes it: other characters go, blanks become dashes."""
+    return "-".join(re.sub(r"[^A-Za-z0-9_. -]", "", product).split())
