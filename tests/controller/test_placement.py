@@ -116,17 +116,17 @@ def test_an_unhealthy_accelerator_is_given_to_nobody() -> None:
     assert world.engines() == {"default/chat-0": ("n1", ("well",))}
 
 
-def test_a_ready_engine_stays_on_an_accelerator_that_is_reported_as_unhealthy() -> None:
+def test_an_engine_leaves_an_accelerator_that_falls_off_the_bus() -> None:
     world = World().add(
         model("qwen", flavor("a10")), runtime(), playground("chat", "qwen"), node("n1", 2)
     )
     world.settle()
-    before = world.engines()
-    sick = (gpu("n1-0", 0, healthy=False), gpu("n1-1", 1))
-    status = dataclasses.replace(world.nodes["n1"].status, accelerators=sick)
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
+    lost = (gpu("n1-0", 0, healthy=False), gpu("n1-1", 1))
+    status = dataclasses.replace(world.nodes["n1"].status, accelerators=lost)
     world.nodes["n1"] = dataclasses.replace(world.nodes["n1"], status=status)
     world.settle()
-    assert world.engines() == before
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-1",))}
 
 
 def test_a_node_that_was_lost_gets_nothing_new_and_keeps_what_it_has() -> None:

@@ -109,7 +109,7 @@ def _is_legal(option: Option, seat: Seat, ledger: Ledger) -> bool:
     """Tell whether an engine may keep its accelerators for this flavor.
 
     Capacity is not asked again: a node that shrank or grew busy is no reason to end what serves.
-    For the same reason a ready engine keeps an accelerator that is reported as unhealthy.
+    An accelerator that is reported as unhealthy is: what computes on it now can't be relied upon.
     """
     uuids = set(seat.engine.accelerators)
     taken_port = option.needs.port is not None and option.needs.port in ledger.ports
@@ -125,7 +125,7 @@ def _is_legal(option: Option, seat: Seat, ledger: Ledger) -> bool:
     counts = dict.fromkeys(option.needs.devices, 0)
     for uuid in uuids:
         device = devices.get(uuid)
-        if device is None or not (device.healthy or seat.is_ready):
+        if device is None or not device.healthy:
             return False
         counts[device.resource] = counts.get(device.resource, 0) + 1
     return counts == dict(option.needs.devices)
