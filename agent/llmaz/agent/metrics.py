@@ -6,6 +6,7 @@ from datetime import datetime
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from llmaz.agent.accelerators.metrics import accelerator_metrics
 from llmaz.agent.plan import Plan
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, ModelPhase, NodeStatus
@@ -39,7 +40,7 @@ class AgentCollector(Collector):
         yield from _of_engines(decided.status)
         yield from _of_assignment(state)
         yield from _of_models(decided.status)
-        yield from _of_accelerators(state)
+        yield from accelerator_metrics(state.accelerators)
 
 
 def _of_engines(status: NodeStatus) -> Iterator[Metric]:
@@ -106,46 +107,3 @@ def _of_models(status: NodeStatus) -> Iterator[Metric]:
         if model.bytes_done is not None:
             sizes.add_metric([model.name], model.bytes_done)
     yield from (phases, sizes)
-
-
-_GAUGES = (
-    ("llmaz_accelerator_memory_used_bytes", "memory_used_bytes", "Memory in use on the device."),
-    ("llmaz_accelerator_utilization_ratio", "utilization", "Share of time that it computes."),
-    ("llmaz_accelerator_temperature_celsius", "temperature_celsius", "Temperature of the device."),
-    ("llmaz_accelerator_power_watts", "power_watts", "Power that the device draws."),
-)
-
-
-def _of_accelerators(state: NodeState) -> Iterator[Metric]:
-    devices = state.accelerators.devices or ()
-    labels = ["uuid"]
-    info = GaugeMetricFamily(
-        "llmaz_accelerator_info",
-        "An accelerator of the node.",
-        labels=["uuid", "vendor", "product"],
-    )
-    healthy = GaugeMetricFamily(
-        "llmaz_accelerator_healthy", "1 while it can be used.", labels=labels
-    )
-    total = GaugeMetricFamily(
-        "llmaz_accelerator_memory_bytes", "Memory of the device.", labels=labels
-    )
-    for device in devices:
-        accelerator = device.accelerator
-        info.add_metric([accelerator.uuid, accelerator.vendor, accelerator.product], 1)
-        healthy.add_metric([accelerator.uuid], float(accelerator.healthy))
-        if accelerator.memory_bytes is not None:
-            total.add_metric([accelerator.uuid], accelerator.memory_bytes)
-    yield from (info, healthy, total)
-    for name, field, words in _GAUGES:
-        gauge = GaugeMetricFamily(name, words, labels=labels)
-        for device in devices:
-            value: float | None = getattr(device.gauges, field)
-            if value is not None:
-                gauge.add_metric([device.accelerator.uuid], value)
-        yield gauge
-    stale = GaugeMetricFamily(
-        "llmaz_accelerator_stale", "1 while the driver does not answer and old news is shown."
-    )
-    stale.add_metric([], float(state.accelerators.failure is not None))
-    yield stale

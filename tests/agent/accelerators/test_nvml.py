@@ -10,6 +10,7 @@ from llmaz.agent.accelerators.device import (
     Devices,
     Gauges,
     Process,
+    Throttle,
     Xid,
 )
 from llmaz.agent.accelerators.probe import ChildProbe
@@ -110,7 +111,7 @@ async def test_errors_of_memory_and_throttling_are_gauges(probe: ChildProbe, nvm
     nvml.show(A10, "ecc GPU-b 12 3", "throttled GPU-b 97")
     gauges = (await _devices(probe))["GPU-b"].gauges
     assert (gauges.corrected_errors, gauges.uncorrected_errors) == (12, 3)
-    assert gauges.throttled_by == ("thermal", "hardware_thermal")
+    assert gauges.throttled_by == (Throttle.THERMAL, Throttle.HARDWARE_THERMAL)
 
 
 async def test_an_error_that_happens_is_told_once(probe: ChildProbe, nvml: StandIn) -> None:

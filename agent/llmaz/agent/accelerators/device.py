@@ -10,12 +10,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from llmaz.agent.accelerators.xid import XidClass, words, xid_class
 from llmaz.api.accelerator import Accelerator
 
 LOST = "the driver no longer lists the device"
+
+
+class Throttle(StrEnum):
+    """Why a device is slower than it could be."""
+
+    POWER_CAP = "power_cap"
+    POWER_BRAKE = "power_brake"  # the power supply asks for it
+    THERMAL = "thermal"
+    HARDWARE_THERMAL = "hardware_thermal"
+    HARDWARE = "hardware"  # one of the two before, or a reason that is not told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +39,7 @@ class Gauges:
     power_watts: float | None = None
     corrected_errors: int | None = None  # of its memory, since the driver was loaded
     uncorrected_errors: int | None = None
-    throttled_by: tuple[str, ...] | None = None  # why it is slower than it could be now
+    throttled_by: tuple[Throttle, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

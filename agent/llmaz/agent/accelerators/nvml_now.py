@@ -2,7 +2,7 @@
 
 import pynvml
 
-from llmaz.agent.accelerators.device import Gauges, Process
+from llmaz.agent.accelerators.device import Gauges, Process, Throttle
 from llmaz.agent.accelerators.nvml_facts import Handle, told
 
 LOST = "the GPU has fallen off the bus"
@@ -15,11 +15,11 @@ _RECOVERY = {
     pynvml.NVML_GPU_RECOVERY_ACTION_DRAIN_AND_RESET: _RESET,
 }
 _SLOWED_BY = {
-    pynvml.nvmlClocksEventReasonSwPowerCap: "power_cap",
-    pynvml.nvmlClocksEventReasonHwSlowdown: "hardware",
-    pynvml.nvmlClocksEventReasonSwThermalSlowdown: "thermal",
-    pynvml.nvmlClocksEventReasonHwThermalSlowdown: "hardware_thermal",
-    pynvml.nvmlClocksEventReasonHwPowerBrakeSlowdown: "power_brake",
+    pynvml.nvmlClocksEventReasonSwPowerCap: Throttle.POWER_CAP,
+    pynvml.nvmlClocksEventReasonHwSlowdown: Throttle.HARDWARE,
+    pynvml.nvmlClocksEventReasonSwThermalSlowdown: Throttle.THERMAL,
+    pynvml.nvmlClocksEventReasonHwThermalSlowdown: Throttle.HARDWARE_THERMAL,
+    pynvml.nvmlClocksEventReasonHwPowerBrakeSlowdown: Throttle.POWER_BRAKE,
 }
 
 
@@ -83,9 +83,9 @@ def _ecc(handle: Handle, kind: int) -> int | None:
     return told(pynvml.nvmlDeviceGetTotalEccErrors, handle.pointer, kind, pynvml.NVML_VOLATILE_ECC)
 
 
-def _throttled_by(handle: Handle) -> tuple[str, ...] | None:
+def _throttled_by(handle: Handle) -> tuple[Throttle, ...] | None:
     # The older of the two names of the question: all drivers know it.
     bits = told(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle.pointer)
     if bits is None:
         return None
-    return tuple(name for bit, name in _SLOWED_BY.items() if bits & bit)
+    return tuple(reason for bit, reason in _SLOWED_BY.items() if bits & bit)
