@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from llmaz.agent.publish import QUIET_SECONDS, StatusPublisher, is_quiet, status_patch
+import pytest
+
+from llmaz.agent.publish import (
+    PROGRESS_SECONDS,
+    WORDS_SECONDS,
+    StatusPublisher,
+    pause_before,
+    status_patch,
+)
 from llmaz.api.kinds import Kind
 from llmaz.api.manifest import Json, Manifest
 from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, ModelReport, NodeStatus
@@ -79,10 +87,21 @@ def test_what_is_not_known_takes_nothing_back() -> None:
     }
 
 
-def test_progress_alone_is_quiet_and_anything_else_is_not() -> None:
-    assert is_quiet({"models": [{"bytesDone": 1}]}, {"models": [{"bytesDone": 2}]})
-    assert not is_quiet({"models": [{"phase": "Fetching"}]}, {"models": [{"phase": "Ready"}]})
-    assert not is_quiet({"bootId": "a"}, {"bootId": "b"})
+@pytest.mark.parametrize(
+    ("before", "after", "seconds"),
+    [
+        ({"models": [{"bytesDone": 1}]}, {"models": [{"bytesDone": 2}]}, PROGRESS_SECONDS),
+        ({"models": [{"phase": "Fetching"}]}, {"models": [{"phase": "Ready"}]}, WORDS_SECONDS),
+        ({"engines": [{"phase": "Waiting"}]}, {"engines": [{"phase": "Starting"}]}, WORDS_SECONDS),
+        ({"engines": [{"phase": "Starting"}]}, {"engines": [{"phase": "Ready"}]}, 0),
+        ({"engines": [{"phase": "Ready"}]}, {"engines": [{"phase": "Backoff"}]}, 0),
+        ({"accelerators": []}, {"accelerators": [{"uuid": "GPU-1"}]}, 0),
+    ],
+)
+def test_what_is_acted_on_is_told_at_once_and_the_rest_may_wait(
+    before: Manifest, after: Manifest, seconds: float
+) -> None:
+    assert pause_before(before, after) == seconds
 
 
 async def test_a_status_is_not_written_twice() -> None:
@@ -108,8 +127,8 @@ async def test_progress_waits_and_readiness_does_not() -> None:
         publisher.offer(dataclasses.replace(READY, models=_fetching(60).models))
         await api.count(3)
     first, second, third = (moment for moment, _ in api.written)
-    assert second - first < QUIET_SECONDS / 2
-    assert third - second >= QUIET_SECONDS * 0.9
+    assert second - first < WORDS_SECONDS / 2
+    assert third - second >= PROGRESS_SECONDS * 0.9
 
 
 async def test_nothing_is_written_before_there_is_an_object() -> None:

@@ -5,13 +5,14 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from llmaz.agent.engines.launch import command, shim_lives
+from llmaz.agent.engines.launch import COMMAND, shim_lives
 from llmaz.shim import proc, protocol
 
 FAKE_ENGINE = str(Path(__file__).with_name("engine.py"))
@@ -37,9 +38,9 @@ def launch(directory: Path, *, hide_cgroups: bool = False) -> int:
 
     With `hide_cgroups` it finds none to make its own in, as where the user may not make any.
     """
-    argv = (*(HIDING if hide_cgroups and os.geteuid() == 0 else ()), *command(directory))
-    pid = os.posix_spawnp(argv[0], argv, {"PATH": os.environ["PATH"]})
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    argv = (*(HIDING if hide_cgroups and os.geteuid() == 0 else ()), *COMMAND)
+    env = {"PATH": os.environ["PATH"]}
+    return subprocess.run(argv, env=env, input=os.fsencode(directory), check=False).returncode
 
 
 class Connection:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from llmaz.agent.assignment import Reading, read_assignment
 from llmaz.api.kinds import INFERENCE_NODE
-from llmaz.api.manifest import Manifest
+from llmaz.api.manifest import Json, Manifest
 from llmaz.kube import Informer, Kube
 from llmaz.kube.errors import NotFound
 
@@ -50,9 +51,20 @@ class OwnNode:
         """Watch until cancelled; an object that is gone is reported as missing."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._informer.run())
+            known: object = None
             while True:
                 await self._news.wait()
                 self._news.clear()
-                if self.shown() is None:
+                shown = self.shown()
+                if shown is None:
                     self._missing()
-                self._changed.set()
+                version = shown and _version(shown)
+                if version != known:  # the echo of the agent's own status is no news
+                    self._changed.set()
+                known = version
+
+
+def _version(shown: Manifest) -> tuple[Json, Json]:
+    """Return what differs between two objects, and between two specs of one."""
+    metadata = cast("Manifest", shown["metadata"])
+    return metadata.get("uid"), metadata.get("generation")

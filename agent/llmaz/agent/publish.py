@@ -1,4 +1,4 @@
-"""Writes the status to the InferenceNode: at once, but coalesced where only progress moves."""
+"""Writes the status to the InferenceNode: at once where others act on it, else coalesced."""
 
 import asyncio
 import logging
@@ -8,13 +8,16 @@ from typing import Protocol, cast
 
 from llmaz.api.kinds import INFERENCE_NODE, Kind
 from llmaz.api.manifest import Json, Manifest, encode, key_of
-from llmaz.api.node import NodeStatus
+from llmaz.api.node import EnginePhase, NodeStatus
 from llmaz.daemon import backoff
 from llmaz.kube.errors import KubeError
 
 logger = logging.getLogger(__name__)
 
-QUIET_SECONDS = 2.0  # between two writes of which the second only tells progress
+# Between two writes of which the second tells nothing that a program acts on: a start has many
+# small steps, and each write costs the processors that the engine could use.
+WORDS_SECONDS = 0.5
+PROGRESS_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 10.0
 _PROGRESS = ("bytesDone",)
 _UNKNOWN_IF_ABSENT = ("accelerators", "models", "engines")
@@ -47,9 +50,21 @@ def status_patch(written: Manifest, wanted: Manifest) -> Manifest:
     }
 
 
-def is_quiet(written: Manifest, wanted: Manifest) -> bool:
-    """Tell whether two statuses differ in progress alone, which can wait a moment."""
-    return _without_progress(written) == _without_progress(wanted)
+def pause_before(written: Manifest, wanted: Manifest) -> float:
+    """Return the seconds to keep between a write and the one that follows it.
+
+    None where requests may be sent somewhere else, or an accelerator is another: a second counts.
+    """
+    if _acted_on(written) != _acted_on(wanted):
+        return 0.0
+    same_words = _without_progress(written) == _without_progress(wanted)
+    return PROGRESS_SECONDS if same_words else WORDS_SECONDS
+
+
+def _acted_on(status: Manifest) -> list[Json]:
+    engines = cast("list[Manifest]", status.get("engines") or [])
+    ready = [engine for engine in engines if engine.get("phase") == EnginePhase.READY]
+    return [status.get("accelerators"), *ready]
 
 
 def _without_progress(status: Manifest) -> Manifest:
@@ -118,9 +133,10 @@ class StatusPublisher:
                 self._dirty.set()
 
     async def _held_back(self) -> bool:
-        """Wait before a write that only tells progress; tell whether something came meanwhile."""
-        wait = self._written_at + QUIET_SECONDS - time.monotonic()
-        if wait <= 0 or self._written is None or not is_quiet(self._written, self._wanted):
+        """Wait before a write that can wait; tell whether something came meanwhile."""
+        pause = pause_before(self._written or {}, self._wanted)
+        wait = self._written_at + pause - time.monotonic()
+        if wait <= 0:
             return False
         try:
             async with asyncio.timeout(wait):

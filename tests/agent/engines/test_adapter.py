@@ -138,7 +138,8 @@ async def test_a_wrong_model_never_becomes_ready(state_dir: Path) -> None:
         node = Node(under)
         node.assigned = (assigned("fake-0", "--list-model", "other"),)
         await node.until(lambda: "lists" in node.reports[ID].message, "the wrong model is told")
-        assert node.reports[ID].message == "/v1/models lists other, not fake"
+        told = "the engine does not list the model yet (/v1/models lists other, not fake)"
+        assert node.reports[ID].message == told
         assert node.reports[ID].phase is EnginePhase.STARTING
 
 
@@ -205,7 +206,7 @@ async def test_an_engine_that_is_unwell_for_a_while_is_unready_and_not_restarted
         report = await node.until_phase(EnginePhase.READY)
         assert report.pid is not None
         os.kill(report.pid, signal.SIGUSR2)
-        assert (await node.until_phase(EnginePhase.UNREADY)).message == "/health: 503"
+        assert (await node.until_phase(EnginePhase.UNREADY)).message == "/health says 503"
         os.kill(report.pid, signal.SIGUSR2)
         assert (await node.until_phase(EnginePhase.READY)).pid == report.pid
         assert len(node.actions) == 1

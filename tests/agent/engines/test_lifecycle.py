@@ -58,21 +58,16 @@ def test_an_end_that_was_asked_for_is_none() -> None:
 
 
 def test_an_end_of_what_hung_is_a_failure() -> None:
-    stop = lifecycle.stop(kept(ready_run=1), Health.DEAD, 1, "it hangs", NOW)
-    assert stop.fault == Fault(reason="Hung", message="it hangs")
+    hung = Fault(reason="Hung", message="it hangs")
+    stop = lifecycle.stop(Health.DEAD, hung, "it hangs", NOW)
+    assert stop.fault == hung
     after = lifecycle.ended(kept(stopping=stop), 1, ShimExit(at=NOW, signal=9, asked=True), "")
     assert (after.fault, after.failures) == (stop.fault, 1)
 
 
-def test_a_start_that_was_given_up_is_told_from_a_hang() -> None:
-    stop = lifecycle.stop(kept(), Health.DEAD, 1, "no progress", NOW)
-    assert stop.fault == Fault(reason="StartTimedOut", message="no progress")
-
-
 def test_only_what_may_serve_requests_is_drained() -> None:
     drained = {
-        health: lifecycle.stop(kept(), health, 1, "no longer assigned", NOW).drained
-        for health in Health
+        health: lifecycle.stop(health, None, "no longer assigned", NOW).drained for health in Health
     }
     assert drained == {
         Health.STARTING: True,

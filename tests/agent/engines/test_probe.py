@@ -62,7 +62,8 @@ async def test_the_model_is_known_by_its_name_or_its_path(
 async def test_another_model_is_named(engine: Engine, target: Target, prober: Prober) -> None:
     engine.answers["/v1/models"] = models("llama", "phi")
     answer, _ = await prober.listed(target, 5)
-    assert answer == Answer(ok=False, detail="/v1/models lists llama, phi, not qwen")
+    detail = "/v1/models lists llama, phi, not qwen"
+    assert answer == Answer(ok=False, detail=detail, refused=True)
 
 
 async def test_an_engine_that_lists_no_models_is_left_to_its_token(
@@ -93,7 +94,7 @@ async def test_an_engine_that_fails_at_a_token_is_quoted(
 ) -> None:
     engine.answers["/v1/completions"] = (500, "CUDA error")
     answer = await prober.token(target, "qwen", 5)
-    assert answer == Answer(ok=False, detail="/v1/completions: 500 CUDA error")
+    assert answer == Answer(ok=False, detail="/v1/completions says 500: CUDA error")
 
 
 async def test_an_engine_that_refuses_a_token_does_not_hang(
@@ -102,7 +103,13 @@ async def test_an_engine_that_refuses_a_token_does_not_hang(
     paths = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings")
     engine.answers = dict.fromkeys(paths, (400, "no"))
     answer = await prober.token(target, "qwen", 5)
-    assert answer == Answer(ok=False, detail="/v1/embeddings: 400 no", refused=True)
+    assert answer == Answer(ok=False, detail="/v1/embeddings says 400: no", refused=True)
+
+
+async def test_an_engine_that_generates_no_text_has_at_least_answered(
+    target: Target, prober: Prober
+) -> None:
+    assert await prober.token(target, "reranker", 5) == Answer(ok=True)
 
 
 async def test_health_is_asked_and_models_stand_in_for_it(
@@ -111,7 +118,7 @@ async def test_health_is_asked_and_models_stand_in_for_it(
     engine.answers["/v1/models"] = models("qwen")
     assert (await prober.health(target, 5)).ok
     engine.answers["/health"] = (503, "loading")
-    assert await prober.health(target, 5) == Answer(ok=False, detail="/health: 503")
+    assert await prober.health(target, 5) == Answer(ok=False, detail="/health says 503")
 
 
 async def test_an_http_probe_means_the_engine_by_http_and_8080(
@@ -146,6 +153,8 @@ async def test_a_probe_may_run_a_command(target: Target, prober: Prober) -> None
 
 async def test_an_engine_that_does_not_listen_is_said_so(prober: Prober) -> None:
     nobody = Target(port=1, model="qwen")
-    assert (await prober.health(nobody, 5)).detail == "/health: nothing listens at its port yet"
+    answer = Answer(ok=False, detail="nothing listens at its port", listens=False)
+    assert await prober.health(nobody, 5) == answer
+    assert (await prober.listed(nobody, 5))[0] == answer
     assert not (await prober.token(nobody, "qwen", 5)).ok
     assert await prober.activity(nobody, 5) is None

@@ -17,7 +17,7 @@ import aiohttp
 
 from llmaz.agent.engines import env, lifecycle, ports, record
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
-from llmaz.agent.engines.launch import dismiss
+from llmaz.agent.engines.launch import Shims
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.probe import Prober
 from llmaz.agent.engines.record import EngineRecord
@@ -75,6 +75,7 @@ class Engines:
         self._port_band = port_band
         self._engines: dict[str, Supervised] = {}
         self._session: aiohttp.ClientSession | None = None
+        self._shims = Shims(environ)
         self._effects = crash.Effects("agent", environ.get(crash.VARIABLE, ""))
 
     async def __aenter__(self) -> Self:
@@ -88,7 +89,7 @@ class Engines:
             patience=self._patience,
             changed=self.changed,
             effects=self._effects,
-            environ=self._environ,
+            shims=self._shims,
             environment=self._environment,
         )
         await self._adopt()
@@ -101,8 +102,13 @@ class Engines:
         trace: TracebackType | None,
     ) -> None:
         await asyncio.gather(*(engine.aclose() for engine in self._engines.values()))
+        await self._shims.aclose()
         if self._session is not None:
             await self._session.close()
+
+    def prepare(self) -> None:
+        """Make ready for the next start, ahead of it."""
+        self._shims.prepare()
 
     async def observe(self) -> tuple[EngineSeen, ...]:
         """Return every engine that has a record, by id."""
@@ -144,7 +150,7 @@ class Engines:
             if kept is None:
                 logger.warning("ending what is left in %s, which has no record", directory)
                 try:
-                    await dismiss(directory, self._environ)
+                    await self._shims.dismiss(directory)
                 except (OSError, TimeoutError, EngineError) as error:
                     logger.error("%s: %s", directory, error)  # known, and tried again
                     continue

@@ -28,14 +28,9 @@ def wanted(action: StartEngine, former: EngineRecord | None, port: int) -> Engin
     return dataclasses.replace(fresh, failures=former.failures, restarts=restarts)
 
 
-def stop(
-    kept: EngineRecord, health: Health, run: int | None, reason: str, now: datetime
-) -> Stopping:
-    """Return the stop to record. Being stopped for not being alive counts as a failure."""
-    fault = None
-    if health is Health.DEAD:
-        kind = "Hung" if kept.ready_run == run else "StartTimedOut"
-        fault = Fault(reason=kind, message=reason)
+def stop(health: Health, verdict: Fault | None, reason: str, now: datetime) -> Stopping:
+    """Return the stop to record. The verdict on one that is not alive counts as its failure."""
+    fault = verdict if health is Health.DEAD else None
     drained = health in (Health.DEAD, Health.STARTING)
     return Stopping(since=now, reason=reason, fault=fault, drained=drained)
 

@@ -18,6 +18,7 @@ class Patience:
 
     startup_total_seconds: float = 1800.0  # a large model with compilation takes 6 minutes
     startup_stall_seconds: float = 120.0  # no log, no read, no tick
+    refusal_seconds: float = 60.0  # it is healthy but lists other models: some load one by one
     hang_seconds: float = 90.0  # requests run and no counter moves
     idle_seconds: float = 60.0  # nothing runs and nothing proved it alive
     token_seconds: float = 20.0  # for the answer to a request for one token

@@ -13,13 +13,14 @@ from llmaz.agent.engines.liveness import Patience, Pulse
 from llmaz.agent.engines.metrics import activity_of_processes
 from llmaz.agent.engines.probe import Answer, Prober, Target
 from llmaz.agent.engines.startup import Progress
-from llmaz.agent.engines.state import Health
+from llmaz.agent.engines.state import Fault, Health
 from llmaz.api.node import AssignedEngine
 from llmaz.api.pod import LifecycleHandler, Probe
 
 _PROGRESS_SECONDS = 2.0  # between two looks at what a starting engine does
 _FAILURE_THRESHOLD = 3  # of /health, where the runtime has no probe of its own
 _OK = Answer(ok=True)
+_SILENT = "the engine does not listen yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,15 @@ class Watched:
     tell: Callable[[Health, str], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gate:
+    """A question that a starting engine has to answer well once."""
+
+    ask: Callable[[], Awaitable[Answer]]
+    waits: str  # what is said until then
+    refused: str = ""  # the reason of the fault when it goes on answering that it won't
+
+
 class Monitor:
     """Asks one engine until it is dead or the task is cancelled."""
 
@@ -43,46 +53,71 @@ class Monitor:
         self._patience = patience
         self._name = ""  # by which requests mean the model, once it is known
 
-    async def run(self, *, was_ready: bool) -> None:
-        """Watch; what was ready under a former agent is taken for ready until it fails."""
-        if not was_ready:
-            verdict = await self._await_start()
-            if verdict is not None:
-                self._watched.tell(Health.DEAD, verdict)
-                return
-        self._watched.tell(Health.READY, "")
-        self._watched.tell(Health.DEAD, await self._keep_watch())
+    async def run(self, *, was_ready: bool) -> Fault:
+        """Watch until only a restart helps, and say why.
 
-    async def _await_start(self) -> str | None:
+        What was ready under a former agent is taken for ready until it fails.
+        """
+        if not was_ready:
+            fault = await self._await_start()
+            if fault is not None:
+                return fault
+        self._watched.tell(Health.READY, "")
+        return Fault(reason="Hung", message=await self._keep_watch())
+
+    async def _await_start(self) -> Fault | None:
         """Wait until every gate has opened once, in order; say why the start is given up."""
         engine = self._watched.engine
         hook = engine.lifecycle.post_start if engine.lifecycle else None
         if hook is not None:
             answer = await run_hook(self._prober, hook, self._target, None)
             if not answer.ok:
-                return f"its postStart hook failed: {answer.detail}"
-        gates = iter((self._started, self._accepts, self._lists_model, self._gives_token))
-        gate = next(gates, None)
+                said = f"its postStart hook failed: {answer.detail}"
+                return Fault(reason="PostStartFailed", message=said)
         now = time.monotonic()
         progress = Progress(since=now - self._watched.started_ago, moved_at=now)
-        delay = startup.FIRST_POLL_SECONDS
-        looked_at = 0.0
-        while gate is not None:
-            answer = await gate()
-            if answer.ok:
-                gate = next(gates, None)
-                continue
+        gates = (
+            _Gate(ask=self._started, waits="the engine is loading"),
+            _Gate(ask=self._accepts, waits="the engine is loading"),
+            _Gate(
+                ask=self._lists_model,
+                waits="the engine does not list the model yet",
+                refused="WrongModel",
+            ),
+            _Gate(
+                ask=self._gives_token,
+                waits="the engine gives no token yet",
+                refused="RefusesRequests",
+            ),
+        )
+        for gate in gates:
+            progress, fault = await self._await_gate(gate, progress)
+            if fault is not None:
+                return fault
+        return None
+
+    async def _await_gate(self, gate: "_Gate", progress: Progress) -> tuple[Progress, Fault | None]:
+        """Wait until one gate opens; return how far the start is, and why it is given up if so."""
+        looked_at = -_PROGRESS_SECONDS
+        begun = time.monotonic()
+        while not (answer := await gate.ask()).ok:
             now = time.monotonic()
             if now - looked_at >= _PROGRESS_SECONDS:
                 looked_at = now
                 progress = startup.moved(progress, await self._watched.marks(), now)
-            verdict = startup.given_up(progress, engine.startup_probe, self._patience, now)
+            if answer.refused and now - begun > self._patience.refusal_seconds:
+                refusal = Fault(reason=gate.refused, message=answer.detail, permanent=True)
+                return progress, refusal
+            verdict = startup.given_up(
+                progress, self._watched.engine.startup_probe, self._patience, now
+            )
             if verdict is not None:
-                return f"{verdict}: {answer.detail}"
-            self._watched.tell(Health.STARTING, answer.detail)
-            await asyncio.sleep(delay)
-            delay = startup.next_poll(delay)
-        return None
+                said = f"{verdict}: {answer.detail}"
+                return progress, Fault(reason="StartTimedOut", message=said)
+            shown = f"{gate.waits} ({answer.detail})" if answer.listens else _SILENT
+            self._watched.tell(Health.STARTING, shown)
+            await asyncio.sleep(startup.poll_seconds(now - progress.since))
+        return progress, None
 
     async def _started(self) -> Answer:
         probe = self._watched.engine.startup_probe

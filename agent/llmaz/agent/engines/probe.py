@@ -29,6 +29,7 @@ class Answer:
     ok: bool
     detail: str = ""
     refused: bool = False  # the engine did answer, that it won't: it does not hang
+    listens: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class Prober:
         except TimeoutError:
             return Answer(ok=False, detail=f"no answer within {seconds:g} s")
         except (OSError, aiohttp.ClientError) as error:
-            return Answer(ok=False, detail=_words(error))
+            return _failed(error)
 
     async def health(self, target: Target, seconds: float) -> Answer:
         """Ask `/health`; where an engine has none, listing its models stands in."""
@@ -90,12 +91,15 @@ class Prober:
         except TimeoutError:
             return Answer(ok=False, detail=f"/v1/models: no answer within {seconds:g} s"), ""
         except (OSError, ValueError, aiohttp.ClientError) as error:
-            return Answer(ok=False, detail=f"/v1/models: {_words(error)}"), ""
+            return _failed(error, "/v1/models: "), ""
         return _found(listing, target)
 
     async def token(self, target: Target, name: str, seconds: float) -> Answer:
-        """Have one token generated (an embedding where it generates none)."""
-        detail = "it has none of /v1/completions, /v1/chat/completions, /v1/embeddings"
+        """Have one token generated, or an embedding.
+
+        An engine that knows neither (it ranks, paints or speaks) has at least answered.
+        """
+        detail = ""
         chat = [{"role": "user", "content": "Hi"}]
         bodies: tuple[tuple[str, dict[str, object]], ...] = (
             ("/v1/completions", {"prompt": "Hi", "max_tokens": 1}),
@@ -110,14 +114,15 @@ class Prober:
                         text = await response.text()
                     if response.status < 400:
                         return Answer(ok=True)
-                    detail = f"{path}: {response.status} {text[:200]}"
+                    if response.status not in (404, 405):
+                        detail = f"{path} says {response.status}: {text[:200]}"
                     if response.status >= 500:
                         return Answer(ok=False, detail=detail)
         except TimeoutError:
             return Answer(ok=False, detail=f"no token within {seconds:g} s")
         except (OSError, aiohttp.ClientError) as error:
-            return Answer(ok=False, detail=_words(error))
-        return Answer(ok=False, detail=detail, refused=True)
+            return _failed(error)
+        return Answer(ok=not detail, detail=detail, refused=bool(detail))
 
     async def activity(self, target: Target, seconds: float) -> Activity | None:
         """Read the engine's metrics; None where it has none that are known, or gives none now."""
@@ -154,7 +159,7 @@ class Prober:
         url = f"{ask.scheme.lower()}://{host}:{actual_port(ask.port, target.port)}{path}"
         headers = {header.name: header.value for header in ask.http_headers}
         async with self._session.get(url, headers=headers, ssl=False) as response:
-            return Answer(ok=200 <= response.status < 400, detail=f"{path}: {response.status}")
+            return Answer(ok=200 <= response.status < 400, detail=f"{path} says {response.status}")
 
     async def _probe(self, probe: Probe, target: Target) -> Answer:
         if probe.http_get is not None:
@@ -171,11 +176,11 @@ class Prober:
         try:
             async with asyncio.timeout(seconds), self._session.get(target.url(path)) as response:
                 ok = 200 <= response.status < 400
-                return Answer(ok=ok, detail=f"{path}: {response.status}"), response.status
+                return Answer(ok=ok, detail=f"{path} says {response.status}"), response.status
         except TimeoutError:
             return Answer(ok=False, detail=f"{path}: no answer within {seconds:g} s"), 0
         except (OSError, aiohttp.ClientError) as error:
-            return Answer(ok=False, detail=f"{path}: {_words(error)}"), 0
+            return _failed(error, f"{path}: "), 0
 
 
 async def connects(socket: TcpSocket, target: Target) -> Answer:
@@ -200,10 +205,14 @@ def _found(listing: object, target: Target) -> tuple[Answer, str]:
         if name in ids:
             return Answer(ok=True), name
     listed = ", ".join(ids) or "no model"
-    return Answer(ok=False, detail=f"/v1/models lists {listed}, not {target.model}"), ""
+    detail = f"/v1/models lists {listed}, not {target.model}"
+    return Answer(ok=False, detail=detail, refused=bool(ids)), ""
 
 
-def _words(error: Exception) -> str:
+def _failed(error: Exception, asked: str = "") -> Answer:
+    """Say what became of a question in words for a user, not in those of the HTTP client."""
     if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
-        return "nothing listens at its port yet"
-    return str(error) or type(error).__name__
+        return Answer(ok=False, detail="nothing listens at its port", listens=False)
+    if isinstance(error, aiohttp.ClientConnectionError | ConnectionError):
+        return Answer(ok=False, detail=f"{asked}the connection broke off")
+    return Answer(ok=False, detail=f"{asked}{str(error) or type(error).__name__}")

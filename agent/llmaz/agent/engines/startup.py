@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from llmaz.agent.engines.liveness import Patience
 from llmaz.api.pod import Probe
 
+# Between two polls: a share of the time that the start has taken, so that hardly any is lost and an
+# engine that takes minutes is not asked a thousand times.
 FIRST_POLL_SECONDS = 0.02
 LAST_POLL_SECONDS = 0.5
-POLL_GROWTH = 1.3
+POLL_SHARE = 0.03
 # After its startup probe has run out, an engine must have moved within this time to go on.
 RECENT_SECONDS = 20.0
 
@@ -54,6 +56,6 @@ def probe_seconds(probe: Probe | None) -> float | None:
     return float(probe.initial_delay_seconds + probe.failure_threshold * probe.period_seconds)
 
 
-def next_poll(delay: float) -> float:
-    """Return the wait after one of `delay`: fine at first, so that no time is lost."""
-    return min(LAST_POLL_SECONDS, delay * POLL_GROWTH)
+def poll_seconds(elapsed: float) -> float:
+    """Return how long to wait for the next poll of a start that has taken `elapsed` seconds."""
+    return min(LAST_POLL_SECONDS, max(FIRST_POLL_SECONDS, POLL_SHARE * elapsed))

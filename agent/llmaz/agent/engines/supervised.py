@@ -15,7 +15,6 @@ from llmaz.agent.engines import lifecycle, record, stopping, view
 from llmaz.agent.engines.client import ShimClient, ShimStatus
 from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
-from llmaz.agent.engines.launch import any_shim, launch
 from llmaz.agent.engines.monitor import Monitor, Watched
 from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import (
@@ -49,6 +48,7 @@ class Supervised:
         self._launching = False
         self._health = Health.STARTING
         self._detail = ""
+        self._verdict: Fault | None = None  # of its monitor, when it is dead
         self._turn = asyncio.Lock()
         self._tasks = Tasks(f"engine {engine_id}")
         self._monitor: asyncio.Task[None] | None = None
@@ -73,7 +73,7 @@ class Supervised:
         """Find its shim and go on with what it has; a dead one's successor ends what it left."""
         async with self._turn:
             if self._client is None:
-                self._client = await any_shim(self._directory, self._tools.environ, self._on_change)
+                self._client = await self._tools.shims.connect(self._directory, self._on_change)
             await self._settle()
         if self.record.stopping is not None and isinstance(self._process(), Running):
             self._tasks.begin(self._finish_stop(self.record.stopping))
@@ -116,7 +116,7 @@ class Supervised:
         if self.record.stopping is not None or not isinstance(self._process(), Running):
             return
         now = datetime.now(UTC)
-        stop = lifecycle.stop(self.record, self._health, self._run(), reason, now)
+        stop = lifecycle.stop(self._health, self._verdict, reason, now)
         stop = dataclasses.replace(stop, within=within)
         self._keep(dataclasses.replace(self.record, stopping=stop))
         self._changed()
@@ -164,7 +164,7 @@ class Supervised:
         record.write(self._directory, wanted, tools.effects)
         if self._client is None:
             tools.effects.announce("launch the shim")
-            self._client = await launch(self._directory, tools.environ, self._on_change)
+            self._client = await tools.shims.launch(self._directory, self._on_change)
         line = await tools.environment(wanted)
         work = self._directory / _WORK
         work.mkdir(exist_ok=True)
@@ -259,7 +259,8 @@ class Supervised:
             tell=self._tell,
         )
         monitor = Monitor(watched, self._tools.prober, self._tools.patience)
-        await monitor.run(was_ready=was_ready)
+        self._verdict = await monitor.run(was_ready=was_ready)
+        self._tell(Health.DEAD, self._verdict.message)
 
     def _tell(self, health: Health, detail: str) -> None:
         if health is Health.READY:

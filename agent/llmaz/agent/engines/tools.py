@@ -9,6 +9,7 @@ from llmaz.agent.engines import stopping
 from llmaz.agent.engines.client import ShimClient
 from llmaz.agent.engines.env import CommandLine
 from llmaz.agent.engines.errors import EngineError
+from llmaz.agent.engines.launch import Shims
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.probe import Prober, Target
 from llmaz.agent.engines.record import EngineRecord
@@ -24,7 +25,7 @@ class Tools:
     patience: Patience
     changed: asyncio.Event
     effects: Effects
-    environ: Mapping[str, str]
+    shims: Shims
     environment: Callable[[EngineRecord], Awaitable[CommandLine]]
 
 
