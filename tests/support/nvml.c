@@ -15,6 +15,7 @@
  *   recovery <uuid> <action>                   what the driver wants done
  *   xid <uuid> <number> <instance>             an event, told once; -1 for the instance: of the whole device
  *   hang                                       no call returns
+ *   broken                                     the library is no longer open, until it is opened without this line
  *
  * Built with -DOLD_DRIVER it lacks what drivers of some years ago lack.
  */
@@ -24,7 +25,7 @@
 #include <unistd.h>
 
 enum {
-    SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
+    SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
     DRIVER_NOT_LOADED = 9, TIMEOUT = 10, GPU_IS_LOST = 15
 };
 enum { MOST_DEVICES = 64, MOST_NOTES = 256, FIRST_PART = 1000, XID_EVENT = 8, RECOVERY_ACTION = 230 };
@@ -42,7 +43,7 @@ struct utilization { unsigned int gpu, memory; };
 
 static struct device devices[MOST_DEVICES], parts[MOST_DEVICES];
 static struct note notes[MOST_NOTES];
-static int device_count, part_count, note_count, events_told;
+static int device_count, part_count, note_count, events_told, is_open;
 
 static void read_line(const char *line)
 {
@@ -52,6 +53,7 @@ static void read_line(const char *line)
     sscanf(line, "%15s", kind);
     while (strcmp(kind, "hang") == 0)
         pause();
+    is_open = is_open && strcmp(kind, "broken");
     if (!strcmp(kind, "gpu") || !strcmp(kind, "lost")) {
         sscanf(line, "%*s %95s %llu %llu %95[^\n]", d.uuid, &d.total, &d.used, d.name);
         d.lost = strcmp(kind, "lost") == 0;
@@ -113,8 +115,12 @@ static int text(const char *from, char *to, unsigned int length)
     return SUCCESS;
 }
 
-int nvmlInitWithFlags(unsigned int flags) { (void)flags; return read_inventory(); }
-int nvmlInit_v2(void) { return read_inventory(); }
+int nvmlInitWithFlags(unsigned int flags)
+{
+    (void)flags;
+    is_open = 1;
+    return read_inventory();
+}
 int nvmlShutdown(void) { return SUCCESS; }
 
 const char *nvmlErrorString(int code)
@@ -138,7 +144,7 @@ int nvmlDeviceGetCount_v2(unsigned int *count)
 {
     int code = read_inventory();
     *count = (unsigned int)device_count;
-    return code;
+    return code || is_open ? code : UNINITIALIZED;
 }
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void **handle)

@@ -9,6 +9,7 @@ from llmaz.agent.accelerators.device import (
     Device,
     Devices,
     Gauges,
+    LookFailed,
     Process,
     Throttle,
     Xid,
@@ -150,6 +151,7 @@ async def test_a_device_that_falls_off_the_bus_is_unhealthy_and_keeps_its_name(
         ("recovery GPU-b 1", "the driver asks for a reset of the device"),
         ("recovery GPU-b 2", "the driver asks for a reboot of the node"),
         ("recovery GPU-b 4", "the driver asks for a reset of the device"),
+        ("recovery GPU-b 7", "the driver asks for a reboot of the node"),
     ],
 )
 async def test_a_device_that_needs_a_reset_is_unhealthy(
@@ -177,3 +179,16 @@ async def test_a_driver_that_is_old_tells_what_it_can(tmp_path: Path) -> None:
     assert device.accelerator.healthy
     assert device.accelerator.memory_bytes == 23028 * 2**20
     await probe.aclose()
+
+
+async def test_a_driver_that_was_loaded_again_is_opened_again(
+    probe: ChildProbe, nvml: StandIn
+) -> None:
+    nvml.show(A10)
+    before = await _devices(probe)
+    nvml.show(A10, "broken")
+    failed = await probe.look()
+    assert isinstance(failed, LookFailed)
+    assert failed.reason == "NVMLError"
+    nvml.show(A10)
+    assert await _devices(probe) == before

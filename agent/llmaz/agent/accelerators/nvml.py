@@ -20,7 +20,11 @@ from llmaz.api.accelerator import Accelerator
 # What hardly changes is asked for once a minute. The rest is most of what a look costs.
 _LOOKS_PER_FACTS = 20
 # nvidia-smi speaks of an unknown error too where a device has fallen off the bus.
-_DEVICE_GONE = (pynvml.NVMLError_GpuIsLost, pynvml.NVMLError_Unknown)
+_DEVICE_GONE = (
+    pynvml.NVMLError_GpuIsLost,
+    pynvml.NVMLError_Unknown,
+    pynvml.NVMLError_NoPermission,  # a container sees the devices that it was given
+)
 _NO_DRIVER = (
     pynvml.NVMLError_LibraryNotFound,
     pynvml.NVMLError_DriverNotLoaded,
@@ -47,10 +51,17 @@ class Nvidia:
                 self._xids = XidEvents()
             return self._answer(self._xids)
         except _NO_DRIVER as error:
-            self._xids = None
+            self._close()
             return NoDriver(message=f"NVML: {error}")
         except pynvml.NVMLError as error:
+            self._close()
             return LookFailed(reason="NVMLError", message=f"NVML: {error}")
+
+    def _close(self) -> None:
+        """Begin anew at the next look: a driver that was loaded again does not know the old one."""
+        if self._xids is not None:
+            told(pynvml.nvmlShutdown)
+        self._xids = None
 
     def _answer(self, xids: XidEvents) -> Devices:
         handles = tuple(_handles())

@@ -9,10 +9,13 @@ LOST = "the GPU has fallen off the bus"
 _RESET = "the driver asks for a reset of the device"
 # What the driver wants done before the device is used again. Of the others, that a device must
 # leave its peers alone says nothing against using it by itself.
+_REBOOT = "the driver asks for a reboot of the node"
 _RECOVERY = {
     pynvml.NVML_GPU_RECOVERY_ACTION_GPU_RESET: _RESET,
-    pynvml.NVML_GPU_RECOVERY_ACTION_NODE_REBOOT: "the driver asks for a reboot of the node",
+    pynvml.NVML_GPU_RECOVERY_ACTION_NODE_REBOOT: _REBOOT,
     pynvml.NVML_GPU_RECOVERY_ACTION_DRAIN_AND_RESET: _RESET,
+    6: _RESET,  # of the bus; older nvidia-ml-py has no names for these two
+    7: _REBOOT,
 }
 _SLOWED_BY = {
     pynvml.nvmlClocksEventReasonSwPowerCap: Throttle.POWER_CAP,
