@@ -18,7 +18,7 @@ from llmaz.api.kinds import (
     SERVICE,
 )
 from llmaz.api.manifest import Manifest
-from llmaz.api.node import EnginePhase, ModelPhase
+from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, NodeStatus
 from support.cluster import condition, eventually, is_gone, reason, status
 from support.controllerprocess import Cluster, ControllerProcess
 
@@ -266,6 +266,17 @@ async def test_deleting_a_playground_takes_everything_with_it(cluster: Cluster) 
             lambda k=kind, n=name: is_gone(cluster.kube, k, n, cluster.namespace),  # type: ignore[misc]  # defaults bind the loop's values
             bool,
         )
+
+
+async def test_a_node_that_was_made_anew_is_told_to_run_nothing(cluster: Cluster) -> None:
+    agent = await cluster.agent(gpus=1)
+    left = EngineReport(id=f"{cluster.namespace}/gone-0", phase=EnginePhase.READY)
+    await agent.say(NodeStatus(engines=(left,)))
+    node: Any = await eventually(
+        lambda: cluster.kube.get(INFERENCE_NODE, agent.node), lambda seen: "spec" in seen
+    )
+    assert node["spec"] == {"models": [], "engines": []}
+    assert node["metadata"]["generation"] == 2
 
 
 async def test_a_model_tells_where_it_is_cached_and_carries_its_family(cluster: Cluster) -> None:

@@ -32,9 +32,9 @@ def happen(world: World, event: tuple[str, str, int]) -> None:
         case "delete" if ("default", name) in world.services:
             world.delete_playground(name)
         case "lose":
-            world.lost.add(name)
+            world.lose(name)
         case "find":
-            world.lost.discard(name)
+            world.lost.pop(name, None)
         case "remove":
             world.nodes.pop(name, None)
         case "add" if name not in world.nodes:
@@ -95,7 +95,7 @@ def test_a_ready_engine_of_a_living_playground_never_ends_by_a_lost_node() -> No
     )
     world.settle()
     before = world.engines()
-    world.lost.update(world.nodes)
+    world.lose(*world.nodes)
     world.decide()
     world.add(dataclasses.replace(world.runtimes["vllm"]))
     world.decide()

@@ -15,7 +15,7 @@ NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
 def held_by(lease: Manifest) -> object:
-    return cast("Manifest", lease["spec"])["holderIdentity"]
+    return cast("Manifest", lease.get("spec") or {}).get("holderIdentity")
 
 
 @pytest.mark.parametrize(

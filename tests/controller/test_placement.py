@@ -1,10 +1,14 @@
 import dataclasses
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmaz.api.backendruntime import RecommendedConfig
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, NodeSpec, fingerprint
+from llmaz.controller.actions import Assign
+from llmaz.controller.nodes import LOST_AFTER
+from llmaz.controller.plan import plan
 from llmaz.controller.snapshot import KubeNode
 from support.controlling import World, asks, flavor, gpu, model, node, on, playground, runtime
 
@@ -134,7 +138,7 @@ def test_a_node_that_was_lost_gets_nothing_new_and_keeps_what_it_has() -> None:
         model("qwen", flavor("a10")), runtime(), playground("chat", "qwen"), node("n1", 2)
     )
     world.settle()
-    world.lost.add("n1")
+    world.lose("n1")
     world.edit("chat", 2)
     world.decide()
     assert list(world.engines()) == ["default/chat-0"]
@@ -142,6 +146,65 @@ def test_a_node_that_was_lost_gets_nothing_new_and_keeps_what_it_has() -> None:
     assert available is not None
     assert available.reason == "PlaygroundNotReady"
     assert "n1 has no living agent" in available.message
+
+
+def two_nodes() -> World:
+    """One replica on n1, which has room for it as n2 does."""
+    world = World().add(
+        model("qwen", flavor("a10")),
+        runtime(),
+        playground("chat", "qwen"),
+        node("n1", 1),
+        node("n2", 1),
+    )
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
+    return world
+
+
+def test_replicas_of_a_lost_node_go_elsewhere_after_a_grace_and_do_not_come_back() -> None:
+    world = two_nodes()
+    world.lose("n1")
+    world.now += LOST_AFTER - timedelta(seconds=1)
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
+    world.now += timedelta(seconds=1)
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n2", ("n2-0",))}
+    assert world.nodes["n1"].spec.engines == ()
+    world.lost.clear()
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n2", ("n2-0",))}
+
+
+def test_replicas_of_a_lost_node_stay_where_there_is_no_room_elsewhere() -> None:
+    world = two_nodes()
+    del world.nodes["n2"]
+    world.lose("n1")
+    world.now += LOST_AFTER
+    world.decide()
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
+    assert "has not been heard of" in sentence(world)
+
+
+def test_a_silent_api_server_makes_no_node_a_lost_one() -> None:
+    world = two_nodes()
+    world.lose("n1")
+    world.now += LOST_AFTER * 2
+    for heard_since in (None, world.now - LOST_AFTER / 2):
+        snapshot = dataclasses.replace(world.snapshot(), leases_heard_since=heard_since)
+        assert [a for a in plan(snapshot, world.now).actions if isinstance(a, Assign)] == []
+
+
+def test_an_engine_stays_on_a_sick_accelerator_while_there_is_no_other() -> None:
+    world = two_nodes()
+    del world.nodes["n2"]
+    status = dataclasses.replace(
+        world.nodes["n1"].status, accelerators=(gpu("n1-0", 0, healthy=False),)
+    )
+    world.nodes["n1"] = dataclasses.replace(world.nodes["n1"], status=status)
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
 
 
 def test_a_cordoned_node_gets_nothing_new_and_keeps_what_it_has() -> None:

@@ -3,7 +3,7 @@ import dataclasses
 from llmaz.api.backendruntime import RecommendedConfig
 from llmaz.api.kinds import PLAYGROUND, SERVICE
 from llmaz.api.meta import Condition, ObjectMeta, OwnerReference
-from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, ModelReport, fingerprint
+from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, ModelReport, NodeSpec, fingerprint
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.api.pod import EnvVar
 from llmaz.api.scaling import ElasticConfig
@@ -180,6 +180,22 @@ def test_deleting_a_playground_ends_its_engines() -> None:
     world.settle()
     assert world.engines() == {}
     assert world.nodes["n1"].spec.models == ()
+
+
+def test_engines_on_a_node_that_was_made_anew_end_with_their_playground() -> None:
+    world = world_of()
+    world.settle()
+    world.delete_playground("chat")
+    running = world.nodes["n1"].status
+    anew = dataclasses.replace(node("n1", 4), status=running)
+    world.nodes["n1"] = anew
+    (told,) = [action for action in world.plan() if isinstance(action, Assign)]
+    assert (told.spec, told.gone) == (NodeSpec(), (("default", "chat"),))
+    world.settle()
+    assert world.plan() == ()
+    idle = dataclasses.replace(anew, status=dataclasses.replace(running, engines=()))
+    world.nodes["n1"] = idle
+    assert [action for action in world.plan() if isinstance(action, Assign)] == []
 
 
 def test_engines_of_a_service_that_can_not_be_read_stay() -> None:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from llmaz.api.kinds import OPEN_MODEL
@@ -114,6 +115,18 @@ async def test_an_answer_to_a_write_is_learned_unless_it_is_old(tmp_path: Path) 
         informer.learn(thing("deleted", 4))
         informer.learn(thing("new", 6))
         assert names(informer) == ["a", "new"]
+
+
+async def test_what_was_not_heard_is_known_only_since_the_last_silence(tmp_path: Path) -> None:
+    script = Script([listing(5, thing("a", 3))])
+    async with informing(script, tmp_path) as informer:
+        assert informer.heard_since(datetime.now(UTC)) is None
+        await wait_for(informer, "a")
+        now = datetime.now(UTC)
+        since = informer.heard_since(now)
+        assert since is not None
+        assert since <= now
+        assert informer.heard_since(now + timedelta(seconds=102)) is None
 
 
 async def test_silence_is_broken_off(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.manifest import decode
+from support.controlplane import running_control_plane
 from support.manifests import CHART, PUBLISHED, documents, published
 from support.plane import ControlPlane
 
@@ -34,16 +35,23 @@ class Kubectl:
     def run(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         command = [KUBECTL, *self._options, *arguments]
         return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=60, check=False
+            command, input=stdin, capture_output=True, text=True, timeout=180, check=False
         )
 
 
 @pytest.fixture(scope="module")
-def kubectl(control_plane: ControlPlane) -> Iterator[Kubectl]:
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """An API server of its own: what is published has names that other tests use as well."""
+    with running_control_plane(tmp_path_factory.mktemp("published")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kubectl(plane: ControlPlane) -> Iterator[Kubectl]:
     """Kubectl on a server that knows the llmaz kinds, with a namespace to work in."""
-    run = Kubectl(control_plane)
+    run = Kubectl(plane)
     run("apply", "--server-side", "-f", str(CHART / "crds"))
-    run("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CHART / "crds"))
+    run("wait", "--for=condition=Established", "--timeout=120s", "-f", str(CHART / "crds"))
     run("create", "namespace", NAMESPACE)
     yield run
     run("delete", "namespace", NAMESPACE, "--wait=false")

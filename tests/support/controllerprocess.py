@@ -103,8 +103,12 @@ class Cluster:
         return await self.kube.get(SERVICE, name, self.namespace)
 
     async def until(self, name: str, holds: Callable[[Any], bool]) -> Manifest:
-        """Wait until a Playground is as it should be."""
-        return await eventually(lambda: self.get(name), holds)
+        """Wait until a Playground, whose status may not have been written yet, is as it should."""
+
+        async def look() -> Manifest:
+            return {"status": {}} | await self.get(name)
+
+        return await eventually(look, holds)
 
     async def clean(self) -> None:
         for kind in (PLAYGROUND, SERVICE):

@@ -18,6 +18,7 @@ from llmaz.api.node import (
     InferenceNode,
     ModelPhase,
     ModelReport,
+    NodeSpec,
     NodeStatus,
     fingerprint,
 )
@@ -135,7 +136,7 @@ def node(
     if isinstance(gpus, int):
         gpus = [gpu(f"{name}-{index}", index) for index in range(gpus)]
     return InferenceNode(
-        metadata=ObjectMeta(name=name, uid=f"uid-{name}"),
+        metadata=ObjectMeta(name=name, uid=f"uid-{name}", generation=1),
         status=NodeStatus(
             capacity={"cpu": Quantity(cpu), "memory": Quantity(memory)},
             accelerators=tuple(gpus),
@@ -160,7 +161,7 @@ class World:
     nodes: dict[str, InferenceNode] = field(default_factory=dict)
     kube_nodes: dict[str, KubeNode] = field(default_factory=dict)
     manifests: dict[Ref, Manifest] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
+    lost: dict[str, datetime] = field(default_factory=dict)  # node -> when its Lease ran out
     now: datetime = NOW
     uids: int = 0
 
@@ -188,9 +189,9 @@ class World:
             nodes=dict(self.nodes),
             kube_nodes=dict(self.kube_nodes),
             leases={
-                name: self.now + timedelta(seconds=-1 if name in self.lost else 40)
-                for name in self.nodes
+                name: self.lost.get(name, self.now + timedelta(seconds=40)) for name in self.nodes
             },
+            leases_heard_since=NOW - timedelta(days=1),
             manifests=dict(self.manifests),
         )
 
@@ -243,6 +244,10 @@ class World:
             for engine in one.spec.engines
         }
 
+    def lose(self, *names: str) -> None:
+        """Let the Leases of nodes run out."""
+        self.lost |= dict.fromkeys(names, self.now)
+
     def delete_playground(self, name: str) -> None:
         """Delete a Playground and, as the garbage collector does, all that it owns."""
         del self.playgrounds[("default", name)]
@@ -267,13 +272,18 @@ class World:
             case DeleteOwned(ref=ref):
                 del self.manifests[ref]
             case Assign(node=name, spec=spec):
-                self.nodes[name] = dataclasses.replace(self.nodes[name], spec=spec)
+                self._assign(name, spec)
             case SetStatus():
                 self._set_status(action)
             case SetLabels():
                 self._set_labels(action)
             case RecordEvent():
                 pass
+
+    def _assign(self, name: str, spec: NodeSpec) -> None:
+        old = self.nodes[name]
+        meta = dataclasses.replace(old.metadata, generation=old.metadata.generation + 1)
+        self.nodes[name] = dataclasses.replace(old, metadata=meta, spec=spec)
 
     def _apply(self, action: ApplyOwned) -> None:
         ref = action.ref

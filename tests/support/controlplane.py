@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,7 +77,13 @@ class EmbeddedServer:
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """An API server that tests share: each works in names of its own."""
-    directory = tmp_path_factory.mktemp("control-plane")
+    with running_control_plane(tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
+
+
+@contextmanager
+def running_control_plane(directory: Path) -> Iterator[ControlPlane]:
+    """Run an API server of the kind that was asked for."""
     if "LLMAZ_TEST_KUBECONFIG" in os.environ:
         yield plane_of(Path(os.environ["LLMAZ_TEST_KUBECONFIG"]), directory, real=True)
     elif "KUBEBUILDER_ASSETS" in os.environ:

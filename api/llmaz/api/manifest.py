@@ -78,11 +78,13 @@ def decode(cls: type[T], value: object, path: str = "") -> T:
 
 def encode(value: object) -> Json:
     """Write a value as JSON: the inverse of `decode`, without fields that equal their defaults."""
+    if type(value) in _PLAIN:
+        return cast("Json", value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         if _is_scalar(type(value)):
             return cast("Scalar", value).to_json()
         written = ((member, getattr(value, member.name)) for member in _members(type(value)))
-        return {member.key: encode(item) for member, item in written if not member.is_default(item)}
+        return {member.key: encode(item) for member, item in written if item != member.unwritten}
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, enum.Enum):
@@ -197,6 +199,7 @@ class _Member:
     hint: object
     stringly: bool
     bounds: Bounds
+    unwritten: object  # the value that need not be written
 
     def key_in(self, given: dict[str, object], path: str) -> str:
         """Return the name that a manifest uses for the field."""
@@ -207,16 +210,6 @@ class _Member:
                 at(path, self.older), f"is the older name of {self.key}: give only one of them"
             )
         return self.older
-
-    def is_default(self, value: object) -> bool:
-        """Tell whether the value need not be written."""
-        if "keep" in self.field.metadata:  # since a reader relies on it
-            return False
-        if self.field.default is not dataclasses.MISSING:
-            return bool(value == self.field.default)
-        if self.field.default_factory is not dataclasses.MISSING:
-            return bool(value == self.field.default_factory())
-        return False
 
 
 @functools.cache
@@ -231,9 +224,19 @@ def _members(cls: type) -> tuple[_Member, ...]:
             hint=hints[field.name],
             stringly="stringly" in field.metadata,
             bounds=Bounds.of(field),
+            unwritten=_unwritten(field),
         )
         for field in dataclasses.fields(cls)
     )
+
+
+def _unwritten(field: "dataclasses.Field[object]") -> object:
+    """Return a field's default, or a value that equals none where it is written all the same."""
+    if "keep" in field.metadata:  # since a reader relies on it
+        return dataclasses.MISSING
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
 
 
 @functools.cache
@@ -246,6 +249,7 @@ def _is_scalar(cls: type) -> bool:
     return issubclass(cls, Scalar)
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})  # written as they are
 _WORDS: dict[object, str] = {
     str: "a string",
     int: "an integer",

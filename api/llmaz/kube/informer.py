@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TypeAlias, cast
 
@@ -20,6 +21,8 @@ from llmaz.kube.errors import Gone, KubeError, Unavailable
 logger = logging.getLogger(__name__)
 
 _SHORTEST_SECONDS = 1.0  # a watch that ends sooner is a failure, lest it be opened without a pause
+# A server says something at least once a minute (bookmarks).
+_LONGEST_SILENCE = timedelta(seconds=100)
 
 Key: TypeAlias = tuple[str, str]  # namespace ("" where the kind has none), name
 
@@ -46,12 +49,23 @@ class Informer:
         self._field_selector = field_selector
         self._objects: dict[Key, Manifest] = {}
         self._version = ""  # to resume from; empty: list anew
+        self._heard_since: datetime | None = None
+        self._last_heard: datetime | None = None
         self._failures = 0
 
     @property
     def objects(self) -> Mapping[Key, Manifest]:
         """The objects by namespace and name. They are the informer's own: don't change them."""
         return MappingProxyType(self._objects)
+
+    def heard_since(self, now: datetime) -> datetime | None:
+        """Return since when the server has never been silent for long; None while it is.
+
+        Only what was heard without a gap tells that something did not happen.
+        """
+        if self._last_heard is None or now - self._last_heard > _LONGEST_SILENCE:
+            return None
+        return self._heard_since
 
     async def run(self) -> None:
         """List, watch and resume for ever."""
@@ -105,9 +119,17 @@ class Informer:
         self._objects = {_key(item): _trimmed(item) for item in listing.items}
         self._version = listing.resource_version
         self.synced = True
+        self._hear()
         self._changed.set()
 
+    def _hear(self) -> None:
+        now = datetime.now(UTC)
+        if self.heard_since(now) is None:
+            self._heard_since = now
+        self._last_heard = now
+
     def _take(self, event: WatchEvent) -> None:
+        self._hear()
         self._version = _version(event.object)
         if event.type == "BOOKMARK":
             return

@@ -31,8 +31,8 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
     writes = []
     for name, node in sorted(snapshot.nodes.items()):
         spec = _spec(engines[name], models[name])
-        if spec != _ordered(node.spec):
-            gone = _gone(node.spec, spec, snapshot)
+        if spec != _ordered(node.spec) or _was_made_anew(node):
+            gone = _gone(node, spec, snapshot)
             writes.append(Assign(node=name, uid=node.metadata.uid, spec=spec, gone=gone))
     return tuple(writes)
 
@@ -49,9 +49,8 @@ def _engines(
     demand: Demand, outcomes: Mapping[str, Outcome], seated: Mapping[str, Seat]
 ) -> Iterator[tuple[str, AssignedEngine]]:
     """Yield each replica's node and engine: as it shall be, or as it is until its turn comes."""
-    ids = [f"{demand.prefix}{index}" for index in range(demand.replicas)]
-    missing = sum(id_ not in seated or not seated[id_].is_ready for id_ in ids)
-    for index, id_ in enumerate(ids):
+    missing = sum(id_ not in seated or not seated[id_].is_ready for id_ in demand.ids)
+    for index, id_ in enumerate(demand.ids):
         outcome, seat = outcomes[id_], seated.get(id_)
         if not isinstance(outcome, Placed):
             continue
@@ -90,8 +89,20 @@ def _models_now(node: InferenceNode, engine: AssignedEngine) -> list[AssignedMod
     ]
 
 
-def _gone(old: NodeSpec, new: NodeSpec, snapshot: ClusterSnapshot) -> tuple[Key, ...]:
+def _was_made_anew(node: InferenceNode) -> bool:
+    """Tell whether engines run on a node that was never told what to run.
+
+    Somebody deleted its InferenceNode, and the agent made another. An agent takes a spec that was
+    never written for no word at all and stops nothing, so that the empty one has to be written.
+    """
+    is_unwritten = node.spec == NodeSpec() and node.metadata.generation <= 1
+    return is_unwritten and bool(node.status.engines)
+
+
+def _gone(node: InferenceNode, new: NodeSpec, snapshot: ClusterSnapshot) -> tuple[Key, ...]:
     """Return the Services that were not seen, and whose engines end with this assignment."""
     staying = {engine.id for engine in new.engines}
-    ending = {service_of(engine) for engine in old.engines if engine.id not in staying}
-    return tuple(sorted(key for key in ending if key not in snapshot.services))
+    assigned = {engine.id for engine in node.spec.engines}
+    running = {report.id for report in node.status.engines or ()}
+    ending = map(service_of, (assigned | running) - staying)
+    return tuple(sorted({key for key in ending if key not in snapshot.services}))

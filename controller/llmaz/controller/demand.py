@@ -41,6 +41,7 @@ class Option:
 
     flavor: Flavor
     resources: Resources
+    env: tuple[EnvVar, ...]  # of the engine
     needs: Needs
 
 
@@ -62,6 +63,11 @@ class Demand:
         """The id of a replica's engine is this and the replica's index."""
         return engine_prefix(self.service)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the engines of all replicas."""
+        return tuple(f"{self.prefix}{index}" for index in range(self.replicas))
+
     def engine(self, index: int, option: Option, accelerators: tuple[str, ...]) -> AssignedEngine:
         """Return the engine of one replica as it is assigned to a node."""
         return dataclasses.replace(
@@ -69,7 +75,7 @@ class Demand:
             id=f"{self.prefix}{index}",
             accelerators=tuple(sorted(accelerators)),
             resources=option.resources,
-            env=(*_parallelism(option.flavor), *self.pattern.env),
+            env=option.env,
         )
 
 
@@ -93,10 +99,11 @@ def demand(service: Service, models: Mapping[str, OpenModel]) -> Demand | Refusa
     if isinstance(flavors, Refusal):
         return flavors
     port = None if _takes_any_port(runner) else _port(runner)
+    pattern = _pattern(service, pod, runner, port, models)
     return Demand(
         service=service,
-        options=tuple(_option(flavor, runner.resources, port) for flavor in flavors),
-        pattern=_pattern(service, pod, runner, port, models),
+        options=tuple(_option(flavor, runner.resources, pattern) for flavor in flavors),
+        pattern=pattern,
         models=_models(service, models),
     )
 
@@ -140,18 +147,19 @@ def _port(runner: Container) -> int:
     return runner.ports[0].container_port if runner.ports else names.ENGINE_PORT
 
 
-def _option(flavor: Flavor, base: Resources, port: int | None) -> Option:
+def _option(flavor: Flavor, base: Resources, pattern: AssignedEngine) -> Option:
     resources = with_flavor_limits(base, flavor.limits)
     asked = {**resources.limits, **resources.requests}
     return Option(
         flavor=flavor,
         resources=resources,
+        env=(*_parallelism(flavor), *pattern.env),
         needs=Needs(
             cpu=asked["cpu"].value if "cpu" in asked else Decimal(0),
             memory=int(asked["memory"]) if "memory" in asked else 0,
             # An extended resource has a domain; cpu, memory and the like have none.
             devices={name: int(count) for name, count in sorted(asked.items()) if "/" in name},
-            port=port,
+            port=pattern.port,
         ),
     )
 

@@ -6,20 +6,16 @@ after an outage of the API server every agent is late, and every engine serves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 from llmaz.api import names
 from llmaz.api.kinds import CORE_SERVICE, ENDPOINT_SLICE, SERVICE
-from llmaz.api.manifest import Json, Manifest
+from llmaz.api.manifest import Manifest
 from llmaz.api.node import EnginePhase, EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, DeleteOwned
 from llmaz.controller.owned import ensure, labels_of, uid_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
-
-_APP_LABELS: Mapping[str, Json] = {
-    "app.kubernetes.io/managed-by": names.CONTROLLER,
-    "app.kubernetes.io/part-of": "llmaz",
-}
 
 
 def published(snapshot: ClusterSnapshot) -> dict[Key, list[Ref]]:
@@ -42,12 +38,14 @@ def publish(
 
     `slices` are those that the Service has now.
     """
-    core = Ref(kind=CORE_SERVICE, namespace=_namespace(service), name=load_balancer(service))
-    wanted = {core: _core_service(service)}
+    namespace, name = _namespace(service), load_balancer(service)
+    metadata = _metadata(service)
+    core = Ref(kind=CORE_SERVICE, namespace=namespace, name=name)
+    wanted = {core: _core_service(metadata, name)}
     for index, report in sorted(engines.items()):
         if report.address and report.port is not None:
-            slice_ = _endpoint_slice(service, index, report)
-            wanted[_slice_ref(service, index)] = slice_
+            ref = Ref(kind=ENDPOINT_SLICE, namespace=namespace, name=f"{name}-{index}")
+            wanted[ref] = _endpoint_slice(metadata, name, ref.name, report)
     for ref, manifest in wanted.items():
         write = ensure(ref, manifest, snapshot.manifests.get(ref))
         if write is not None:
@@ -70,15 +68,10 @@ def _namespace(service: Service) -> str:
     return service.metadata.namespace or ""
 
 
-def _slice_ref(service: Service, index: int) -> Ref:
-    name = f"{load_balancer(service)}-{index}"
-    return Ref(kind=ENDPOINT_SLICE, namespace=_namespace(service), name=name)
-
-
-def _core_service(service: Service) -> Manifest:
+def _core_service(metadata: Manifest, name: str) -> Manifest:
     port = names.ENGINE_PORT
     return {
-        "metadata": _metadata(service, load_balancer(service)),
+        "metadata": {**metadata, "name": name},
         "spec": {
             "type": "ClusterIP",
             "ports": [{"name": "http", "port": port, "protocol": "TCP", "targetPort": port}],
@@ -86,17 +79,16 @@ def _core_service(service: Service) -> Manifest:
     }
 
 
-def _endpoint_slice(service: Service, index: int, report: EngineReport) -> Manifest:
+def _endpoint_slice(metadata: Manifest, core: str, name: str, report: EngineReport) -> Manifest:
     stopping = report.phase is EnginePhase.STOPPING
     ready = report.phase is EnginePhase.READY
-    meta = _metadata(service, _slice_ref(service, index).name)
-    labels: dict[str, Json] = {
-        names.KUBERNETES_SERVICE_NAME: load_balancer(service),
+    labels: Manifest = {
+        **cast("Manifest", metadata["labels"]),
+        names.KUBERNETES_SERVICE_NAME: core,
         names.MANAGED_BY: names.CONTROLLER,
     }
-    meta["labels"] = {**_labels(service), **labels}
     return {
-        "metadata": meta,
+        "metadata": {**metadata, "name": name, "labels": labels},
         "addressType": "IPv6" if ":" in report.address else "IPv4",
         "endpoints": [
             {
@@ -108,7 +100,9 @@ def _endpoint_slice(service: Service, index: int, report: EngineReport) -> Manif
     }
 
 
-def _metadata(service: Service, name: str) -> dict[str, Json]:
+def _metadata(service: Service) -> Manifest:
+    """Return what the metadata of all objects made for a Service have in common."""
+    playground = service.metadata.labels.get(names.PLAYGROUND_NAME)
     owner: Manifest = {
         "apiVersion": SERVICE.api_version,
         "kind": SERVICE.kind,
@@ -118,18 +112,13 @@ def _metadata(service: Service, name: str) -> dict[str, Json]:
         "blockOwnerDeletion": True,
     }
     return {
-        "name": name,
         "namespace": service.metadata.namespace,
-        "labels": _labels(service),
+        "labels": {
+            "app.kubernetes.io/managed-by": names.CONTROLLER,
+            "app.kubernetes.io/part-of": "llmaz",
+            names.MODEL_NAME: service.spec.model_claims.main,
+            names.SERVICE_NAME: service.metadata.name,
+            **({names.PLAYGROUND_NAME: playground} if playground else {}),
+        },
         "ownerReferences": [owner],
-    }
-
-
-def _labels(service: Service) -> dict[str, Json]:
-    playground = service.metadata.labels.get(names.PLAYGROUND_NAME)
-    return {
-        **_APP_LABELS,
-        names.MODEL_NAME: service.spec.model_claims.main,
-        names.SERVICE_NAME: service.metadata.name,
-        **({names.PLAYGROUND_NAME: playground} if playground else {}),
     }

@@ -1,8 +1,8 @@
 """What each node has to give: one frozen view per node, and what is left of it while placing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from llmaz.api import names
@@ -10,6 +10,9 @@ from llmaz.api.node import Accelerator, AssignedEngine, InferenceNode, ModelPhas
 from llmaz.controller.accelerators import accelerator_labels
 from llmaz.controller.demand import Needs
 from llmaz.controller.snapshot import ClusterSnapshot
+
+# From the end of a node's Lease until its replicas go elsewhere; as long as Kubernetes waits.
+LOST_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,7 @@ class NodeView:
     memory: int | None
     models: frozenset[str]  # whose weights are there, or on their way
     closed: str | None  # why nothing new may come, in words
+    is_lost: bool  # silent for so long that its replicas shall go elsewhere
 
 
 @dataclass(slots=True)
@@ -34,22 +38,32 @@ class Ledger:
     memory: int = 0
     ports: set[int] = field(default_factory=set)
     uuids: set[str] = field(default_factory=set)
+    sick: set[str] = field(default_factory=set)
+    _free: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        devices = self.view.accelerators or ()
+        for device in sorted(devices, key=lambda device: (device.index, device.uuid)):
+            if device.healthy:
+                self._free.setdefault(device.resource, []).append(device.uuid)
+            else:
+                self.sick.add(device.uuid)
 
     def take(self, needs: Needs, uuids: tuple[str, ...]) -> None:
         self.cpu += needs.cpu
         self.memory += needs.memory
         self.uuids.update(uuids)
+        if uuids:
+            self._free = {
+                resource: [uuid for uuid in free if uuid not in uuids]
+                for resource, free in self._free.items()
+            }
         if needs.port is not None:
             self.ports.add(needs.port)
 
-    def free(self, resource: str) -> tuple[str, ...]:
+    def free(self, resource: str) -> Sequence[str]:
         """Return the healthy accelerators of a resource that nobody owns, by index."""
-        free = (
-            (device.index, device.uuid)
-            for device in self.view.accelerators or ()
-            if device.resource == resource and device.healthy and device.uuid not in self.uuids
-        )
-        return tuple(uuid for _, uuid in sorted(free))
+        return self._free.get(resource, ())
 
     def shortage(self, needs: Needs) -> str | None:
         """Say what the node lacks for one more engine, or None when it fits."""
@@ -102,7 +116,19 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
             if report.phase in (ModelPhase.READY, ModelPhase.FETCHING)
         ),
         closed=_closed(node, snapshot, now),
+        is_lost=_is_lost(name, snapshot, now),
     )
+
+
+def _is_lost(name: str, snapshot: ClusterSnapshot, now: datetime) -> bool:
+    """Tell whether a node was silent for all of the grace, and somebody listened all the while.
+
+    After an outage of the API server every Lease has run out, and every node lives.
+    """
+    since = snapshot.leases_heard_since
+    if since is None:
+        return False
+    return now >= max(snapshot.leases.get(name, since), since) + LOST_AFTER
 
 
 def _closed(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> str | None:

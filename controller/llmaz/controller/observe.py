@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
 from llmaz.api import names
@@ -89,6 +89,7 @@ class Observer:
             nodes={name: node for (_, name), node in nodes.items()},
             kube_nodes={node.name: node for node in kube_nodes},
             leases=self.leases(),
+            leases_heard_since=self._informers[LEASE].heard_since(datetime.now(UTC)),
             manifests=self._manifests(),
             unreadable=unreadable,
             refused=refused,

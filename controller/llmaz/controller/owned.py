@@ -59,8 +59,10 @@ def _stamped(manifest: Manifest) -> Manifest:
 def _contains(seen: Json, wanted: Json) -> bool:
     """Tell whether everything wanted is there; items with a name are found by it."""
     if isinstance(wanted, dict):
+        # Most members are equal, which a comparison of the whole tells at once.
         return isinstance(seen, dict) and all(
-            key in seen and _contains(seen[key], value) for key, value in wanted.items()
+            key in seen and (seen[key] == value or _contains(seen[key], value))
+            for key, value in wanted.items()
         )
     if not isinstance(wanted, list):
         return seen == wanted

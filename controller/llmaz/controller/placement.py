@@ -1,18 +1,26 @@
 """Replicas x nodes -> where each replica runs, or why it can't.
 
-All replicas and all nodes are seen at once. What is placed and still legal stays; the rest goes,
+All replicas and all nodes are seen at once. What is placed and still legal stays, unless it is on a
+lost node or a sick accelerator and there is room elsewhere; the rest goes,
 flavor by flavor in order of preference, to a node that has the weights, then to the fullest one,
 then to the first by name. The same snapshot always gives the same answer.
 """
 
-import heapq
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
-from llmaz.api.node import AssignedEngine, EnginePhase, InferenceNode, fingerprint
+from llmaz.api.node import (
+    AssignedEngine,
+    EnginePhase,
+    EngineReport,
+    InferenceNode,
+    fingerprint,
+)
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.flavors import hosts_of
+from llmaz.controller.fleet import Fleet
 from llmaz.controller.nodes import Ledger, NodeView, needs_of
 
 _NAMED = 3  # nodes that a refusal names per flavor; the rest are counted
@@ -35,15 +43,15 @@ class Unplaced:
 
 
 Outcome: TypeAlias = Placed | Unplaced
-_Score: TypeAlias = tuple[bool, int, str]  # the least is the best
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """An engine where it is assigned now."""
+    """An engine where it is assigned now, and what its agent says of it."""
 
     node: str
     engine: AssignedEngine
+    report: EngineReport | None
     is_ready: bool  # as it is assigned: what ran before an edit does not count
 
 
@@ -51,17 +59,19 @@ def seats(nodes: Mapping[str, InferenceNode]) -> dict[str, Seat]:
     """Return every assigned engine by id, once: where it is ready, else on the first node."""
     found: dict[str, Seat] = {}
     for name in sorted(nodes):
-        ready = {
-            (report.id, report.fingerprint)
-            for report in nodes[name].status.engines or ()
-            if report.phase is EnginePhase.READY
-        }
+        reports = {report.id: report for report in nodes[name].status.engines or ()}
         for engine in nodes[name].spec.engines:
-            is_ready = bool(ready) and (engine.id, fingerprint(engine)) in ready
-            seat = Seat(node=name, engine=engine, is_ready=is_ready)
+            report = reports.get(engine.id)
+            seat = Seat(node=name, engine=engine, report=report, is_ready=_is_ready(engine, report))
             if engine.id not in found or (seat.is_ready and not found[engine.id].is_ready):
                 found[engine.id] = seat
     return found
+
+
+def _is_ready(engine: AssignedEngine, report: EngineReport | None) -> bool:
+    if report is None or report.phase is not EnginePhase.READY:
+        return False
+    return report.fingerprint == fingerprint(engine)
 
 
 def place(
@@ -75,49 +85,60 @@ def place(
     `seated` are the engines as assigned now. Those in `kept` stay as they are whatever happens:
     nothing is known of what they shall be.
     """
-    ledgers = {name: Ledger(view) for name, view in sorted(views.items())}
+    fleet = Fleet(views)
     for id_ in sorted(kept):
         seat = seated[id_]
-        ledgers[seat.node].take(needs_of(seat.engine), seat.engine.accelerators)
+        fleet.take(seat.node, needs_of(seat.engine), seat.engine.accelerators)
     outcomes: dict[str, Outcome] = {}
     waiting: list[tuple[Demand, list[str]]] = []
     for demand in sorted(demands, key=lambda demand: demand.prefix):
-        ids = [f"{demand.prefix}{index}" for index in range(demand.replicas)]
-        staying = {id_: _stay(demand, seated.get(id_), ledgers) for id_ in ids}
+        settled = [id_ for id_ in demand.ids if _is_settled(seated.get(id_), fleet)]
+        staying = {id_: _stay(demand, seated.get(id_), fleet) for id_ in settled}
         outcomes |= {id_: placed for id_, placed in staying.items() if placed is not None}
-        waiting.append((demand, [id_ for id_, placed in staying.items() if placed is None]))
+        waiting.append((demand, [id_ for id_ in demand.ids if id_ not in outcomes]))
     for demand, ids in waiting:
-        outcomes |= _place_new(demand, ids, ledgers)
+        for id_, outcome in _place_new(demand, ids, fleet).items():
+            old = seated.get(id_) if isinstance(outcome, Unplaced) else None
+            outcomes[id_] = _stay(demand, old, fleet) or outcome
     return outcomes
 
 
-def _stay(demand: Demand, seat: Seat | None, ledgers: Mapping[str, Ledger]) -> Placed | None:
+def _is_settled(seat: Seat | None, fleet: Fleet) -> bool:
+    """Tell whether an engine runs somewhere, and nothing drives it away from there.
+
+    From a lost node, or an accelerator that is not well, an engine goes where there is room. If
+    there is none, it stays: the node may come back, and a report may be wrong.
+    """
+    if seat is None:
+        return False
+    ledger = fleet.ledgers[seat.node]
+    return not ledger.view.is_lost and ledger.sick.isdisjoint(seat.engine.accelerators)
+
+
+def _stay(demand: Demand, seat: Seat | None, fleet: Fleet) -> Placed | None:
     """Keep an engine where it is when some flavor allows it there."""
-    if seat is None or seat.node not in ledgers:
+    if seat is None:
         return None
-    ledger = ledgers[seat.node]
     for option in demand.options:
-        if _is_legal(option, seat, ledger):
-            ledger.take(option.needs, seat.engine.accelerators)
-            return Placed(
-                node=seat.node, option=option, accelerators=tuple(sorted(seat.engine.accelerators))
-            )
+        if _is_legal(option, seat, fleet):
+            uuids = seat.engine.accelerators
+            fleet.take(seat.node, option.needs, uuids)
+            return Placed(node=seat.node, option=option, accelerators=tuple(sorted(uuids)))
     return None
 
 
-def _is_legal(option: Option, seat: Seat, ledger: Ledger) -> bool:
+def _is_legal(option: Option, seat: Seat, fleet: Fleet) -> bool:
     """Tell whether an engine may keep its accelerators for this flavor.
 
     Capacity is not asked again: a node that shrank or grew busy is no reason to end what serves.
-    An accelerator that is reported as unhealthy is: what computes on it now can't be relied upon.
     """
-    uuids = set(seat.engine.accelerators)
+    ledger, uuids = fleet.ledgers[seat.node], set(seat.engine.accelerators)
     taken_port = option.needs.port is not None and option.needs.port in ledger.ports
     if hosts_of(option.flavor) > 1 or uuids & ledger.uuids or taken_port:
         return False
     if len(uuids) != sum(option.needs.devices.values()):
         return False
-    if not _selects(option, ledger.view):
+    if seat.node not in fleet.selected(option):
         return False
     if ledger.view.accelerators is None:
         return True  # not known: no reason to move
@@ -125,56 +146,29 @@ def _is_legal(option: Option, seat: Seat, ledger: Ledger) -> bool:
     counts = dict.fromkeys(option.needs.devices, 0)
     for uuid in uuids:
         device = devices.get(uuid)
-        if device is None or not device.healthy:
+        if device is None:
             return False
         counts[device.resource] = counts.get(device.resource, 0) + 1
     return counts == dict(option.needs.devices)
 
 
-def _place_new(
-    demand: Demand, ids: Sequence[str], ledgers: Mapping[str, Ledger]
-) -> dict[str, Outcome]:
+def _place_new(demand: Demand, ids: Sequence[str], fleet: Fleet) -> dict[str, Outcome]:
+    """Fill node after node: each is the fullest that has room until it has none."""
     outcomes: dict[str, Outcome] = {}
-    left = list(ids)
+    left = list(reversed(ids))
     for option in demand.options:
-        queue = _queue(demand, option, ledgers) if left else []
-        while left and queue:
-            _, _, name = queue[0]
-            ledger = ledgers[name]
-            uuids = _pick(option, ledger)
-            ledger.take(option.needs, uuids)
-            outcomes[left.pop(0)] = Placed(node=name, option=option, accelerators=uuids)
-            if ledger.shortage(option.needs) is None:
-                heapq.heapreplace(queue, _score(demand, option, ledger))
-            else:
-                heapq.heappop(queue)
+        candidates = fleet.candidates(demand, option) if hosts_of(option.flavor) == 1 else ()
+        for ledger in candidates if left else ():
+            while left and ledger.shortage(option.needs) is None:
+                name, uuids = ledger.view.name, _pick(option, ledger)
+                fleet.take(name, option.needs, uuids)
+                outcomes[left.pop()] = Placed(node=name, option=option, accelerators=uuids)
+            if not left:
+                break
     if left:
-        refusal = Unplaced(
-            reasons=tuple(_reason(option, ledgers.values()) for option in demand.options)
-        )
+        refusal = Unplaced(reasons=tuple(_reason(option, fleet) for option in demand.options))
         outcomes |= dict.fromkeys(left, refusal)
     return outcomes
-
-
-def _queue(demand: Demand, option: Option, ledgers: Mapping[str, Ledger]) -> list[_Score]:
-    """Return the nodes that fit, the best first."""
-    if hosts_of(option.flavor) > 1:
-        return []
-    queue = [
-        _score(demand, option, ledger)
-        for ledger in ledgers.values()
-        if ledger.view.closed is None
-        and _selects(option, ledger.view)
-        and ledger.shortage(option.needs) is None
-    ]
-    heapq.heapify(queue)
-    return queue
-
-
-def _score(demand: Demand, option: Option, ledger: Ledger) -> _Score:
-    lacks_weights = any(model.name not in ledger.view.models for model in demand.models)
-    free = sum(len(ledger.free(resource)) for resource in option.needs.devices)
-    return lacks_weights, free, ledger.view.name
 
 
 def _pick(option: Option, ledger: Ledger) -> tuple[str, ...]:
@@ -187,25 +181,22 @@ def _pick(option: Option, ledger: Ledger) -> tuple[str, ...]:
     return tuple(sorted(chosen))
 
 
-def _selects(option: Option, view: NodeView) -> bool:
-    return all(view.labels.get(key) == value for key, value in option.flavor.node_selector.items())
-
-
-def _reason(option: Option, ledgers: Collection[Ledger]) -> str:
+def _reason(option: Option, fleet: Fleet) -> str:
     """Say for one flavor how many nodes fit, and what the others are short of."""
     name = option.flavor.name
     hosts = hosts_of(option.flavor)
     if hosts > 1:
         return f"{name}: PP {hosts} takes a group of {hosts} nodes, and a replica runs on one"
-    if not ledgers:
+    if not fleet.ledgers:
         return f"{name}: there are no nodes"
-    chosen = [ledger for ledger in ledgers if _selects(option, ledger.view)]
+    none_fits = f"{name}: 0 of {len(fleet.ledgers)} nodes fit"
+    chosen = fleet.selected(option)
     if not chosen:
         wanted = ",".join(f"{k}={v}" for k, v in sorted(option.flavor.node_selector.items()))
-        return f"{name}: 0 of {len(ledgers)} nodes fit: none is labelled {wanted}"
+        return f"{none_fits}: none is labelled {wanted}"
     short = [
         f"{ledger.view.name} {ledger.view.closed or ledger.shortage(option.needs)}"
-        for ledger in chosen
+        for ledger in islice(chosen.values(), _NAMED)
     ]
-    more = f", and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
-    return f"{name}: 0 of {len(ledgers)} nodes fit: {', '.join(short[:_NAMED])}{more}"
+    more = f", and {len(chosen) - _NAMED} more" if len(chosen) > _NAMED else ""
+    return f"{none_fits}: {', '.join(short)}{more}"

@@ -43,7 +43,7 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
 def _publications(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:
     slices = published(snapshot)
     for key, service in living(snapshot):
-        engines = reports_of(service, served, snapshot)
+        engines = reports_of(service, served)
         yield from publish(service, engines, slices.get(key, ()), snapshot)
 
 

@@ -17,7 +17,7 @@ from llmaz.controller.actions import Refusal
 from llmaz.controller.demand import engine_prefix
 from llmaz.controller.flavors import ANY
 from llmaz.controller.placement import Outcome, Placed, Seat, Unplaced
-from llmaz.controller.served import Served, report_of
+from llmaz.controller.served import Served
 from llmaz.controller.snapshot import ClusterSnapshot
 
 # What a user can do something about is told before what only takes time.
@@ -118,11 +118,9 @@ def _why_not_ready(seat: Seat | None, snapshot: ClusterSnapshot, now: datetime) 
         return Refusal(reason="NodeLost", message=f"the agent of {seat.node} has not been heard of")
     if seat.is_ready:
         return None
-    node = snapshot.nodes[seat.node]
-    report = report_of(seat.engine.id, node)
-    if report is None or report.phase is EnginePhase.WAITING:
-        return _why_waiting(seat, node, report)
-    return _why_unready(seat, report)
+    if seat.report is None or seat.report.phase is EnginePhase.WAITING:
+        return _why_waiting(seat, snapshot.nodes[seat.node])
+    return _why_unready(seat, seat.report)
 
 
 def _why_unready(seat: Seat, report: EngineReport) -> Refusal:
@@ -138,14 +136,14 @@ def _why_unready(seat: Seat, report: EngineReport) -> Refusal:
             return Refusal(reason="StartingEngine", message=f"on {seat.node}: {words}")
 
 
-def _why_waiting(seat: Seat, node: InferenceNode, report: EngineReport | None) -> Refusal:
+def _why_waiting(seat: Seat, node: InferenceNode) -> Refusal:
     """Say which weights an engine waits for, else what its agent says."""
     reports = {model.name: model for model in node.status.models or ()}
     for name in _model_names(seat.engine):
         model = reports.get(name)
         if model is not None and model.phase is not ModelPhase.READY:
             return _why_fetching(seat.node, model)
-    words = report.message if report is not None and report.message else "waits for the agent"
+    words = (seat.report.message if seat.report else "") or "waits for the agent"
     return Refusal(reason="StartingEngine", message=f"on {seat.node}: {words}")
 
 

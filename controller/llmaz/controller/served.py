@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from llmaz.api.kinds import SERVICE
-from llmaz.api.node import AssignedEngine, EngineReport, InferenceNode
+from llmaz.api.node import EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.demand import Demand, demand, engine_prefix
@@ -41,7 +41,7 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
         unread = Ref(kind=SERVICE, namespace=key[0], name=key[1]) in snapshot.unreadable
         return unread or key in made_anew
 
-    kept = frozenset(id_ for id_, seat in seated.items() if is_unknown(service_of(seat.engine)))
+    kept = frozenset(id_ for id_ in seated if is_unknown(service_of(id_)))
     placeable = [one for one in demands.values() if isinstance(one, Demand)]
     outcomes = place(placeable, node_views(snapshot, now), seated, kept)
     return Served(demands=demands, outcomes=outcomes, seated=seated, kept=kept)
@@ -54,25 +54,14 @@ def living(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Service]]:
             yield key, service
 
 
-def service_of(engine: AssignedEngine) -> Key:
-    """Return the namespace and name of the Service that an engine belongs to."""
-    namespace, _, _ = engine.id.partition("/")
-    return namespace, engine.service
+def service_of(engine_id: str) -> Key:
+    """Return the namespace and name of the Service that an engine is a replica of."""
+    namespace, _, replica = engine_id.partition("/")
+    return namespace, replica.rpartition("-")[0]
 
 
-def reports_of(
-    service: Service, served: Served, snapshot: ClusterSnapshot
-) -> dict[int, EngineReport]:
+def reports_of(service: Service, served: Served) -> dict[int, EngineReport]:
     """Return what the agents say of a Service's engines, by replica."""
-    found: dict[int, EngineReport] = {}
-    for index in range(service.spec.replicas):
-        seat = served.seated.get(f"{engine_prefix(service)}{index}")
-        report = report_of(seat.engine.id, snapshot.nodes[seat.node]) if seat else None
-        if report is not None:
-            found[index] = report
-    return found
-
-
-def report_of(id_: str, node: InferenceNode) -> EngineReport | None:
-    """Return what a node's agent says of an engine."""
-    return next((report for report in node.status.engines or () if report.id == id_), None)
+    prefix = engine_prefix(service)
+    found = {index: served.seated.get(f"{prefix}{index}") for index in range(service.spec.replicas)}
+    return {index: seat.report for index, seat in found.items() if seat and seat.report}

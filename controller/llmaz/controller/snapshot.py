@@ -61,6 +61,7 @@ class ClusterSnapshot:
     nodes: Mapping[str, InferenceNode] = field(default_factory=dict)
     kube_nodes: Mapping[str, KubeNode] = field(default_factory=dict)
     leases: Mapping[str, datetime] = field(default_factory=dict)  # node -> until when it is fresh
+    leases_heard_since: datetime | None = None  # without a silence of the API server; None: silent
     manifests: Mapping[Ref, Manifest] = field(default_factory=dict)  # of what the controller makes
     unreadable: Mapping[Ref, Unreadable] = field(default_factory=dict)
     refused: Mapping[Ref, str] = field(default_factory=dict)  # writes that the server refused
