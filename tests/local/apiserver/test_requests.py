@@ -39,6 +39,11 @@ def _is_status(answer: Answer, code: int, reason: str) -> bool:
         '{"metadata": {"labels": {"a": 1}}}',
         '{"metadata": {"finalizers": "x"}}',
         '{"metadata": {"ownerReferences": ["x"]}}',
+        '{"metadata": {"ownerReferences": [{"uid": ["x"]}]}}',
+        '{"metadata": {"managedFields": [{"manager": 7}]}}',
+        '{"metadata": {"managedFields": [{"fieldsV1": "x"}]}}',
+        '{"metadata": {"name": "large"}, "data": 1e999}',
+        '{"metadata": {"name": "wide"}}'.encode("utf-16"),
         '{"metadata": {"name": "typed"}, "data": {"a": 1}}',
         "[" * 100_000,
         '{"metadata": ' * 50_000,
@@ -126,12 +131,41 @@ def test_yaml_goes_in_and_comes_out(control_plane: ControlPlane) -> None:
         ("POST", f"{MAPS}/x"),
         ("POST", "/api/v1/configmaps"),
         ("DELETE", "/api/v1/namespaces"),
+        ("DELETE", "/api/v1/configmaps"),
     ],
 )
 def test_a_verb_that_a_path_does_not_have_is_not_allowed(
     control_plane: ControlPlane, method: str, path: str
 ) -> None:
     assert _is_status(call(control_plane, method, path, {}), 405, "MethodNotAllowed")
+
+
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [
+        ("POST", "dryRun=all"),
+        ("POST", "fieldManager=%00"),
+        ("POST", "fieldManager=" + "x" * 129),
+        ("POST", "fieldValidation=Sometimes"),
+        ("DELETE", "dryRun=true"),
+        ("DELETE", "propagationPolicy=Sometimes"),
+        ("GET", "resourceVersionMatch=Exact"),
+        ("GET", "resourceVersionMatch=Exact&resourceVersion=0"),
+        ("GET", "resourceVersionMatch=Roughly&resourceVersion=1"),
+        ("GET", "watch=1&resourceVersionMatch=Exact&resourceVersion=1"),
+    ],
+)
+def test_an_impossible_option_is_refused_before_anything_is_done(
+    control_plane: ControlPlane, method: str, query: str
+) -> None:
+    body = None if method == "GET" else {}
+    answer = call(control_plane, method, f"{MAPS}?{query}", body)
+    assert _is_status(answer, 422, "Invalid")
+
+
+@pytest.mark.parametrize("query", ["limit=many", "limit=" + "9" * 5000, "watch=1&timeoutSeconds=x"])
+def test_a_number_that_is_none_is_a_bad_request(control_plane: ControlPlane, query: str) -> None:
+    assert _is_status(call(control_plane, "GET", f"{MAPS}?{query}"), 400, "BadRequest")
 
 
 def test_a_text_that_utf8_cannot_carry_is_kept_readable(control_plane: ControlPlane) -> None:
@@ -177,5 +211,6 @@ def test_strangers_see_health_and_nothing_else(control_plane: ControlPlane) -> N
         assert call(control_plane, "GET", path, headers=nobody).status == 403
     for method in ("POST", "DELETE", "PATCH", "PUT"):
         assert call(control_plane, method, MAPS, {}, headers=nobody).status == 403
-    wrong = {"Authorization": "Bearer wrong"}
-    assert call(control_plane, "GET", MAPS, headers=wrong).status == 401
+    for wrong in ("Bearer wrong", "Bearer \xff", "Basic d3Jvbmc="):
+        headers = {"Authorization": wrong}
+        assert call(control_plane, "GET", MAPS, headers=headers).status == 401

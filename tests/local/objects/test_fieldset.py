@@ -31,6 +31,8 @@ def test_a_member_with_something_below_it_says_so_with_a_dot() -> None:
         (("f:x", 'k:{"port":80,"protocol":"TCP"}'), '.x[port=80,protocol="TCP"]'),
         (("f:x", 'v:"y"'), '.x[="y"]'),
         (("f:x", "i:0"), ".x[0]"),
+        (("f:x", "k:{"), ".x[{]"),
+        (("f:x", "k:[1]"), ".x[[1]]"),
     ],
 )
 def test_a_path_is_shown_as_the_server_shows_it(path: tuple[str, ...], text: str) -> None:

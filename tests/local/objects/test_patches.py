@@ -124,3 +124,10 @@ def test_a_json_patch_has_a_limit() -> None:
     with pytest.raises(PatchError) as caught:
         json_patch({}, [{"op": "test", "path": "/a", "value": None}] * (MAX_OPERATIONS + 1))
     assert caught.value.code == 413
+
+
+def test_copies_cannot_blow_up_an_object() -> None:
+    doubling = [{"op": "copy", "from": "", "path": f"/copy{i}"} for i in range(30)]
+    with pytest.raises(PatchError) as refused:
+        json_patch({"text": "x" * 1000}, doubling)
+    assert refused.value.code == 422

@@ -20,7 +20,8 @@ def authenticate(header: str | None, token: str) -> str:
     if not header:
         return ANONYMOUS
     scheme, _, given = header.partition(" ")
-    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
+    sent = given.strip().encode(errors="replace")
+    if scheme.lower() == "bearer" and hmac.compare_digest(sent, token.encode()):
         return ADMIN
     raise StatusError(401, "Unauthorized", "Unauthorized")
 

@@ -1,7 +1,9 @@
 """The bodies of requests: JSON or YAML into plain values, with refusals in the server's words."""
 
 import json
+import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import yaml
@@ -80,25 +82,38 @@ def _parsed(body: bytes, type_: str) -> Decoded:
 
 
 def _json(body: bytes) -> Decoded:
+    text = body.decode()
     duplicates: list[str] = []
 
     def member(pairs: list[tuple[str, Json]]) -> Object:
         made = dict(pairs)
         if len(made) != len(pairs):
-            keys = [key for key, _ in pairs]
-            duplicates.extend(key for key in made if keys.count(key) > 1)
+            seen = Counter(key for key, _ in pairs)
+            duplicates.extend(key for key in made if seen[key] > 1)
         return made
 
     try:
-        value = json.loads(body, object_pairs_hook=member, parse_constant=_refuse_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=member,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
         if _LONE_SURROGATE.search(body):
-            text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
-            value = json.loads(text.decode("utf-16", "replace"))
+            pairs = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+            value = json.loads(pairs.decode("utf-16", "replace"))
     except json.JSONDecodeError as error:
         raise _Unreadable(_go_words(error)) from None
     except ValueError as error:  # an integer of thousands of digits
         raise _Unreadable(str(error)) from None
     return Decoded(value, tuple(duplicates))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _Unreadable(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return number
 
 
 def _refuse_constant(name: str) -> Json:

@@ -33,9 +33,13 @@ def options_of(body: Object, request: Request) -> Options:
     orphan = body.get("orphanDependents")
     if orphan is not None and not policy:
         policy = "Orphan" if orphan else "Background"
-    if policy and policy not in _POLICIES:
+    if policy and (not isinstance(policy, str) or policy not in _POLICIES):
         error = unsupported("propagationPolicy", policy, [*_POLICIES, "nil"])
-        raise status.invalid("meta.k8s.io", "DeleteOptions", "", [error])
+        raise status.invalid_options("DeleteOptions", [error])
+    dry_run = body.get("dryRun") or []
+    if dry_run not in ([], ["All"]):
+        error = unsupported("dryRun", dry_run, ["All"])
+        raise status.invalid_options("DeleteOptions", [error])
     preconditions = body.get("preconditions") or {}
     if not isinstance(preconditions, dict):
         raise status.bad_request("preconditions of DeleteOptions must be an object")
@@ -43,7 +47,7 @@ def options_of(body: Object, request: Request) -> Options:
         uid=str(preconditions.get("uid") or ""),
         resource_version=str(preconditions.get("resourceVersion") or ""),
         policy=policy,
-        dry_run=request.dry_run or body.get("dryRun") == ["All"],
+        dry_run=request.dry_run or bool(dry_run),
     )
 
 

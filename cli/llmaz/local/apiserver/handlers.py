@@ -12,13 +12,14 @@ from llmaz.local.apiserver.establishing import settle
 from llmaz.local.apiserver.forms import Render, as_served, list_head, render_for
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.negotiation import Answer, negotiated
+from llmaz.local.apiserver.options import require_options
 from llmaz.local.apiserver.patching import patch, patched_scale
 from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.routes import Request, Route
 from llmaz.local.apiserver.scaling import scale_of, scaled
 from llmaz.local.apiserver.selection import selection
 from llmaz.local.apiserver.versions import Stored, encoded
-from llmaz.local.apiserver.watching import Watch, require_watchable, revision_of
+from llmaz.local.apiserver.watching import Watch
 from llmaz.local.apiserver.writing import Write, Written, create, update
 from llmaz.local.objects.values import Object
 
@@ -56,6 +57,7 @@ async def handle(context: Context, route: Route, request: Request, user: str) ->
     if resource is None or not _exists(resource, route):
         return None
     _require_verb(resource, route)
+    require_options(request, route.verb)
     answer = negotiated(request.accept)
     if reviews.is_review(resource):
         review, _ = read_object(request.body, request.content_type, resource.kind)
@@ -97,7 +99,8 @@ def _require_verb(resource: Resource, route: Route) -> None:
     on_collection = route.verb in ("create", "list", "deletecollection")
     named = bool(route.name)
     misplaced = route.verb != "watch" and on_collection == named
-    everywhere = resource.namespaced and not route.namespace and route.verb == "create"
+    in_one = route.verb in ("create", "deletecollection")  # never in all namespaces at once
+    everywhere = resource.namespaced and not route.namespace and in_one
     if route.verb not in allowed or misplaced or everywhere:
         raise status.method_not_allowed()
 
@@ -123,8 +126,6 @@ def _list(call: _Call) -> Response:
 
 
 def _watch(call: _Call) -> Response:
-    require_watchable(call.request)
-    revision_of(call.request.query.get("resourceVersion", ""))
     watch = Watch(
         context=call.context,
         resource=call.resource,
@@ -201,9 +202,6 @@ async def _delete_collection(call: _Call) -> Response:
 
 
 def _write_of(call: _Call) -> Write:
-    validation = call.request.query.get("fieldValidation", "")
-    if validation not in ("", "Strict", "Warn", "Ignore"):
-        raise status.bad_request(f"fieldValidation parameter unsupported: {validation}")
     namespace, name = call.key
     return Write(
         resource=call.resource,
@@ -212,7 +210,7 @@ def _write_of(call: _Call) -> Write:
         subresource=call.route.subresource,
         manager=call.request.manager(),
         dry_run=call.request.dry_run,
-        field_validation=validation or "Warn",
+        field_validation=call.request.query.get("fieldValidation") or "Warn",
     )
 
 

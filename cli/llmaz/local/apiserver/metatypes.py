@@ -9,6 +9,16 @@ _GO = {"integer": "number", "boolean": "bool", "null": "null"}
 _TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _MAPS = ("labels", "annotations")
 _LISTS = {"finalizers": "string", "ownerReferences": "object", "managedFields": "object"}
+_MEMBERS = {
+    "ownerReferences": {
+        **dict.fromkeys(("apiVersion", "kind", "name", "uid"), "string"),
+        **dict.fromkeys(("controller", "blockOwnerDeletion"), "boolean"),
+    },
+    "managedFields": {
+        **dict.fromkeys(("manager", "operation", "apiVersion", "time", "subresource"), "string"),
+        "fieldsV1": "object",
+    },
+}
 
 
 def require_metadata(kind: str, version: str, obj: Object) -> None:
@@ -55,3 +65,7 @@ def _wrong_items(key: str, items: Json, wanted: str) -> Iterator[tuple[str, str,
     for item in items:
         if type_name(item) != wanted:
             yield type_name(item), f"metadata.{key}", wanted
+            continue
+        for name, type_ in _MEMBERS.get(key, {}).items():
+            if item.get(name) is not None and type_name(item[name]) != type_:
+                yield type_name(item[name]), f"metadata.{key}.{name}", _GO.get(type_, type_)

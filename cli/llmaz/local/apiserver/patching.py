@@ -34,7 +34,8 @@ async def patch(context: Context, write: Write, request: Request) -> tuple[int, 
     if kind == APPLY:
         return await _apply(context, write, request, content)
     if "force" in request.query:
-        raise _invalid_options("force", "forbidden", "may not be specified for non-apply patch")
+        error = FieldError("force", "forbidden", None, "may not be specified for non-apply patch")
+        raise status.invalid_options("PatchOptions", [error])
     return 200, await update(context, write, lambda old: patched(write, kind, old, content))
 
 
@@ -59,7 +60,8 @@ async def _apply(
 ) -> tuple[int, Written]:
     resource = write.resource
     if not request.query.get("fieldManager"):
-        raise _invalid_options("fieldManager", "required", "is required for apply patch")
+        error = FieldError("fieldManager", "required", None, "is required for apply patch")
+        raise status.invalid_options("PatchOptions", [error])
     _require_config(write, config)
     write = replace(write, track=False)
 
@@ -119,15 +121,6 @@ def _require_config(write: Write, config: Json) -> None:
         raise status.bad_request(
             f"name in the object ({name}) does not match the name on the URL ({write.name})"
         )
-
-
-def _invalid_options(field: str, kind: str, detail: str) -> status.StatusError:
-    error = (
-        FieldError(field, "required", None, detail)
-        if kind == "required"
-        else FieldError(field, "forbidden", None, detail)
-    )
-    return status.invalid("meta.k8s.io", "PatchOptions", "", [error])
 
 
 def patched_scale(write: Write, request: Request, shown: Object) -> Object:

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 
 from llmaz.local.apiserver.context import Context
+from llmaz.local.apiserver.options import number_of, revision_of
 from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.selection import Wanted
 from llmaz.local.apiserver.status import StatusError, bad_request, expired, not_found, too_new
 from llmaz.local.apiserver.versions import Stored
-from llmaz.local.apiserver.watching import revision_of
 from llmaz.local.objects.values import Object
 
 _TOO_OLD = (
@@ -56,7 +56,7 @@ def select(
 def _cut(
     request: Request, found: list[Stored], revision: int, *, selective: bool
 ) -> tuple[list[Stored], Object]:
-    limit = _limit(request)
+    limit = max(0, number_of(request, "limit"))
     metadata: Object = {"resourceVersion": str(revision)}
     if not limit or len(found) <= limit:
         return found, metadata
@@ -64,11 +64,6 @@ def _cut(
     if not selective:
         metadata["remainingItemCount"] = len(found) - limit
     return found[:limit], metadata
-
-
-def _limit(request: Request) -> int:
-    text = request.query.get("limit", "")
-    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _wanted_revision(context: Context, request: Request) -> int:

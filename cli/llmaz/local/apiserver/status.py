@@ -68,6 +68,11 @@ def invalid(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> S
     return StatusError(422, "Invalid", message, details=details)
 
 
+def invalid_options(kind: str, errors: Sequence[FieldError]) -> StatusError:
+    """Options of the query, such as CreateOptions, that the request can't mean."""
+    return invalid("meta.k8s.io", kind, "", errors)
+
+
 def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 

@@ -8,58 +8,17 @@ from dataclasses import dataclass
 
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.forms import Render
+from llmaz.local.apiserver.options import number_of, revision_of
 from llmaz.local.apiserver.resource import Resource
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.selection import Wanted
 from llmaz.local.apiserver.status import StatusError, expired, too_new
 from llmaz.local.apiserver.versions import Event, Stored, renumbered
-from llmaz.local.objects.fielderror import FieldError
 from llmaz.local.objects.values import Object
 
 BOOKMARK_SECONDS = 60.0
 _SHORTEST, _LONGEST = 1800, 3600  # seconds of a watch that names no end
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
-
-
-def revision_of(text: str) -> int:
-    """Return a resourceVersion of the query as a number; 0 stands for none."""
-    if not text:
-        return 0
-    if text.isascii() and text.isdigit():
-        return int(text)
-    message = (
-        f"resourceVersion: Invalid value: {json.dumps(text)}: strconv.ParseUint: parsing "
-        f"{json.dumps(text)}: invalid syntax"
-    )
-    raise StatusError(500, "", message)
-
-
-def require_watchable(request: Request) -> None:
-    """Refuse combinations of the query that a watch does not know."""
-    match = request.query.get("resourceVersionMatch", "")
-    if request.flag("sendInitialEvents"):
-        if match != "NotOlderThan":
-            error = FieldError(
-                "resourceVersionMatch",
-                "forbidden",
-                None,
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            )
-            raise _invalid_options(error)
-    elif match and "sendInitialEvents" not in request.query:
-        error = FieldError(
-            "resourceVersionMatch",
-            "forbidden",
-            None,
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        )
-        raise _invalid_options(error)
-
-
-def _invalid_options(error: FieldError) -> StatusError:
-    message = f'ListOptions.meta.k8s.io "" is invalid: {error.message()}'
-    details = {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [error.cause()]}
-    return StatusError(422, "Invalid", message, details=details)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +123,7 @@ def _error(error: StatusError) -> bytes:
 
 
 def _seconds(request: Request) -> float:
-    text = request.query.get("timeoutSeconds", "")
-    if text.isascii() and text.isdigit() and int(text) > 0:
-        return float(text)
+    seconds = number_of(request, "timeoutSeconds")
+    if seconds > 0:
+        return float(seconds)
     return random.uniform(_SHORTEST, _LONGEST)  # noqa: S311  # spreads reconnections, no secret

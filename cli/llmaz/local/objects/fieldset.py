@@ -46,7 +46,7 @@ def _decoded(node: Object, path: Path) -> Iterator[Path]:
     for step, child in node.items():
         if step == ".":
             yield path
-        elif child:
+        elif child and isinstance(child, dict):
             yield from _decoded(child, (*path, step))
         else:
             yield (*path, step)
@@ -68,8 +68,17 @@ def _shown_step(step: str) -> str:
         case "f":
             return f".{text}"
         case "k":
-            keys = (f"{key}={compact(value)}" for key, value in json.loads(text).items())
-            return f"[{','.join(keys)}]"
+            return f"[{_shown_keys(text)}]"
         case "v":
             return f"[={text}]"
     return f"[{text}]"
+
+
+def _shown_keys(text: str) -> str:
+    try:
+        keys = json.loads(text)
+    except ValueError:  # a client may write what it likes into managedFields
+        return text
+    if not isinstance(keys, dict):
+        return text
+    return ",".join(f"{key}={compact(value)}" for key, value in keys.items())

@@ -3,10 +3,11 @@
 import re
 
 from llmaz.local.objects.patcherror import REJECTED, PatchError
-from llmaz.local.objects.values import Json, Object, copied, equal
+from llmaz.local.objects.values import Json, Object, compact, copied, equal
 
 MAX_OPERATIONS = 10000
-_INDEX = re.compile(r"0|[1-9][0-9]*|-[1-9][0-9]*")
+MAX_COPIED = 3 * 1024 * 1024  # bytes of all copies together: each could double the object
+_INDEX = re.compile(r"0|-?[1-9][0-9]{0,9}")
 
 
 def json_patch(obj: Object, operations: Json) -> Object:
@@ -20,7 +21,11 @@ def json_patch(obj: Object, operations: Json) -> Object:
             413,
         )
     document = copied(obj)
+    size = 0
     for operation in operations:
+        size += _copied_size(document, operation)
+        if size > MAX_COPIED:
+            raise _rejection()
         document = _perform(document, operation)
     if not isinstance(document, dict):
         raise _rejection()
@@ -50,6 +55,12 @@ def _perform(document: Json, operation: Object) -> Json:
         case "test":
             return _tested(document, path, operation)
     raise _rejection()
+
+
+def _copied_size(document: Json, operation: Object) -> int:
+    if operation.get("op") != "copy":
+        return 0
+    return len(compact(_get(document, _pointer(operation.get("from")))))
 
 
 def _tested(document: Json, path: list[str], operation: Object) -> Json:
