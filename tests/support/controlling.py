@@ -206,7 +206,7 @@ class World:
             if not actions:
                 return done
             for action in actions:
-                self._perform(action)
+                self.perform(action)
             done += actions
         raise AssertionError(f"no end of actions: {actions}")
 
@@ -265,7 +265,7 @@ class World:
         spec = dataclasses.replace(old.spec, replicas=replicas)
         self.add(dataclasses.replace(old, metadata=meta, spec=spec))
 
-    def _perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> None:
         match action:
             case ApplyOwned():
                 self._apply(action)
