@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from llmaz.agent.cache.models import TokenUnreadableError
+from llmaz.agent.cache.models import SecretUnreadableError
+from llmaz.agent.cache.origin import SecretKeys
 from llmaz.agent.engines.errors import EngineError
 from llmaz.agent.lookup import ClusterLookup
 from llmaz.api.kinds import Kind
 from llmaz.api.manifest import Json, Manifest
 from llmaz.kube import Forbidden, KubeError, NotFound
+
+TOKEN = SecretKeys(name="modelhub-secret", keys=("HF_TOKEN",))
 
 
 @dataclass
@@ -39,26 +42,26 @@ def _with_token(value: str) -> ClusterLookup:
 
 async def test_the_hubs_token_is_that_of_the_namespace() -> None:
     lookup = _with_token(_encoded("hf_secret\n"))
-    assert await lookup.token("team") == "hf_secret"
-    assert await lookup.token("other") is None
-    assert await lookup.token(None) is None
+    assert await lookup.credentials("team", TOKEN) == {"HF_TOKEN": "hf_secret"}
+    assert await lookup.credentials("other", TOKEN) == {}
+    assert await lookup.credentials(None, TOKEN) == {}
 
 
 async def test_a_token_that_is_empty_is_none() -> None:
-    assert await _with_token(_encoded(" ")).token("team") is None
+    assert await _with_token(_encoded(" ")).credentials("team", TOKEN) == {}
 
 
 async def test_a_value_that_cannot_be_decoded_is_named_and_not_shown() -> None:
-    with pytest.raises(TokenUnreadableError) as error:
-        await _with_token("hf_secret!").token("team")
+    with pytest.raises(SecretUnreadableError) as error:
+        await _with_token("hf_secret!").credentials("team", TOKEN)
     assert "HF_TOKEN is no base64 of text" in str(error.value)
     assert "hf_secret" not in str(error.value)
 
 
 async def test_a_secret_that_may_not_be_read_is_said() -> None:
     lookup = ClusterLookup(Api(refusal=Forbidden("get secrets: forbidden")))
-    with pytest.raises(TokenUnreadableError, match=r"Secret team/modelhub-secret: .*forbidden"):
-        await lookup.token("team")
+    with pytest.raises(SecretUnreadableError, match=r"Secret team/modelhub-secret: .*forbidden"):
+        await lookup.credentials("team", TOKEN)
 
 
 async def test_engines_get_texts_and_a_missing_object_by_name() -> None:

@@ -10,7 +10,7 @@ from typing import cast
 from llmaz.agent.accelerators.capacity import capacity
 from llmaz.agent.accelerators.probe import ChildProbe
 from llmaz.agent.accelerators.watch import AcceleratorWatch
-from llmaz.agent.cache.child import HubChild
+from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
 from llmaz.agent.engines import Engines
 from llmaz.agent.kept import AssignmentFile
@@ -61,8 +61,8 @@ class Agent:
         lookup = ClusterLookup(kube)
         self._models = ModelCache(
             settings.cache_dir,
-            fetcher=HubChild(environ),
-            tokens=lookup,
+            fetcher=FetchChild(environ),
+            secrets=lookup,
             now=_now,
             changed=self._changed,
             endpoint=environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),

@@ -1,15 +1,15 @@
-"""Reads what assignments only name: Secrets and ConfigMaps, anew each time, and the hub's token."""
+"""Reads what assignments only name: Secrets, ConfigMaps and sources' credentials, always anew."""
 
 import base64
 import binascii
 from collections.abc import Mapping
 from typing import Protocol
 
-from llmaz.agent.cache.models import TokenUnreadableError
+from llmaz.agent.cache.models import SecretUnreadableError
+from llmaz.agent.cache.origin import SecretKeys
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
 from llmaz.api.kinds import CONFIG_MAP, SECRET, Kind
 from llmaz.api.manifest import Manifest
-from llmaz.api.names import HF_TOKEN, MODELHUB_SECRET
 from llmaz.kube.errors import KubeError, NotFound
 
 
@@ -43,18 +43,19 @@ class ClusterLookup:
         except KubeError as error:
             raise EngineError(f"ConfigMap {namespace}/{name}: {error}") from error
 
-    async def token(self, namespace: str | None) -> str | None:
-        """Return the model hub's token of a namespace; None where it has none."""
+    async def credentials(self, namespace: str | None, wanted: SecretKeys) -> Mapping[str, str]:
+        """Return a source's credentials of a namespace; empty where it has none."""
         if namespace is None:
-            return None
+            return {}
         try:
-            secret = _decoded(await self._api.get(SECRET, MODELHUB_SECRET, namespace))
+            secret = _decoded(await self._api.get(SECRET, wanted.name, namespace))
         except NotFound:
-            return None
+            return {}
         except (KubeError, ValueError) as error:
-            where = f"Secret {namespace}/{MODELHUB_SECRET}"
-            raise TokenUnreadableError(f"{where}: {error}") from error
-        return secret.get(HF_TOKEN, "").strip() or None
+            where = f"Secret {namespace}/{wanted.name}"
+            raise SecretUnreadableError(f"{where}: {error}") from error
+        texts = {key: secret.get(key, "").strip() for key in wanted.keys}
+        return {key: text for key, text in texts.items() if text}
 
 
 def _texts(manifest: Manifest) -> dict[str, str]:

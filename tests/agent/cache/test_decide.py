@@ -1,5 +1,6 @@
 """Which models are fetched, and what is said of each."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 from llmaz.agent.cache.decide import ModelPlan, decide_models
@@ -118,3 +119,17 @@ def test_a_model_of_which_every_engine_brings_the_weights_is_not_fetched() -> No
 def test_a_model_is_fetched_for_one_engine_that_needs_it() -> None:
     spec = NodeSpec(models=(MODEL,), engines=(_engine(skips=True), _engine(skips=False)))
     assert _decide(spec, None).actions == (FetchModel(model=MODEL),)
+
+
+OLLAMA = AssignedModel(name="m", source=ModelSource(uri="ollama://qwen:7b"))
+
+
+def test_an_ollama_model_is_fetched_for_an_engine_that_opens_a_file() -> None:
+    engine = dataclasses.replace(_engine(skips=False), args=("-m", "$(LLMAZ_MODEL_PATH)"))
+    plan = decide_models(NodeSpec(models=(OLLAMA,), engines=(engine,)), {}, NOW)
+    assert plan.actions == (FetchModel(model=OLLAMA),)
+
+
+def test_ollama_itself_pulls_its_model_by_name() -> None:
+    plan = decide_models(NodeSpec(models=(OLLAMA,), engines=(_engine(skips=False),)), {}, NOW)
+    assert (plan.actions, plan.ready) == ((), {"m": ""})

@@ -2,20 +2,10 @@
 
 import errno
 
-import httpx2
 import pytest
-from huggingface_hub.errors import LocalEntryNotFoundError
 
 from llmaz.agent.cache.failures import explained
-from llmaz.agent.cache.origin import HubRepository
-
-TINY = HubRepository(repository="acme/tiny", revision="main")
-
-
-def _caused(cause: Exception) -> Exception:
-    error = LocalEntryNotFoundError("an error happened while trying to locate the file")
-    error.__cause__ = cause
-    return error
+from llmaz.agent.cache.wire import CutError, Forbidden, NetworkError
 
 
 @pytest.mark.parametrize(
@@ -24,14 +14,14 @@ def _caused(cause: Exception) -> Exception:
         (OSError(errno.ENOSPC, "No space left on device"), "NoSpace", True),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "NoSpace", True),
         (OSError(errno.EROFS, "Read-only file system"), "CacheNotWritable", False),
-        (OSError("Consistency check failed: file should be of size 2"), "TruncatedDownload", True),
-        (_caused(httpx2.ConnectError("refused")), "NetworkUnreachable", True),
-        (_caused(OSError(errno.ENOSPC, "No space left on device")), "NoSpace", True),
+        (CutError("it was cut off at 2 of 3"), "TruncatedDownload", True),
+        (NetworkError("hub can't be reached: refused"), "NetworkUnreachable", True),
+        (Forbidden("169.254.169.254 is an address of the link"), "ForbiddenAddress", False),
         (RuntimeError("strange"), "FetchFailed", True),
     ],
 )
-def test_the_first_cause_that_tells_gives_the_reason(
+def test_an_error_has_a_reason_and_is_worth_another_try_or_not(
     error: Exception, reason: str, passing: bool
 ) -> None:
-    failure = explained(error, TINY, has_token=False)
+    failure = explained(error, "acme/tiny")
     assert (failure.reason, failure.passing) == (reason, passing)

@@ -1,13 +1,14 @@
 """The node's models: what is fetched, verified once, and known of each."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmaz.agent.cache.models import ModelCache, TokenUnreadableError
-from llmaz.agent.cache.request import HubRequest, Progress
+from llmaz.agent.cache.models import ModelCache, SecretUnreadableError
+from llmaz.agent.cache.origin import SecretKeys
+from llmaz.agent.cache.request import FetchRequest, Progress
 from llmaz.agent.cache.state import (
     DropModel,
     Failed,
@@ -33,16 +34,16 @@ class World:
     data: bytes = field(default_factory=gguf)
     refusal: FetchFailed | None = None
     open: asyncio.Event | None = None
-    requests: list[HubRequest] = field(default_factory=list)
+    requests: list[FetchRequest] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def cache(self) -> ModelCache:
         return ModelCache(
-            self.cache_dir, fetcher=self, tokens=self, now=lambda: NOW, changed=self.changed
+            self.cache_dir, fetcher=self, secrets=self, now=lambda: NOW, changed=self.changed
         )
 
     async def fetch(
-        self, request: HubRequest, tell: Callable[[Progress], None]
+        self, request: FetchRequest, tell: Callable[[Progress], None]
     ) -> Fetched | FetchFailed:
         self.requests.append(request)
         tell(Progress(bytes_done=1, bytes_total=len(self.data)))
@@ -50,16 +51,16 @@ class World:
             await self.open.wait()
         if self.refusal is not None:
             return self.refusal
-        path = Path(request.hub_dir) / "tiny.gguf"
+        path = Path(request.cache_dir) / "hub" / "tiny.gguf"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.data)
         marks = (FileMark(path=str(path), size=len(self.data)),)
         return Fetched(path=str(path), revision="c0ffee", files=marks)
 
-    async def token(self, namespace: str | None) -> str | None:
+    async def credentials(self, namespace: str | None, wanted: SecretKeys) -> Mapping[str, str]:
         if namespace == "locked":
-            raise TokenUnreadableError("Secret locked/modelhub-secret: forbidden")
-        return None if namespace is None else f"token of {namespace}"
+            raise SecretUnreadableError(f"Secret locked/{wanted.name}: forbidden")
+        return {} if namespace is None else {wanted.keys[0]: f"token of {namespace}"}
 
     async def outcome(self, cache: ModelCache, name: str = "m") -> Fetching | Held | Failed:
         async with asyncio.timeout(20):
@@ -132,7 +133,9 @@ async def test_the_token_of_the_models_namespace_is_used(tmp_path: Path) -> None
     cache = world.cache()
     cache.perform(FetchModel(model=_from_hub(namespace="team")))
     await world.outcome(cache)
-    assert [request.token for request in world.requests] == ["token of team"]
+    assert [dict(request.credentials) for request in world.requests] == [
+        {"HF_TOKEN": "token of team"}
+    ]
 
 
 async def test_a_secret_that_cannot_be_read_is_a_passing_failure(tmp_path: Path) -> None:
@@ -213,14 +216,6 @@ async def test_a_path_that_is_missing_is_said(tmp_path: Path) -> None:
     assert isinstance(outcome, Failed)
     assert outcome.reason == "PathNotFound"
     assert outcome.message == f"there is no {tmp_path}/nothing on this node"
-
-
-async def test_weights_that_an_engine_pulls_need_no_path(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    cache = world.cache()
-    model = AssignedModel(name="m", source=ModelSource(uri="ollama://qwen:7b"))
-    cache.perform(FetchModel(model=model))
-    assert await world.outcome(cache) == Held(path="")
 
 
 async def test_a_cache_directory_that_is_a_file_is_a_failure_with_words(tmp_path: Path) -> None:

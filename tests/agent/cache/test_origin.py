@@ -3,13 +3,19 @@
 import pytest
 
 from llmaz.agent.cache.origin import (
-    EnginePulls,
+    Bucket,
     HubRepository,
     NodePath,
+    OllamaModel,
     Origin,
+    Remote,
+    SecretKeys,
     Unsupported,
+    WebFile,
     key_of,
+    name_of,
     origin_of,
+    secret_of,
 )
 from llmaz.api.source import Hub, ModelHub, ModelSource
 
@@ -19,7 +25,22 @@ from llmaz.api.source import Hub, ModelHub, ModelSource
     [
         ("host:///models/m", NodePath(path="/models/m")),
         ("file:///models/m", NodePath(path="/models/m")),
-        ("ollama://qwen:7b", EnginePulls()),
+        ("s3://bucket/models/m/", Bucket(scheme="s3", bucket="bucket", key="models/m")),
+        ("gcs://bucket/m", Bucket(scheme="gs", bucket="bucket", key="m")),
+        ("gs://bucket/m", Bucket(scheme="gs", bucket="bucket", key="m")),
+        (
+            "oss://bucket.oss-cn-hangzhou.aliyuncs.com/m",
+            Bucket(scheme="oss", bucket="bucket", key="m", endpoint="oss-cn-hangzhou.aliyuncs.com"),
+        ),
+        ("https://host/m.gguf?sign=x", WebFile(url="https://host/m.gguf?sign=x")),
+        (
+            "ollama://qwen:7b",
+            OllamaModel(registry="registry.ollama.ai", repository="library/qwen", tag="7b"),
+        ),
+        (
+            "ollama://hub.example.com/acme/m",
+            OllamaModel(registry="hub.example.com", repository="acme/m", tag="latest"),
+        ),
     ],
 )
 def test_a_uri_says_where_the_weights_are(uri: str, origin: Origin) -> None:
@@ -29,7 +50,11 @@ def test_a_uri_says_where_the_weights_are(uri: str, origin: Origin) -> None:
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
-        ("s3://bucket/m", "s3:// can't be read by this agent"),
+        ("ftp://host/m", "ftp:// can't be read by this agent"),
+        ("s3://bucket", "is not of the form s3://bucket/path"),
+        ("oss://bucket/m", "is not of the form oss://bucket.endpoint/path"),
+        ("https://host/", "names no file"),
+        ("ollama://../x", "names no model"),
         ("host://models/m", "needs an absolute path: host:///models/m"),
         ("/models/m", "is not a URI"),
     ],
@@ -50,7 +75,8 @@ def test_a_hub_wins_over_a_uri() -> None:
 @pytest.mark.parametrize(
     "hub",
     [
-        ModelHub(name=Hub.MODELSCOPE, model_id="acme/tiny"),
+        ModelHub(model_id="../acme"),
+        ModelHub(model_id="acme/tiny/more"),
         ModelHub(model_id="acme/tiny", filename="../../etc/passwd"),
         ModelHub(model_id="acme/tiny", filename="/etc/passwd"),
         ModelHub(model_id="acme/tiny", revision="../../../refs"),
@@ -69,3 +95,28 @@ def test_two_hubs_do_not_share_what_they_name_alike() -> None:
     origin = HubRepository(repository="acme/tiny", revision="main")
     assert key_of(origin, "https://a") == key_of(origin, "https://a")
     assert key_of(origin, "https://a") != key_of(origin, "https://b")
+
+
+@pytest.mark.parametrize(
+    ("origin", "secret"),
+    [
+        (HubRepository(repository="a/b", revision="main"), "modelhub-secret"),
+        (
+            HubRepository(hub=Hub.MODELSCOPE, repository="a/b", revision="main"),
+            "modelhub-secret",
+        ),
+        (Bucket(scheme="s3", bucket="b", key="k"), "aws-access-secret"),
+        (Bucket(scheme="gs", bucket="b", key="k"), "aws-access-secret"),
+        (Bucket(scheme="oss", bucket="b", key="k", endpoint="e"), "oss-access-secret"),
+    ],
+)
+def test_each_source_has_its_secret(origin: Remote, secret: str) -> None:
+    found = secret_of(origin)
+    assert isinstance(found, SecretKeys)
+    assert found.name == secret
+
+
+def test_a_web_file_has_no_secret_and_shows_no_signature() -> None:
+    origin = WebFile(url="https://user:pw@host/m.gguf?sign=x")
+    assert secret_of(origin) is None
+    assert name_of(origin) == "https://host/m.gguf"

@@ -1,41 +1,34 @@
-"""Runs the hub child for one fetch, and turns what it says into values."""
+"""Runs the fetching child for one fetch, and turns what it says into values."""
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from llmaz.agent.cache.request import HubRequest, Progress, read_event
+from llmaz.agent.cache.request import FetchRequest, Progress, read_event, write_request
 from llmaz.agent.cache.state import Fetched, FetchFailed
-from llmaz.api.manifest import encode
 
-HUB_PROGRAM = (sys.executable, "-m", "llmaz.agent.cache.hub")
+FETCH_PROGRAM = (sys.executable, "-m", "llmaz.agent.cache.fetch")
 _LINE_LIMIT = 64 * 2**20  # the last line names every file
-_ENVIRONMENT = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "PYTHONUNBUFFERED": "1",
-}
 
 
-class HubChild:
+class FetchChild:
     """Fetches through a child process of its own; a cancelled fetch kills it."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        self._environ = {**environ, **_ENVIRONMENT}
+        self._environ = {**environ, "PYTHONUNBUFFERED": "1"}
 
     async def fetch(
-        self, request: HubRequest, tell: Callable[[Progress], None]
+        self, request: FetchRequest, tell: Callable[[Progress], None]
     ) -> Fetched | FetchFailed:
         """Fetch, and say how it ended; a child that says nothing at its end has failed."""
         child = await asyncio.create_subprocess_exec(
-            *HUB_PROGRAM,
+            *FETCH_PROGRAM,
             env=self._environ,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # the client may print URLs that are signed
+            stderr=asyncio.subprocess.DEVNULL,  # a traceback may show URLs that are signed
             limit=_LINE_LIMIT,
         )
         try:
@@ -50,12 +43,12 @@ class HubChild:
 
     @staticmethod
     async def _converse(
-        child: asyncio.subprocess.Process, request: HubRequest, tell: Callable[[Progress], None]
+        child: asyncio.subprocess.Process, request: FetchRequest, tell: Callable[[Progress], None]
     ) -> Fetched | FetchFailed:
         if child.stdin is None or child.stdout is None:
-            raise OSError("the hub child has no pipes")
+            raise OSError("the fetching child has no pipes")
         with suppress(ConnectionError):  # it died at once: its end says so below
-            child.stdin.write(json.dumps(encode(request)).encode() + b"\n")
+            child.stdin.write(write_request(request).encode() + b"\n")
             await child.stdin.drain()
         while line := await child.stdout.readline():
             event = read_event(line)

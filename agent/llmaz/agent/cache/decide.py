@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from llmaz.agent.cache.origin import OllamaModel, origin_of
 from llmaz.agent.cache.state import (
     DropModel,
     Failed,
@@ -15,7 +16,8 @@ from llmaz.agent.cache.state import (
     ModelAction,
     ModelSeen,
 )
-from llmaz.api.node import AssignedModel, ModelPhase, ModelReport, NodeSpec
+from llmaz.api.names import DRAFT_MODEL_PATH, MODEL_PATH
+from llmaz.api.node import AssignedEngine, AssignedModel, ModelPhase, ModelReport, NodeSpec
 
 FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 300.0
@@ -45,7 +47,7 @@ def decide_models(spec: NodeSpec | None, seen: Mapping[str, ModelSeen], now: dat
 
     Without a known assignment nothing is fetched and nothing is dropped. A model of which every
     engine brings its own weights is not fetched; one that no engine uses is wanted for later, and
-    is.
+    is. An Ollama model is fetched for engines that open a file, such as llama.cpp.
     """
     if spec is None:
         steps = [_rest(entry) for _, entry in sorted(seen.items())]
@@ -88,7 +90,17 @@ def _is_needed(model: AssignedModel, spec: NodeSpec) -> bool:
     users = [
         engine for engine in spec.engines if model.name in (engine.main_model, engine.draft_model)
     ]
+    if isinstance(origin_of(model.source), OllamaModel):
+        return any(_opens_a_file(engine) for engine in users)
     return not users or not all(engine.skip_model_loader for engine in users)
+
+
+def _opens_a_file(engine: AssignedEngine) -> bool:
+    """Tell whether an engine is given a path; one that is not, as Ollama, pulls by the name."""
+    values = (variable.value or "" for variable in engine.env)
+    texts = (*engine.command, *engine.args, *values)
+    paths = (f"$({MODEL_PATH})", f"$({DRAFT_MODEL_PATH})")
+    return not engine.skip_model_loader and any(path in text for path in paths for text in texts)
 
 
 def _rest(seen: ModelSeen) -> _Step:

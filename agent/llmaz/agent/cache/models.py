@@ -12,14 +12,16 @@ from typing import Protocol, assert_never
 
 from llmaz.agent.cache import marks
 from llmaz.agent.cache.origin import (
-    EnginePulls,
-    HubRepository,
     NodePath,
+    Remote,
+    SecretKeys,
     Unsupported,
     key_of,
+    name_of,
     origin_of,
+    secret_of,
 )
-from llmaz.agent.cache.request import HubRequest, Progress
+from llmaz.agent.cache.request import FetchRequest, Progress
 from llmaz.agent.cache.state import (
     DropModel,
     Failed,
@@ -40,21 +42,21 @@ FETCHES_AT_ONCE = 3
 DEFAULT_ENDPOINT = "https://huggingface.co"
 
 
-class TokenUnreadableError(Exception):
-    """The Secret with the hub's token can't be read now."""
+class SecretUnreadableError(Exception):
+    """The Secret with a source's credentials can't be read now."""
 
 
-class Tokens(Protocol):
-    """Where the hub's token for a namespace comes from; None where there is none."""
+class Secrets(Protocol):
+    """Where a source's credentials come from; empty where a namespace has none."""
 
-    async def token(self, namespace: str | None) -> str | None: ...
+    async def credentials(self, namespace: str | None, wanted: SecretKeys) -> Mapping[str, str]: ...
 
 
 class Fetcher(Protocol):
-    """What brings a repository to the disk."""
+    """What brings a model to the disk."""
 
     async def fetch(
-        self, request: HubRequest, tell: Callable[[Progress], None]
+        self, request: FetchRequest, tell: Callable[[Progress], None]
     ) -> Fetched | FetchFailed: ...
 
 
@@ -66,14 +68,14 @@ class ModelCache:
         cache_dir: Path,
         *,
         fetcher: Fetcher,
-        tokens: Tokens,
+        secrets: Secrets,
         now: Callable[[], datetime],
         changed: asyncio.Event,
         endpoint: str = DEFAULT_ENDPOINT,
     ) -> None:
         self._cache_dir = cache_dir
         self._fetcher = fetcher
-        self._tokens = tokens
+        self._secrets = secrets
         self._now = now
         self._changed = changed
         self._endpoint = endpoint
@@ -125,7 +127,7 @@ class ModelCache:
             case Fetched(path=path, revision=revision, files=files):
                 size = sum(file.size for file in files) if files else None
                 self._know(model, Held(path=path, revision=revision, size_bytes=size))
-                logger.info("model %s is ready at %s", model.name, path or "its engines' own place")
+                logger.info("model %s is ready at %s", model.name, path)
             case FetchFailed(reason=reason, message=message, passing=passing):
                 failed = Failed(
                     reason=reason,
@@ -142,18 +144,14 @@ class ModelCache:
     async def _outcome(self, model: AssignedModel) -> Fetched | FetchFailed:
         origin = origin_of(model.source)
         match origin:
-            case EnginePulls():
-                return Fetched(path="")
             case Unsupported(message=message):
                 return FetchFailed(reason="UnsupportedSource", message=message, passing=False)
             case NodePath(path=path):
                 return await asyncio.to_thread(_looked_at, Path(path), self._cache_dir)
-            case HubRepository():
-                return await self._from_hub(model, origin)
             case _:
-                assert_never(origin)
+                return await self._from_afar(model, origin)
 
-    async def _from_hub(self, model: AssignedModel, origin: HubRepository) -> Fetched | FetchFailed:
+    async def _from_afar(self, model: AssignedModel, origin: Remote) -> Fetched | FetchFailed:
         key = key_of(origin, self._endpoint)
         async with self._one_of_each.setdefault(key, asyncio.Lock()):
             known = await asyncio.to_thread(marks.recall, self._cache_dir, key)
@@ -165,13 +163,18 @@ class ModelCache:
                 await asyncio.to_thread(marks.remember, self._cache_dir, key, outcome)
             return outcome
 
-    async def _fetch(self, model: AssignedModel, origin: HubRepository) -> Fetched | FetchFailed:
+    async def _fetch(self, model: AssignedModel, origin: Remote) -> Fetched | FetchFailed:
+        wanted = secret_of(origin)
         try:
-            token = await self._tokens.token(model.secret_namespace)
-        except TokenUnreadableError as error:
+            given = (
+                {}
+                if wanted is None
+                else await self._secrets.credentials(model.secret_namespace, wanted)
+            )
+        except SecretUnreadableError as error:
             return FetchFailed(reason="SecretUnreadable", message=str(error), passing=True)
-        logger.info("fetching model %s from %s", model.name, origin.repository)
-        request = HubRequest(origin=origin, hub_dir=str(self._cache_dir / "hub"), token=token)
+        logger.info("fetching model %s from %s", model.name, name_of(origin))
+        request = FetchRequest(origin=origin, cache_dir=str(self._cache_dir), credentials=given)
         outcome = await self._fetcher.fetch(request, lambda told: self._progress(model, told))
         if isinstance(outcome, FetchFailed):
             return outcome

@@ -5,14 +5,22 @@ import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
+from llmaz.agent.cache.names import why_unsafe
 from llmaz.api.manifest import encode
+from llmaz.api.names import AWS_SECRET, HF_TOKEN, MODELHUB_SECRET, OSS_SECRET
 from llmaz.api.source import Hub, ModelHub, ModelSource
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnginePulls:
-    """The engine brings the weights itself; the node has nothing to do."""
+OLLAMA_REGISTRY = "registry.ollama.ai"
+_AWS_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+)
+_OSS_KEYS = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +32,40 @@ class NodePath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubRepository:
-    """A repository of the Hugging Face hub: whole, one file of it, or what patterns select."""
+    """A repository of a hub: whole, one file of it, or what patterns select."""
 
+    hub: Hub = Hub.HUGGINGFACE
     repository: str  # organization/name
     revision: str
     filename: str | None = None
     allow_patterns: tuple[str, ...] | None = None
     ignore_patterns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """What lies in an object store under a key: one object, or all below it."""
+
+    scheme: str  # s3, gs or oss
+    bucket: str
+    key: str
+    endpoint: str | None = None  # a host; it is a part of an oss:// URI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebFile:
+    """One file of a web server."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OllamaModel:
+    """A model of an Ollama registry, of which the GGUF file is wanted."""
+
+    registry: str
+    repository: str  # namespace/name
+    tag: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +75,16 @@ class Unsupported:
     message: str
 
 
-Origin: TypeAlias = EnginePulls | NodePath | HubRepository | Unsupported
+Remote: TypeAlias = HubRepository | Bucket | WebFile | OllamaModel
+Origin: TypeAlias = NodePath | Remote | Unsupported
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretKeys:
+    """A Secret that may open a source, and the keys of it that are read."""
+
+    name: str
+    keys: tuple[str, ...]
 
 
 def origin_of(source: ModelSource) -> Origin:
@@ -52,19 +96,49 @@ def origin_of(source: ModelSource) -> Origin:
     return Unsupported(message="the model names neither a hub's repository nor a URI")
 
 
-def key_of(origin: Origin, endpoint: str) -> str:
+def key_of(origin: Remote, endpoint: str) -> str:
     """Return a name for what is fetched, the same for models that share it: 32 hex digits."""
-    text = json.dumps([endpoint, encode(origin)], sort_keys=True)
+    text = json.dumps([endpoint, type(origin).__name__, encode(origin)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def name_of(origin: Remote) -> str:
+    """Name an origin in a sentence; what comes after a URL's `?` may be a signature."""
+    match origin:
+        case HubRepository(repository=repository):
+            return repository
+        case Bucket(scheme=scheme, bucket=bucket, key=key):
+            return f"{scheme}://{bucket}/{key}"
+        case WebFile(url=url):
+            parts = urlsplit(url)
+            return f"{parts.scheme}://{parts.hostname}{parts.path}"
+        case OllamaModel(repository=repository, tag=tag):
+            return f"{repository}:{tag}"
+
+
+def secret_of(origin: Remote) -> SecretKeys | None:
+    """Return upstream's Secret for a kind of origin; gs:// takes AWS' keys, as upstream has it."""
+    match origin:
+        case HubRepository(hub=Hub.HUGGINGFACE):
+            return SecretKeys(name=MODELHUB_SECRET, keys=(HF_TOKEN,))
+        case HubRepository():
+            return SecretKeys(name=MODELHUB_SECRET, keys=("MODELSCOPE_API_TOKEN",))
+        case Bucket(scheme="oss"):
+            return SecretKeys(name=OSS_SECRET, keys=_OSS_KEYS)
+        case Bucket():
+            return SecretKeys(name=AWS_SECRET, keys=_AWS_KEYS)
+        case _:
+            return None
+
+
 def _of_hub(hub: ModelHub) -> Origin:
-    if hub.name is not Hub.HUGGINGFACE:
-        return Unsupported(message=f"the hub {hub.name} can't be read by this agent")
     for name, value in (("filename", hub.filename), ("revision", hub.revision)):
-        if value is not None and not leads_inside(value):
+        if value is not None and why_unsafe(value) is not None:
             return Unsupported(message=f"{name} {value!r} leads out of the repository")
+    if why_unsafe(hub.model_id) is not None or hub.model_id.count("/") > 1:
+        return Unsupported(message=f"{hub.model_id!r} names no repository")
     return HubRepository(
+        hub=hub.name,
         repository=hub.model_id,
         revision=hub.revision,
         filename=hub.filename,
@@ -78,20 +152,42 @@ def _of_uri(uri: str) -> Origin:
     if not separator:
         return Unsupported(message=f"{uri!r} is not a URI such as host:///models/name")
     match scheme.lower():
-        case "ollama":
-            return EnginePulls()
         case "host" | "file" if rest.startswith("/"):
             return NodePath(path=rest)
         case "host" | "file":
             return Unsupported(message=f"{uri!r} needs an absolute path: {scheme}:///{rest}")
+        case "http" | "https" if PurePosixPath(urlsplit(uri).path).name:
+            return WebFile(url=uri)
+        case "http" | "https":
+            return Unsupported(message=f"{name_of(WebFile(url=uri))} names no file")
+        case "s3" | "gs" | "gcs" | "oss":
+            return _of_bucket(scheme.lower().replace("gcs", "gs"), rest)
+        case "ollama":
+            return _of_ollama(rest)
         case _:
             return Unsupported(
-                message=f"{scheme}:// can't be read by this agent; host://, file://, ollama:// "
-                "and Hugging Face repositories can"
+                message=f"{scheme}:// can't be read by this agent; s3://, gs://, oss://, http://, "
+                "https://, ollama://, host://, file:// and the hubs' repositories can"
             )
 
 
-def leads_inside(name: str) -> bool:
-    """Tell whether a relative name stays below the directory that it is joined to."""
-    path = PurePosixPath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+def _of_bucket(scheme: str, rest: str) -> Origin:
+    where, _, key = rest.partition("/")
+    bucket, dot, endpoint = where.partition(".") if scheme == "oss" else (where, ".", None)
+    if not bucket or not dot or not key.strip("/"):
+        form = "oss://bucket.endpoint/path" if scheme == "oss" else f"{scheme}://bucket/path"
+        return Unsupported(message=f"'{scheme}://{rest}' is not of the form {form}")
+    return Bucket(scheme=scheme, bucket=bucket, key=key.strip("/"), endpoint=endpoint)
+
+
+def _of_ollama(rest: str) -> Origin:
+    registry, name = OLLAMA_REGISTRY, rest
+    first, slash, others = rest.partition("/")
+    if slash and ("." in first.strip(".") or ":" in first):
+        registry, name = first, others
+    repository, _, tag = name.partition(":")
+    if not repository or why_unsafe(repository) is not None or why_unsafe(tag or "x") is not None:
+        return Unsupported(message=f"'ollama://{rest}' names no model of an Ollama registry")
+    if "/" not in repository:
+        repository = f"library/{repository}"
+    return OllamaModel(registry=registry, repository=repository, tag=tag or "latest")

@@ -1,4 +1,4 @@
-"""What the agent and its hub child say to each other: a request, then events, a line each.
+"""What the agent and its fetching child say to each other: a request, then events, a line each.
 
 The request travels on standard input, since a token must be neither in an argument nor in a log.
 """
@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.origin import Bucket, HubRepository, OllamaModel, Remote, WebFile
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.api.manifest import Manifest, decode, encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HubRequest:
-    """Bring what `origin` selects into the tree at `hub_dir`."""
+class FetchRequest:
+    """Bring what `origin` selects into the cache at `cache_dir`."""
 
-    origin: HubRepository
-    hub_dir: str
-    token: str | None = field(default=None, repr=False)
+    origin: Remote
+    cache_dir: str
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,11 @@ class Progress:
 
 
 Event: TypeAlias = Progress | Fetched | FetchFailed
-_KINDS: Mapping[str, type[Event]] = {
+_EVENTS: Mapping[str, type[Event]] = {
     kind.__name__: kind for kind in (Progress, Fetched, FetchFailed)
+}
+_ORIGINS: Mapping[str, type[Remote]] = {
+    kind.__name__: kind for kind in (HubRepository, Bucket, WebFile, OllamaModel)
 }
 
 
@@ -45,11 +48,27 @@ def write_event(event: Event) -> str:
 def read_event(line: bytes) -> Event:
     """Read a line; raise ValueError where it is no event."""
     body = json.loads(line)
-    if not isinstance(body, dict) or body.get("kind") not in _KINDS:
+    if not isinstance(body, dict) or body.get("kind") not in _EVENTS:
         raise ValueError(f"no event: {line[:200]!r}")
-    return decode(_KINDS[body["kind"]], body.get("event"))
+    return decode(_EVENTS[body["kind"]], body.get("event"))
 
 
-def read_request(line: str) -> HubRequest:
+def write_request(request: FetchRequest) -> str:
+    """Write the request as one line, without its end."""
+    body: Manifest = {
+        "kind": type(request.origin).__name__,
+        "origin": encode(request.origin),
+        "cacheDir": request.cache_dir,
+        "credentials": dict(request.credentials),
+    }
+    return json.dumps(body)
+
+
+def read_request(line: str) -> FetchRequest:
     """Read the request; raise ValueError where it is none."""
-    return decode(HubRequest, json.loads(line))
+    body = json.loads(line)
+    return FetchRequest(
+        origin=decode(_ORIGINS[body["kind"]], body["origin"]),
+        cache_dir=body["cacheDir"],
+        credentials=body["credentials"],
+    )

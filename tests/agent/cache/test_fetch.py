@@ -1,4 +1,4 @@
-"""The hub child, with the real huggingface_hub, against a hub on loopback."""
+"""The fetching child against a hub on loopback; the hub's own client reads what it stores."""
 
 import asyncio
 import os
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from llmaz.agent.cache.child import HubChild
+from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import HubRepository
-from llmaz.agent.cache.request import HubRequest, Progress
+from llmaz.agent.cache.request import FetchRequest, Progress
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from support.hub import COMMIT, Hub, Repository, serving
 from support.weights import gguf, safetensors
@@ -35,9 +35,10 @@ async def _fetch(
         filename=filename,
         allow_patterns=allow_patterns,
     )
-    request = HubRequest(origin=origin, hub_dir=str(tmp_path / "hub"), token=token)
+    given = {} if token is None else {"HF_TOKEN": token}
+    request = FetchRequest(origin=origin, cache_dir=str(tmp_path), credentials=given)
     environ = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
-    return await HubChild(environ).fetch(request, (told if told is not None else []).append)
+    return await FetchChild(environ).fetch(request, (told if told is not None else []).append)
 
 
 async def _reason(repository: Repository, tmp_path: Path, *, revision: str = "main") -> str:
@@ -155,7 +156,8 @@ async def test_a_token_opens_what_is_private_and_appears_nowhere(tmp_path: Path)
     async with serving({"acme/tiny": Repository(FILES, token="hf_secret")}) as hub:
         outcome = await _fetch(hub, tmp_path, token="hf_secret")
     assert isinstance(outcome, Fetched), outcome
-    assert "hf_secret" not in repr(HubRequest(origin=_TINY, hub_dir="/x", token="hf_secret"))
+    given = {"HF_TOKEN": "hf_secret"}
+    assert "hf_secret" not in repr(FetchRequest(origin=_TINY, cache_dir="/", credentials=given))
 
 
 _TINY = HubRepository(repository="acme/tiny", revision="main")
@@ -175,13 +177,3 @@ async def test_a_fetch_that_is_cancelled_takes_its_process_along(tmp_path: Path)
         assert repository.open is not None
         repository.open.set()
     assert not list((tmp_path / "hub").glob("*/refs/*"))
-
-
-async def test_what_a_killed_fetch_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    blobs = tmp_path / "hub" / "models--acme--tiny" / "blobs"
-    blobs.mkdir(parents=True)
-    (blobs / "abc.12345678.incomplete").write_bytes(b"half")
-    async with serving({"acme/tiny": Repository(FILES)}) as hub:
-        outcome = await _fetch(hub, tmp_path)
-    assert isinstance(outcome, Fetched), outcome
-    assert not list(blobs.glob("*.incomplete"))

@@ -1,0 +1,44 @@
+"""How many connections to use, and how long to wait after which error. Pure.
+
+One connection seldom fills a long wire, and many anger a server: the number grows while that
+brings more bytes, and is halved when the server asks for fewer requests.
+"""
+
+from dataclasses import dataclass
+
+FIRST_CONNECTIONS = 4
+MOST_CONNECTIONS = 16
+WORTHWHILE = 1.1  # how much faster it must get for one more pair to stay
+FIRST_WAIT_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 30.0
+LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server that asks for more is left until the next attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How many connections are in use, and what the number was judged by."""
+
+    connections: int = FIRST_CONNECTIONS
+    best_rate: float = 0.0  # bytes a second, with as many connections as now or fewer
+    settled: bool = False
+
+
+def paced(pace: Pace, *, rate: float, refusals: int) -> Pace:
+    """Return the next pace after a period of `rate` bytes a second with so many refusals."""
+    if refusals:
+        return Pace(connections=max(1, pace.connections // 2), best_rate=rate, settled=True)
+    if pace.settled:
+        return pace
+    if rate < pace.best_rate * WORTHWHILE:
+        fewer = max(FIRST_CONNECTIONS, pace.connections - 2)
+        return Pace(connections=fewer, best_rate=pace.best_rate, settled=True)
+    more = min(MOST_CONNECTIONS, pace.connections + 2)
+    return Pace(connections=more, best_rate=rate, settled=more == pace.connections)
+
+
+def wait_after(failures: int, retry_after: str | None, jitter: float) -> float:
+    """Return the seconds until the next try; `jitter` is in 0 to 1 and spreads the nodes."""
+    if retry_after is not None and retry_after.strip().isdecimal():
+        return float(retry_after) * (1 + 0.1 * jitter)
+    wait = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (failures - 1))
+    return wait * (0.5 + jitter / 2)

@@ -1,0 +1,196 @@
+"""Brings one range of a file over one connection, and says what came of it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from llmaz.agent.cache import spans
+from llmaz.agent.cache.adapt import LONGEST_RETRY_AFTER_SECONDS
+from llmaz.agent.cache.partial import Partial
+from llmaz.agent.cache.remote import RemoteFile, Source, Target
+from llmaz.agent.cache.sources.answers import refusal
+from llmaz.agent.cache.wire import Answer, CutError, NetworkError, Wire
+
+_SLICE = 2**16
+PARTIAL_CONTENT, OK = 206, 200
+_BUSY = (429, 503)
+_PASSING = (408, 429)
+_EXPIRED = (401, 403, 404, 410)
+
+
+@dataclass
+class Download:
+    """One file whose ranges come over several connections."""
+
+    file: RemoteFile
+    partial: Partial
+    moved: Callable[[RemoteFile, int], None]
+    failure: Exception | None = None
+    shortcut: str | None = field(default=None, repr=False)  # where the source's redirects led
+    streaming: bool = False  # the server knows no ranges: one connection brings the whole file
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fail(self, error: Exception) -> None:
+        if self.failure is None:
+            self.failure = error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """What is left of a segment, and why."""
+
+    segment: "Segment"
+    final: Exception  # what the file fails with where no further try is made
+    brought: bool  # some bytes came before
+    is_bearable: bool = True
+    is_refusal: bool = False  # the server asks for fewer requests
+    retry_after: str | None = None
+
+
+class _Answered(Exception):  # never leaves this module
+    """The server answered with a status that is none of bytes."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"HTTP {answer.status}")
+        self.status = answer.status
+        self.headers = answer.headers
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A range of a file that is to be brought."""
+
+    download: Download
+    start: int
+    end: int
+    failures: int = 0
+
+    def run(
+        self, wire: Wire, source: Source, buffer: memoryview, alive: Callable[[], None]
+    ) -> Failed | None:
+        """Bring the range as far as it comes; None when nothing is left to do."""
+        download = self.download
+        if download.failure is not None or not download.partial.lacks(self.start, self.end):
+            return None
+        reader = _Reader(wire, download, buffer, alive, self.start, self.end)
+        try:
+            reader.bring(source)
+        except _Answered as answered:
+            return self._after_status(answered, reader, source)
+        except NetworkError as error:
+            return self._left(reader, error)
+        finally:
+            reader.close()
+        return None
+
+    def _left(self, reader: "_Reader", error: NetworkError) -> Failed:
+        self.download.shortcut = None
+        left = replace(self, start=reader.at, end=reader.end)
+        return Failed(segment=left, final=error, brought=reader.at > self.start)
+
+    def _after_status(self, answered: _Answered, reader: "_Reader", source: Source) -> Failed:
+        status, after = answered.status, answered.headers.get("Retry-After")
+        self.download.shortcut = None
+        patient = not (after or "").isdecimal() or int(after or 0) <= LONGEST_RETRY_AFTER_SECONDS
+        expired = reader.by_shortcut and status in _EXPIRED
+        return Failed(
+            segment=self,
+            final=source.why(status, answered.headers) or refusal(status, self.download.file.path),
+            brought=False,
+            is_bearable=patient and (expired or status in _PASSING or status >= 500),
+            is_refusal=status in _BUSY,
+            retry_after=after,
+        )
+
+
+class _Reader:
+    """One request for one range."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        download: Download,
+        buffer: memoryview,
+        alive: Callable[[], None],
+        start: int,
+        end: int,
+    ) -> None:
+        self._wire, self._download, self._alive = wire, download, alive
+        self._buffer = buffer[: spans.piece_of(download.file.size)]
+        self._answer: Answer | None = None
+        self._streams = False
+        self.at, self.end = start, end
+        self.by_shortcut = False
+
+    def bring(self, source: Source) -> None:
+        self._answer = self._asked(source)
+        if self._answer.status == OK and not self._may_stream():
+            self.at = self.end  # another connection brings the whole file
+            return
+        while self.at < self.end:
+            self._piece(self._answer)
+
+    def close(self) -> None:
+        if self._streams:
+            self._download.streaming = False
+        if self._answer is not None:
+            self._wire.finish(self._answer)
+
+    def _asked(self, source: Source) -> Answer:
+        file = self._download.file
+        target = source.target(file)
+        shortcut = self._download.shortcut
+        self.by_shortcut = shortcut is not None
+        if shortcut is not None:
+            target = Target(url=shortcut)
+        extra = {"Range": f"bytes={self.at}-{self.end - 1}"}
+        if file.etag is not None:
+            extra["If-Match"] = file.etag
+        answer = self._wire.ask(target, extra)
+        if answer.status not in (OK, PARTIAL_CONTENT):
+            self._answer = answer
+            raise _Answered(answer)
+        if answer.url != target.url and shortcut is None:
+            self._download.shortcut = answer.url
+        self._check_head(answer)
+        return answer
+
+    def _check_head(self, answer: Answer) -> None:
+        file = self._download.file
+        length = answer.headers.get("Content-Length")
+        if answer.status == OK:
+            expected, span = file.size, None
+        else:
+            expected = self.end - self.at
+            span = f"bytes {self.at}-{self.end - 1}/{file.size}"
+        if length is not None and length != str(expected):
+            self._answer = answer
+            raise CutError(f"{file.path} has {length} bytes where {expected} were expected")
+        if span is not None and answer.headers.get("Content-Range") not in (span, None):
+            self._answer = answer
+            raise CutError(f"{file.path}: other bytes were sent than {span}")
+
+    def _may_stream(self) -> bool:
+        """Take the whole file over this connection, unless another one does."""
+        with self._download.lock:
+            if self._download.streaming:
+                return False
+            self._download.streaming = self._streams = True
+        self.at, self.end = 0, self._download.file.size
+        return True
+
+    def _piece(self, answer: Answer) -> None:
+        piece = self._buffer[: min(len(self._buffer), self.end - self.at)]
+        filled = 0
+        while filled < len(piece):
+            want = min(_SLICE, len(piece) - filled)
+            got = self._wire.read_into(answer, piece[filled : filled + want])
+            filled += got
+            self._alive()
+            if got < want:
+                break
+        new = self._download.partial.write(self.at, piece[:filled])
+        self._download.moved(self._download.file, new)
+        self.at += filled
+        if filled < len(piece):
+            raise CutError(f"{self._download.file.path} was cut off at {self.at} of {self.end}")

@@ -1,0 +1,135 @@
+"""The child program that fetches a model: `python -m llmaz.agent.cache.fetch`.
+
+It is a process of its own, so that hashing takes no turn of the agent's loop and a fetch is ended
+by a kill: what it brought stays, and the next one goes on from there. It reads one request on
+standard input and writes events on standard output. Blocking sockets and threads take half of the
+processor time that an asynchronous client would, and the standard library alone a quarter of the
+memory of the hubs' clients.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from llmaz.agent.cache.failures import explained
+from llmaz.agent.cache.meter import Meter
+from llmaz.agent.cache.names import first_unsafe
+from llmaz.agent.cache.origin import HubRepository, name_of
+from llmaz.agent.cache.remote import Listing, Refused, RemoteFile
+from llmaz.agent.cache.request import FetchRequest, Progress, read_request, write_event
+from llmaz.agent.cache.selection import chosen, entrance
+from llmaz.agent.cache.sources.every import Place, place_of
+from llmaz.agent.cache.state import Fetched, FetchFailed, FileMark
+from llmaz.agent.cache.store import Store, Tree, publish
+from llmaz.agent.cache.transfer import Transfer
+from llmaz.agent.children import die_with_parent
+
+RESERVE_BYTES = 256 * 2**20  # left free for logs and the agent's own state
+
+
+def fetch(
+    request: FetchRequest, environ: Mapping[str, str], tell: Callable[[Progress], None]
+) -> Fetched | FetchFailed:
+    """Bring the files into the tree, verify them, and only then make the commit known."""
+    try:
+        return _fetch(request, place_of(request, environ), tell)
+    except Refused as refused:
+        return refused.failure
+    except Exception as error:  # the process's outermost border: any error is an answer
+        return explained(error, name_of(request.origin))
+
+
+def _fetch(request: FetchRequest, place: Place, tell: Callable[[Progress], None]) -> Fetched:
+    origin, cache_dir = request.origin, Path(request.cache_dir)
+    listing = place.source.listing()
+    _check_names(listing, name_of(origin))
+    files = chosen(origin, listing.files)
+    store, tree = Store(cache_dir), Tree.of(cache_dir, place.family, place.repository)
+    total = sum(file.size for file in files)
+    meter = Meter(total, lambda done: tell(Progress(bytes_done=done, bytes_total=total)))
+    tell(Progress(bytes_done=0, bytes_total=total))
+    there = {file.path: digest for file in files if (digest := _present(store, tree, file))}
+    for file in files:
+        if file.path in there:
+            meter.finish(file.path, file.size)
+    absent = [file for file in files if file.path not in there]
+    _check_space(cache_dir, name_of(origin), absent)
+    if absent:
+        keys = {file.path: _key(place, listing, file) for file in absent}
+        transfer = Transfer(
+            place.source, store, lambda file, size: meter.add(file.path, size, file.size)
+        )
+        there |= transfer.bring(absent, keys)
+    for file in files:
+        store.show(tree, listing.commit, file, there[file.path])
+    revision = origin.revision if isinstance(origin, HubRepository) else "main"
+    publish(tree, listing, revision)
+    return _fetched(tree.snapshot(listing.commit), entrance(origin, files), listing, files)
+
+
+def _fetched(root: Path, entry: str, listing: Listing, files: tuple[RemoteFile, ...]) -> Fetched:
+    return Fetched(
+        path=str(root / entry) if entry else str(root),
+        revision=listing.commit,
+        files=tuple(FileMark(path=str(root / file.path), size=file.size) for file in files),
+    )
+
+
+def _check_names(listing: Listing, where: str) -> None:
+    unsafe = first_unsafe(file.path for file in listing.files)
+    if unsafe is not None:
+        words = f"{where} has a file named {unsafe[0][:200]!r}, which {unsafe[1]}"
+        raise Refused("UnsafeRepository", words, passing=False)
+
+
+def _present(store: Store, tree: Tree, file: RemoteFile) -> str | None:
+    """Return the sha256 of a file whose bytes are on the node already."""
+    if file.sha256 is not None and store.holds(file.sha256, file.size):
+        return file.sha256
+    if file.sha256 is None and file.git_sha1 is None:
+        return None
+    return store.adopt(tree.blob(file, ""), file)
+
+
+def _key(place: Place, listing: Listing, file: RemoteFile) -> str:
+    """Name a file on its way: by its digest, else by where it is and which version it is of."""
+    if file.sha256 is not None:
+        return file.sha256
+    version = file.git_sha1 or file.etag or file.md5 or listing.commit
+    facts = [place.family, place.repository, file.path, file.size, version]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _check_space(cache_dir: Path, name: str, absent: list[RemoteFile]) -> None:
+    """Refuse before the first byte what will not fit."""
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    needed = sum(file.size for file in absent)
+    here = {file.name: file for file in (cache_dir / "partial").glob("*.data")}
+    taken = sum(
+        here[f"{file.sha256}.data"].stat().st_blocks * 512
+        for file in absent
+        if f"{file.sha256}.data" in here
+    )
+    free = shutil.disk_usage(cache_dir).free + taken - RESERVE_BYTES
+    if needed > max(free, 0):
+        words = f"{name} needs {needed} bytes and {cache_dir} has {max(free, 0)} to give"
+        raise Refused("NoSpace", words, passing=True)
+
+
+def main() -> None:
+    die_with_parent()
+    request = read_request(sys.stdin.readline())
+
+    def tell(event: Progress | Fetched | FetchFailed) -> None:
+        sys.stdout.write(write_event(event) + "\n")
+        sys.stdout.flush()
+
+    tell(fetch(request, os.environ, tell))
+
+
+if __name__ == "__main__":
+    main()

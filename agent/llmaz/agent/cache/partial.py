@@ -1,0 +1,171 @@
+"""A file on its way: its bytes, and a journal of the ranges that are there.
+
+    partial/<key>.data      as long as the file will be, so that a full disk shows at once
+    partial/<key>.journal   a line for each range, written after its bytes
+
+Whoever holds the journal's lock is the only one who fetches the file, over all processes of the
+node. Writing blocks: a slow disk slows the connections down, and no memory fills up.
+"""
+
+import errno
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+from llmaz.agent.cache import spans
+from llmaz.agent.cache.journal import Replayed, replayed
+from llmaz.agent.cache.spans import Spans
+
+FLUSH_BYTES = 256 * 2**20  # bounds the pages that wait for the disk, too
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Partial:
+    """One file, locked. Threads write it at the same time."""
+
+    def __init__(self, folder: Path, key: str, size: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.size = size
+        self.there: Spans = ()
+        self._data_path = folder / f"{key}.data"
+        self._journal_path = folder / f"{key}.journal"
+        self._moved = threading.Condition()
+        self._lines = 0
+        self._unflushed = 0
+        self._writers = 0
+        self._closed = False
+        self._journal = _locked(self._journal_path)
+        try:
+            self._data = os.open(self._data_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except BaseException:
+            os.close(self._journal)
+            raise
+        try:
+            self._resume()
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, offset: int, view: memoryview) -> int:
+        """Write bytes, then note that they are there; return how many of them are new."""
+        with self._moved:
+            if self._closed:
+                return 0
+            self._writers += 1
+        try:
+            return self._write(offset, view)
+        finally:
+            with self._moved:
+                self._writers -= 1
+                self._moved.notify_all()
+
+    def _write(self, offset: int, view: memoryview) -> int:
+        at, end = offset, offset + len(view)
+        while at < end:
+            at += os.pwrite(self._data, view[at - offset :], at)
+        with self._moved:
+            before = spans.total(self.there)
+            self._note(f"{offset} {end}")
+            self.there = spans.joined(self.there, (offset, end))
+            new = spans.total(self.there) - before
+            self._unflushed += new
+            lines = self._lines if self._unflushed >= FLUSH_BYTES else 0
+            if lines:
+                self._unflushed = 0
+        if lines:
+            os.fdatasync(self._data)
+            with self._moved:
+                self._note(f"flushed {lines}")
+        return new
+
+    def lacks(self, start: int, end: int) -> bool:
+        """Tell whether a byte of a range is not there, and is still wanted."""
+        with self._moved:
+            return not self._closed and not any(
+                have[0] <= start and end <= have[1] for have in self.there
+            )
+
+    def front_beyond(self, offset: int, seconds: float) -> int:
+        """Wait a while for bytes beyond an offset; return how many there are without a gap."""
+        with self._moved:
+            self._moved.wait_for(lambda: spans.front(self.there) > offset, seconds)
+            return spans.front(self.there)
+
+    def read_into(self, offset: int, view: memoryview) -> int:
+        return os.preadv(self._data, [view], offset)
+
+    def seal(self, target: Path) -> None:
+        """Make a file that was verified durable, read-only and visible under its name."""
+        os.fchmod(self._data, 0o444)
+        os.fsync(self._data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._data_path.replace(target)
+        flush_directory(target.parent)
+        self._journal_path.unlink()
+
+    def discard(self) -> None:
+        """Forget what is there: it is not what it should be."""
+        self._journal_path.unlink(missing_ok=True)
+        self._data_path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the lock; what is there stays for the next."""
+        with self._moved:
+            self._closed = True
+            self._moved.wait_for(lambda: self._writers == 0)
+        os.close(self._data)
+        os.close(self._journal)
+
+    def _resume(self) -> None:
+        with open(self._journal, closefd=False) as file:  # of a descriptor
+            text = file.read()
+        boot = _BOOT_ID.read_text().strip()
+        known = replayed(text, size=self.size, boot=boot)
+        if os.fstat(self._data).st_size != self.size:
+            known = Replayed()
+        os.ftruncate(self._journal, known.length)
+        _reserve(self._data, self.size)
+        self.there, self._lines = known.there, known.lines
+        if not known.lines:
+            self._note(f"size {self.size}")
+        if known.boot != boot:
+            self._note(f"boot {boot}")
+
+    def _note(self, line: str) -> None:
+        os.write(self._journal, line.encode() + b"\n")
+        self._lines += 1
+
+
+def flush_directory(folder: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    """Open and lock a journal that is still there once the lock is held."""
+    while True:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                return descriptor
+        except FileNotFoundError:
+            pass  # whoever held it has sealed or discarded the file
+        os.close(descriptor)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Take the space now; file systems that can't are told the length alone."""
+    try:
+        if size:
+            os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+        os.ftruncate(descriptor, size)

@@ -1,0 +1,204 @@
+"""Object stores: S3 and what speaks as it does, Google's (its XML interface), and Alibaba's OSS.
+
+No store says a sha256 of every object. What it does say is used: a whole-object sha256 of S3, an
+md5 of GCS or OSS. Else the ETag holds the version fast while ranges are fetched, and the first
+whole read says what the object is. An S3 ETag is no digest: of an upload in parts it is none of
+the bytes.
+"""
+
+import base64
+import binascii
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from llmaz.agent.cache.origin import Bucket, name_of
+from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
+from llmaz.agent.cache.sources.answers import is_loopback, number, pinned, refusal, strong
+from llmaz.agent.cache.sources.signing import Address, Keys, signed_oss, signed_v4
+from llmaz.agent.cache.wire import CutError, Wire
+
+_ASKED_FROM = 2**20  # bytes; a smaller object's digest is not worth a request
+_KEY_NAMES = {
+    "oss": ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET"),
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+}
+_GOOGLE = "https://storage.googleapis.com"
+_REGION = "x-amz-bucket-region"
+_ELSEWHERE = (301, 307, 400)
+
+
+@dataclass
+class Buckets:
+    """One object, or all below one key. The region is corrected by the store's first answer."""
+
+    origin: Bucket
+    wire: Wire
+    endpoint: str | None
+    region: str
+    keys: Keys | None
+
+    @classmethod
+    def of(
+        cls,
+        origin: Bucket,
+        wire: Wire,
+        credentials: Mapping[str, str],
+        environ: Mapping[str, str],
+    ) -> "Buckets":
+        """Take a Secret's credentials whole, or the agent's environment's: never half of each."""
+        id_name, secret_name = _KEY_NAMES["oss" if origin.scheme == "oss" else "s3"]
+        given = credentials if credentials.get(id_name) else environ
+        key_id, secret = given.get(id_name), given.get(secret_name)
+        keys = (
+            Keys(key_id=key_id, secret=secret, session_token=given.get("AWS_SESSION_TOKEN"))
+            if key_id and secret
+            else None
+        )
+        region = given.get("AWS_REGION") or environ.get("AWS_REGION") or "us-east-1"
+        return cls(origin, wire, _endpoint(origin, given, environ), region, keys)
+
+    def listing(self) -> Listing:
+        files = [self._with_digest(file) for file in self._objects()]
+        if not files:
+            words = f"there is nothing at {name_of(self.origin)}"
+            raise Refused("FileNotFound", words, passing=False)
+        return pinned(files)
+
+    def target(self, file: RemoteFile) -> Target:
+        return Target(url=self._url(file.address, {}))
+
+    def why(self, status: int, headers: Headers) -> Refused | None:  # noqa: ARG002
+        """Say whether credentials were used: the store says neither."""
+        if status not in (401, 403):
+            return None
+        name = name_of(self.origin)
+        words = f"the store refuses {name} to these credentials (HTTP {status})"
+        if self.keys is None:
+            words = f"there are no credentials, and the store refuses {name} (HTTP {status})"
+        return Refused("Unauthorized", words, passing=False)
+
+    def _objects(self) -> Iterator[RemoteFile]:
+        query = {"prefix": self.origin.key, "max-keys": "1000"}
+        if self.origin.scheme != "oss":
+            query["list-type"] = "2"
+        while True:
+            page = self._page(query)
+            yield from (file for entry in _all(page, "Contents") if (file := self._file(entry)))
+            if _text(page, "IsTruncated") != "true":
+                return
+            if self.origin.scheme == "oss":
+                query["marker"] = _text(page, "NextMarker")
+            else:
+                query["continuation-token"] = _text(page, "NextContinuationToken")
+
+    def _page(self, query: Mapping[str, str]) -> ET.Element:
+        answer, body = self.wire.text(Target(url=self._url("", query)))
+        region = answer.headers.get(_REGION)
+        if answer.status in _ELSEWHERE and region not in (None, self.region):
+            self.region = region or self.region
+            answer, body = self.wire.text(Target(url=self._url("", query)))
+        if answer.status == 404:
+            words = f"there is no bucket {self.origin.bucket}"
+            raise Refused("RepositoryNotFound", words, passing=False)
+        if answer.status != 200:
+            known = self.why(answer.status, answer.headers)
+            raise known or refusal(answer.status, name_of(self.origin))
+        try:
+            return ET.fromstring(body)  # noqa: S314  # expat bounds what entities may grow to
+        except ET.ParseError as error:
+            raise CutError(f"the store's listing is none: {error}") from None
+
+    def _file(self, entry: ET.Element) -> RemoteFile | None:
+        key = _text(entry, "Key")
+        if key == self.origin.key:
+            path = key.rpartition("/")[2]
+        elif key.startswith(f"{self.origin.key}/") and not key.endswith("/"):
+            path = key.removeprefix(f"{self.origin.key}/")
+        else:
+            return None  # a neighbour of the same prefix, or a folder's marker
+        etag = _text(entry, "ETag")
+        quoted = etag if etag.startswith('"') else f'"{etag}"'
+        return RemoteFile(
+            path=path,
+            size=number(_text(entry, "Size")),
+            address=key,
+            etag=strong(quoted) if etag else None,
+        )
+
+    def _with_digest(self, file: RemoteFile) -> RemoteFile:
+        if file.size < _ASKED_FROM:
+            return file
+        target = Target(url=self._url(file.address, {}, "HEAD"))
+        answer = self.wire.ask(target, {"x-amz-checksum-mode": "ENABLED"}, "HEAD")
+        self.wire.finish(answer)
+        if answer.status != 200:
+            return file
+        whole = answer.headers.get("x-amz-checksum-type") == "FULL_OBJECT"
+        sha256 = answer.headers.get("x-amz-checksum-sha256") if whole else None
+        md5 = answer.headers.get("Content-MD5") or _google_md5(answer.headers)
+        return replace(file, sha256=_hex(sha256, 32), md5=_hex(md5, 16))
+
+    def _url(self, key: str, query: Mapping[str, str], method: str = "GET") -> str:
+        address = self._address(key)
+        if self.keys is None:
+            return address.url(urlencode(query))
+        now = datetime.now(UTC)
+        if self.origin.scheme == "oss":
+            resource = f"/{self.origin.bucket}/{key}"
+            return signed_oss(
+                address, dict(query), keys=self.keys, resource=resource, now=now, method=method
+            )
+        return signed_v4(
+            address, dict(query), keys=self.keys, region=self.region, now=now, method=method
+        )
+
+    def _address(self, key: str) -> Address:
+        """Put the bucket into the host's name where the store wants that, else into the path."""
+        bucket = self.origin.bucket
+        if self.endpoint is None:
+            host = f"s3.{self.region}.amazonaws.com"
+            if "." in bucket:  # no certificate covers it
+                return Address(scheme="https", host=host, path=f"/{bucket}/{key}")
+            return Address(scheme="https", host=f"{bucket}.{host}", path=f"/{key}")
+        scheme, _, host = self.endpoint.partition("://")
+        if self.origin.scheme == "oss" and not is_loopback(host):
+            return Address(scheme=scheme, host=f"{bucket}.{host}", path=f"/{key}")
+        return Address(scheme=scheme, host=host.rstrip("/"), path=f"/{bucket}/{key}")
+
+
+def _endpoint(origin: Bucket, given: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
+    if origin.scheme == "oss":
+        host = origin.endpoint or ""
+        return f"http://{host}" if is_loopback(host) else f"https://{host}"
+    if origin.scheme == "gs":
+        return environ.get("STORAGE_EMULATOR_HOST") or _GOOGLE
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    return next((where[n] for where in (given, environ) for n in names if where.get(n)), None)
+
+
+def _google_md5(headers: Headers) -> str | None:
+    for part in (headers.get("x-goog-hash") or "").split(","):
+        name, _, value = part.strip().partition("=")
+        if name == "md5":
+            return value
+    return None
+
+
+def _hex(text: str | None, length: int) -> str | None:
+    try:
+        raw = base64.b64decode(text or "", validate=True)
+    except binascii.Error:
+        return None
+    return raw.hex() if len(raw) == length else None
+
+
+def _all(element: ET.Element, name: str) -> Iterator[ET.Element]:
+    """Find children by their name, whatever namespace the store puts them in."""
+    return (child for child in element if child.tag.rpartition("}")[2] == name)
+
+
+def _text(element: ET.Element, name: str) -> str:
+    return next((child.text or "" for child in _all(element, name)), "")

@@ -1,0 +1,187 @@
+"""Brings the bytes of files: many ranges at once, each verified file whole or not at all.
+
+A thread for each file under way holds its lock, and hashes it behind the connections, out of the
+page cache. Threads for connections take segments of all those files from one queue. What a segment
+could not bring goes back to the queue.
+"""
+
+import heapq
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from itertools import count
+
+from llmaz.agent.cache import spans
+from llmaz.agent.cache.adapt import MOST_CONNECTIONS, Pace, paced, wait_after
+from llmaz.agent.cache.download import Download, Failed, Segment
+from llmaz.agent.cache.partial import Partial
+from llmaz.agent.cache.remote import Refused, RemoteFile, Source
+from llmaz.agent.cache.store import Digests, Store
+from llmaz.agent.cache.wire import Wire
+
+FILES_AT_ONCE = 8
+SEGMENT_BYTES = 32 * 2**20
+MOST_FAILURES = 6  # of one segment in a row, without a byte
+ATTEMPTS_AT_GENUINE_BYTES = 2
+STALL_SECONDS = 15.0
+_TICK_SECONDS = 1.0
+_HASH_BLOCK = 2**20
+
+
+@dataclass
+class _Worker:
+    """What the watch over a connection's thread needs to see."""
+
+    wire: Wire
+    busy: bool = False
+    moved_at: float = 0.0
+
+
+class Transfer:
+    """One fetch's threads. `moved` is told of each count of bytes, as they come or are lost."""
+
+    def __init__(
+        self, source: Source, store: Store, moved: Callable[[RemoteFile, int], None]
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._moved = moved
+        self._queue: list[tuple[float, int, Segment]] = []
+        self._order = count()
+        self._wake = threading.Condition()
+        self._pace = Pace()
+        self._refusals = 0
+        self._bytes = 0
+        self._ended = False
+        self._workers = [_Worker(Wire()) for _ in range(MOST_CONNECTIONS)]
+
+    def bring(self, files: Sequence[RemoteFile], keys: dict[str, str]) -> dict[str, str]:
+        """Bring files into the store; return the sha256 of each by its path."""
+        for index in range(MOST_CONNECTIONS):
+            threading.Thread(target=self._work, args=(index,), daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
+        pool = ThreadPoolExecutor(FILES_AT_ONCE)
+        try:
+            futures = {file.path: pool.submit(self._file, file, keys[file.path]) for file in files}
+            for future in as_completed(futures.values()):
+                future.result()  # the first failure ends them all
+            return {path: future.result() for path, future in futures.items()}
+        finally:
+            with self._wake:
+                self._ended = True
+                self._wake.notify_all()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _file(self, file: RemoteFile, key: str) -> str:
+        complaint = ""
+        for _ in range(ATTEMPTS_AT_GENUINE_BYTES):
+            with self._store.partial(key, file.size) as partial:
+                if file.sha256 is not None and self._store.holds(file.sha256, file.size):
+                    partial.discard()  # another process brought it meanwhile
+                    self._moved(file, file.size)
+                    return file.sha256
+                self._moved(file, spans.total(partial.there))
+                digests = self._download(file, partial)
+                complaint = digests.complaint() or ""
+                if not complaint:
+                    partial.seal(self._store.path(digests.sha256))
+                    return digests.sha256
+                partial.discard()
+                self._moved(file, -file.size)
+        words = f"{file.path} arrived with bytes other than the source's: {complaint}"
+        raise Refused("CorruptDownload", words, passing=True)
+
+    def _download(self, file: RemoteFile, partial: Partial) -> Digests:
+        download = Download(file, partial, self._count)
+        for start, end in spans.missing(partial.there, file.size):
+            for at in range(start, end, SEGMENT_BYTES):
+                self._put(Segment(download, at, min(end, at + SEGMENT_BYTES)))
+        digests = Digests(file)
+        view, hashed = memoryview(bytearray(_HASH_BLOCK)), 0
+        while hashed < file.size:
+            front = partial.front_beyond(hashed, 0.5)
+            self._check(download)
+            while hashed < front:
+                size = partial.read_into(hashed, view[: min(_HASH_BLOCK, front - hashed)])
+                digests.update(view[:size])
+                hashed += size
+        return digests
+
+    def _check(self, download: Download) -> None:
+        if download.failure is not None:
+            raise download.failure
+        if self._ended:
+            raise Refused("FetchFailed", "another file of the model failed", passing=True)
+
+    def _count(self, file: RemoteFile, size: int) -> None:
+        self._moved(file, size)
+        with self._wake:
+            self._bytes += size
+
+    def _put(self, segment: Segment, wait: float = 0.0) -> None:
+        with self._wake:
+            entry = (time.monotonic() + wait if wait else 0.0, next(self._order), segment)
+            heapq.heappush(self._queue, entry)
+            self._wake.notify_all()
+
+    def _take(self, index: int) -> Segment | None:
+        with self._wake:
+            while not self._ended:
+                wait = None
+                if self._queue and index < self._pace.connections:
+                    wait = self._queue[0][0] - time.monotonic()
+                    if wait <= 0:
+                        return heapq.heappop(self._queue)[2]
+                self._wake.wait(wait)
+            return None
+
+    def _work(self, index: int) -> None:
+        worker = self._workers[index]
+        buffer = memoryview(bytearray(spans.LARGEST_PIECE))
+
+        def alive() -> None:
+            worker.moved_at = time.monotonic()
+
+        while (segment := self._take(index)) is not None:
+            alive()
+            worker.busy = True
+            try:
+                failed = segment.run(worker.wire, self._source, buffer, alive)
+            except Exception as error:  # a thread's outermost border: the file tells it
+                segment.download.fail(error)
+            else:
+                if failed is not None:
+                    self._again(failed)
+            finally:
+                worker.busy = False
+        worker.wire.close()
+
+    def _again(self, failed: Failed) -> None:
+        segment = failed.segment
+        failures = 1 if failed.brought else segment.failures + 1
+        wait = wait_after(failures, failed.retry_after, random.random())  # noqa: S311  # no secret
+        if failures >= MOST_FAILURES or not failed.is_bearable:
+            segment.download.fail(failed.final)
+            return
+        if failed.is_refusal:
+            with self._wake:
+                self._refusals += 1
+        self._put(replace(segment, failures=failures), wait)
+
+    def _watch(self) -> None:
+        """Judge the pace, and cut connections on which nothing moves."""
+        seen, at = 0, time.monotonic()
+        while not self._ended:
+            time.sleep(_TICK_SECONDS)
+            now = time.monotonic()
+            with self._wake:
+                rate = (self._bytes - seen) / (now - at)
+                self._pace = paced(self._pace, rate=rate, refusals=self._refusals)
+                seen, at, self._refusals = self._bytes, now, 0
+                self._wake.notify_all()
+            for worker in self._workers:
+                if worker.busy and now - worker.moved_at > STALL_SECONDS:
+                    worker.wire.cut()

@@ -1,0 +1,215 @@
+"""HTTP for weights: blocking requests over kept connections, redirects followed with care.
+
+Bytes go from the socket into the caller's own buffer, which costs half of what an asynchronous
+client takes. A token or cookie is sent to the origin that it was meant for and to no other; from
+https no redirect leads to http; addresses of the link, where clouds keep their credentials, are
+never asked.
+"""
+
+import http.client
+import ipaddress
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from llmaz.agent.cache.remote import Headers, Target
+
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 30.0  # until the first byte, and between two
+MOST_REDIRECTS = 5
+LARGEST_TEXT = 64 * 2**20
+_REDIRECTS = (301, 302, 303, 307, 308)
+_SECRET_HEADERS = ("authorization", "cookie")
+_AGENT = {"User-Agent": "llmaz-agent", "Accept-Encoding": "identity"}
+_METADATA_ADDRESS = ipaddress.ip_address("fd00:ec2::254")
+
+_Origin: TypeAlias = tuple[str, str, int]
+
+
+class Forbidden(Exception):
+    """A place that must not be asked. Trying again is of no use."""
+
+
+class NetworkError(Exception):
+    """The place can't be reached now, or what it sent broke off."""
+
+
+class CutError(NetworkError):
+    """The bytes ended before they should, or another number was announced than asked for."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The head of an answer; its body is read once, and only through the `Wire`."""
+
+    status: int
+    headers: Headers
+    url: str
+    body: http.client.HTTPResponse
+
+
+class Wire:
+    """Connections of one thread, one to each origin."""
+
+    def __init__(self) -> None:
+        self._kept: dict[_Origin, http.client.HTTPConnection] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    def ask(self, target: Target, extra: Mapping[str, str], method: str = "GET") -> Answer:
+        """Send a request and return the head of the first answer that is no redirect."""
+        url, headers = target.url, {**_AGENT, **target.headers, **extra}
+        for _ in range(MOST_REDIRECTS + 1):
+            answer = self._ask_once(method, url, headers)
+            location = answer.headers.get("Location")
+            if answer.status not in _REDIRECTS or location is None:
+                return answer
+            self.finish(answer)
+            following = urljoin(url, location)
+            headers = _for_redirect(url, following, headers)
+            url = following
+        raise Forbidden(f"{_host(url)} redirects more than {MOST_REDIRECTS} times")
+
+    def text(self, target: Target, extra: Mapping[str, str] | None = None) -> tuple[Answer, bytes]:
+        """Ask, and read the whole body: of a listing, never of weights."""
+        answer = self.ask(target, extra or {})
+        try:
+            body = answer.body.read(LARGEST_TEXT)
+        except (OSError, http.client.HTTPException) as error:
+            raise CutError(f"{_host(answer.url)} broke off: {_line(error)}") from error
+        finally:
+            self.finish(answer)
+        return answer, body
+
+    def read_into(self, answer: Answer, view: memoryview) -> int:
+        """Fill the view from the body; fewer bytes than it takes are the end of the body."""
+        try:
+            return answer.body.readinto(view)
+        except (OSError, http.client.HTTPException) as error:
+            raise CutError(f"{_host(answer.url)} broke off: {_line(error)}") from error
+
+    def finish(self, answer: Answer) -> None:
+        """Keep the connection where its answer was read to the end, else close it."""
+        small = answer.body.length is not None and answer.body.length < 2**16
+        if small and not answer.body.isclosed():
+            try:
+                answer.body.read()
+            except (OSError, http.client.HTTPException):
+                small = False
+        if not answer.body.isclosed():
+            self.close()
+
+    def cut(self) -> None:
+        """End what another thread waits for on these connections."""
+        for connection in list(self._kept.values()):
+            if connection.sock is not None:
+                try:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue  # it has ended by itself
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self._kept.values():
+            connection.close()
+        self._kept.clear()
+
+    def _ask_once(self, method: str, url: str, headers: Mapping[str, str]) -> Answer:
+        parts = urlsplit(url)
+        origin = _origin(parts)
+        tries = 2 if origin in self._kept else 1  # a kept connection may have gone stale
+        while True:
+            tries -= 1
+            try:
+                return self._send(method, parts, origin, headers)
+            except (OSError, http.client.HTTPException) as error:
+                self.close()
+                if tries == 0 or isinstance(error, TimeoutError):
+                    words = f"{origin[1]} can't be reached: {_line(error)}"
+                    raise NetworkError(words) from error
+
+    def _send(
+        self, method: str, parts: SplitResult, origin: _Origin, headers: Mapping[str, str]
+    ) -> Answer:
+        connection = self._kept.get(origin) or self._connected(origin)
+        self._kept[origin] = connection
+        path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        proxy = _proxy(origin)
+        if proxy is not None and origin[0] == "http":
+            path = parts._replace(fragment="").geturl()
+        connection.request(method, path, headers=dict(headers))
+        body = connection.getresponse()
+        return Answer(status=body.status, headers=body.headers, url=parts.geturl(), body=body)
+
+    def _connected(self, origin: _Origin) -> http.client.HTTPConnection:
+        scheme, host, port = origin
+        proxy = _proxy(origin)
+        near = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 80)
+        connection: http.client.HTTPConnection
+        if scheme == "https":
+            self._tls = self._tls or ssl.create_default_context()
+            connection = http.client.HTTPSConnection(
+                *near, timeout=CONNECT_SECONDS, context=self._tls
+            )
+            if proxy is not None:
+                connection.set_tunnel(host, port)
+        else:
+            connection = http.client.HTTPConnection(*near, timeout=CONNECT_SECONDS)
+        connection.connect()
+        if proxy is None:
+            _check_peer(connection.sock)
+        connection.sock.settimeout(SILENCE_SECONDS)
+        return connection
+
+
+def json_of(body: bytes, where: str) -> object:
+    """Read JSON that a server sent; raise CutError where it is none."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise CutError(f"{where} answered with no JSON: {body[:60]!r}") from None
+
+
+def _origin(parts: SplitResult) -> _Origin:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Forbidden(f"{parts.scheme}:// is no place of the web")
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _for_redirect(url: str, following: str, headers: Mapping[str, str]) -> dict[str, str]:
+    here, there = _origin(urlsplit(url)), _origin(urlsplit(following))
+    if here[0] == "https" and there[0] == "http":
+        raise Forbidden(f"{here[1]} redirects from https to http")
+    if here == there:
+        return dict(headers)
+    return {key: text for key, text in headers.items() if key.lower() not in _SECRET_HEADERS}
+
+
+def _proxy(origin: _Origin) -> SplitResult | None:
+    scheme, host, port = origin
+    proxies = getproxies()
+    if scheme not in proxies or proxy_bypass(f"{host}:{port}"):
+        return None
+    return urlsplit(proxies[scheme] if "//" in proxies[scheme] else f"//{proxies[scheme]}")
+
+
+def _check_peer(sock: socket.socket) -> None:
+    text = str(sock.getpeername()[0]).partition("%")[0]
+    address = ipaddress.ip_address(text)
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    if mapped.is_link_local or mapped == _METADATA_ADDRESS:
+        sock.close()
+        raise Forbidden(f"{text} is an address of the link, which no weights come from")
+
+
+def _line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or "the server"
