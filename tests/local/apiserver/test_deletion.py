@@ -57,6 +57,26 @@ def test_what_an_object_owns_goes_after_it(embedded_server: EmbeddedServer) -> N
     wait_for_status(plane, f"{maps}/grandchild", 404)
 
 
+def test_an_owner_that_cannot_be_looked_for_is_not_taken_for_gone(
+    embedded_server: EmbeddedServer,
+) -> None:
+    plane = embedded_server.start()
+    maps = namespace(plane, "unknown-owners")
+    metadata = {"name": "web", "uid": "4c3b2a10-0000-4000-8000-000000000000"}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+    gone = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    created(plane, maps, owned_by(deployment, config_map("kept")))
+    owner = created(plane, maps, config_map("owner"))
+    node = {"metadata": {"name": "unowned"}}
+    created(plane, "/api/v1/nodes", owned_by(owner, node))
+
+    created(plane, maps, owned_by(gone, config_map("lost")))
+
+    wait_for_status(plane, f"{maps}/lost", 404)
+    assert got(plane, f"{maps}/kept")
+    assert got(plane, "/api/v1/nodes/unowned")
+
+
 def test_in_the_foreground_the_owner_waits_for_what_blocks_it(
     embedded_server: EmbeddedServer,
 ) -> None:

@@ -124,3 +124,13 @@ def test_a_full_disk_refuses_writes_and_the_server_recovers(
     embedded_server.kill()
     plane = embedded_server.start()
     assert {item["metadata"]["name"] for item in got(plane, maps)["items"]} == {"before", "after"}
+
+
+def test_a_write_into_a_removed_directory_is_refused(embedded_server: EmbeddedServer) -> None:
+    plane = embedded_server.start()
+    maps = namespace(plane, "vanishing")
+    embedded_server.directory.joinpath("objects.db").unlink()
+    refused = call(plane, "POST", maps, config_map("nowhere"))
+    assert refused.status == 507, refused.text
+    assert "No such file or directory" in refused.json()["message"]
+    assert got(plane, maps)["items"] == []

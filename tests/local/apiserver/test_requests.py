@@ -158,7 +158,7 @@ def test_a_verb_that_a_path_does_not_have_is_not_allowed(
 def test_an_impossible_option_is_refused_before_anything_is_done(
     control_plane: ControlPlane, method: str, query: str
 ) -> None:
-    body = None if method == "GET" else {}
+    body: dict[str, str] | None = None if method == "GET" else {}
     answer = call(control_plane, method, f"{MAPS}?{query}", body)
     assert _is_status(answer, 422, "Invalid")
 

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import resource
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 
 from llmaz.local.apiserver.database import Database
-from llmaz.local.apiserver.store import Store
+from llmaz.local.apiserver.store import WINDOW_BYTES, Store
 from support.apicalls import Json, config_map, created, got, merged, namespace
+from support.controlplane import EmbeddedServer
 from support.plane import ControlPlane
 from support.recordings import call
 
@@ -78,6 +80,28 @@ def test_a_version_of_the_future_ends_a_watch_with_an_error(control_plane: Contr
     assert event["object"]["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 
+def _resident_bytes(server: EmbeddedServer) -> int:
+    assert server.process is not None
+    pages = Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+async def test_watches_that_are_not_read_hold_no_copies(embedded_server: EmbeddedServer) -> None:
+    plane = await asyncio.to_thread(embedded_server.start)
+    maps = await asyncio.to_thread(namespace, plane, "unread")
+    for number in range(8):
+        await asyncio.to_thread(created, plane, maps, config_map(f"m{number}", text="x" * 10**6))
+    before = _resident_bytes(embedded_server)
+    async with AsyncExitStack() as watches:
+        streams = [
+            await watches.enter_async_context(_watching(plane, f"{maps}?watch=1"))
+            for _ in range(20)
+        ]
+        for stream in streams:  # the first bytes are there, and nobody reads on
+            await asyncio.wait_for(stream.readexactly(1), 20)
+        assert _resident_bytes(embedded_server) - before < 100_000_000
+
+
 async def _write(store: Store, count: int, name: str = "x") -> None:
     for number in range(count):
         obj = {"metadata": {"name": name, "uid": "u"}, "number": number}
@@ -85,8 +109,10 @@ async def _write(store: Store, count: int, name: str = "x") -> None:
 
 
 @asynccontextmanager
-async def _stored(directory: Path, window: int) -> AsyncIterator[Store]:
-    store = Store(Database(directory), window=window)
+async def _stored(
+    directory: Path, window: int, window_bytes: int = WINDOW_BYTES
+) -> AsyncIterator[Store]:
+    store = Store(Database(directory), window=window, window_bytes=window_bytes)
     writer = asyncio.create_task(store.run())
     try:
         yield store
@@ -109,6 +135,14 @@ async def test_history_beyond_the_window_is_forgotten_on_the_disk_as_well(tmp_pa
         await _write(store, 1)
     rows, _ = Database(tmp_path).load()
     assert len(rows) <= 12
+
+
+async def test_large_objects_shorten_the_history(tmp_path: Path) -> None:
+    async with _stored(tmp_path, window=100, window_bytes=1000) as store:
+        await _write(store, 50)
+        remembered = store.events("things", store.floor)
+        assert 5 < len(remembered) < 30
+        assert remembered[-1].now.revision == store.revision
 
 
 async def test_an_object_that_is_not_written_for_long_is_kept(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import yaml
@@ -98,8 +99,9 @@ class Api:
         self.metrics.watch_begun(wanted.plural)
         try:
             await stream.prepare(http)
-            async for line in _until(self.stopping, lines):
-                await stream.write(line)
+            async with aclosing(_until(self.stopping, lines)) as wanted_lines:
+                async for line in wanted_lines:
+                    await stream.write(line)
             await stream.write_eof()
         except ConnectionError:
             pass  # the client went: that is how most watches end
@@ -154,22 +156,21 @@ class Api:
         return _document(plain, accept)
 
 
-async def _until(stop: asyncio.Event, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _until(stop: asyncio.Event, lines: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Yield lines until they end or the server does."""
     stopped = asyncio.ensure_future(stop.wait())
+    following = asyncio.ensure_future(anext(lines, None))
     try:
         while True:
-            following = asyncio.ensure_future(anext(lines, None))
             await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                following.cancel()
-                return
-            line = following.result()
+            line = following.result() if following.done() else None
             if line is None:
                 return
             yield line
+            following = asyncio.ensure_future(anext(lines, None))
     finally:
         stopped.cancel()
+        following.cancel()
 
 
 def _written(response: Response) -> web.Response:

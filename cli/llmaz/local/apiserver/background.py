@@ -32,7 +32,7 @@ class Background:
         self._collector = Collector(context)
         self._seen = 0
         self._definitions_changed = True
-        self._expired_at = 0.0
+        self._next_expiry = 0.0
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -44,11 +44,18 @@ class Background:
                 await self._work()
             except (StorageError, StatusError) as error:
                 logger.warning("background work is tried again: %s", error)
-                await asyncio.sleep(_RETRY_SECONDS)
-                self._look_at_everything()
+                await self._start_over()
+                continue
+            except Exception:
+                logger.exception("background work is tried again")
+                await self._start_over()
                 continue
             if self._context.store.revision == self._seen:
                 await asyncio.wait({changed}, timeout=_TICK_SECONDS)
+
+    async def _start_over(self) -> None:
+        await asyncio.sleep(_RETRY_SECONDS)
+        self._look_at_everything()
 
     def _look_at_everything(self) -> None:
         self._seen = self._context.store.revision
@@ -65,23 +72,23 @@ class Background:
         self._definitions_changed |= _touches(found, definitions.STORAGE)
 
     async def _work(self) -> None:
+        await self._collector.collect()  # first: it must still know the kinds of removed CRDs
         if self._definitions_changed:
             await settle(self._context)
             await migrate(self._context)
             self._definitions_changed = False
-        await self._collector.collect()
         await emptying.empty_namespaces(self._context)
         await emptying.empty_definitions(self._context)
         await self._expire_events()
 
     async def _expire_events(self) -> None:
-        now = self._context.clock().timestamp()
-        if now - self._expired_at < _TICK_SECONDS:
+        tick = asyncio.get_running_loop().time()  # a clock that is set back must not end this
+        if tick < self._next_expiry:
             return
-        self._expired_at = now
+        self._next_expiry = tick + _TICK_SECONDS
         resource = self._context.registry.by_storage("events")
         assert resource is not None
-        oldest = now - EVENTS_LIVE_SECONDS
+        oldest = self._context.clock().timestamp() - EVENTS_LIVE_SECONDS
         for stored in self._context.store.select("events"):
             if events.last_seen(stored.obj) < oldest:
                 uid = meta(stored.obj)["uid"]

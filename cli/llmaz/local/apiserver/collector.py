@@ -4,6 +4,7 @@ Three policies: background (the owner goes at once, its dependents after it), fo
 owner waits for dependents that block it) and orphan (dependents stay and lose the reference).
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -45,10 +46,13 @@ class Collector:
     async def collect(self) -> None:
         """Do what the observed changes ask for."""
         while self._to_check:
-            storage, key = place = self._to_check.pop()
-            stored = self._context.store.latest(storage, key)
-            if stored is not None and not await self._finalized(stored, place):
-                await self._check_owners(stored)
+            places, self._to_check = self._to_check, set()
+            await asyncio.gather(*map(self._look_at, places))  # they share the disk's time
+
+    async def _look_at(self, place: Place) -> None:
+        stored = self._context.store.latest(*place)
+        if stored is not None and not await self._finalized(stored, place):
+            await self._check_owners(stored)
 
     def _learn(self, stored: Stored) -> None:
         place = (stored.resource, stored.key)
@@ -102,7 +106,7 @@ class Collector:
         references = meta(stored.obj).get("ownerReferences") or []
         if not references or "deletionTimestamp" in meta(stored.obj):
             return
-        solid = [item for item in references if self._is_solid(stored, item["uid"])]
+        solid = [item for item in references if self._is_solid(stored, item)]
         if solid:
             gone = {item["uid"] for item in references} - {item["uid"] for item in solid}
             if gone:
@@ -116,16 +120,26 @@ class Collector:
             options = Options(uid=meta(stored.obj)["uid"], policy=policy)
             await delete(self._context, resource, stored.key, options)
 
-    def _is_solid(self, stored: Stored, uid: str) -> bool:
-        """Say whether an owner keeps its dependent: it is there, and not to go after it."""
-        place = self._places.get(uid)
-        if place is None or (place[1][0] and place[1][0] != stored.key[0]):
-            return False
+    def _is_solid(self, stored: Stored, reference: Object) -> bool:
+        """Say whether an owner keeps its dependent: it is there, and not to go after it.
+
+        An owner that can't be looked for is not known to be gone: one of a kind that is not served,
+        and one in a namespace for an object that is in none.
+        """
+        place = self._places.get(reference["uid"])
+        if place is None:
+            return not self._is_served(reference)
+        if place[1][0] and place[1][0] != stored.key[0]:
+            return not stored.key[0]
         owner = self._context.store.latest(*place)
-        if owner is None or meta(owner.obj)["uid"] != uid:
+        if owner is None or meta(owner.obj)["uid"] != reference["uid"]:
             return False
         finalizers = meta(owner.obj).get("finalizers") or []
         return not ("deletionTimestamp" in meta(owner.obj) and FOREGROUND in finalizers)
+
+    def _is_served(self, reference: Object) -> bool:
+        wanted = (reference["apiVersion"], reference["kind"])
+        return any((item.api_version, item.kind) == wanted for item in self._context.registry)
 
     def _blocks(self, place: Place, owner: str) -> bool:
         stored = self._context.store.latest(*place)

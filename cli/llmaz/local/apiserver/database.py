@@ -6,6 +6,7 @@ transaction, and a transaction carries every write that was waiting, so that man
 the price of one fsync.
 """
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -53,6 +54,7 @@ class Database:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
+            self._inode = self._path.stat().st_ino
         except sqlite3.Error as error:
             os.close(self._lock)
             raise StorageError(f"cannot open {self._path}: {error}") from None
@@ -70,6 +72,7 @@ class Database:
 
     def write(self, rows: Sequence[Row], superseded: Sequence[int], floor: int) -> None:
         """Add rows and drop superseded ones, all or nothing; on return they are on the disk."""
+        self._require_file()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(
@@ -96,10 +99,21 @@ class Database:
         self._connection.close()
         os.close(self._lock)
 
+    def _require_file(self) -> None:
+        """Refuse to write where nobody will read: into a file that was deleted or replaced."""
+        try:
+            found = self._path.stat().st_ino
+        except OSError as error:
+            raise StorageError(f"{self._path}: {os.strerror(error.errno or 0)}") from None
+        if found != self._inode:
+            raise StorageError(f"{self._path} was replaced while the server runs")
+
     def _roll_back(self) -> None:
-        # SQLite has already rolled back by itself after some errors, such as a full disk.
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        # SQLite has already rolled back by itself after some errors, such as a full disk; where it
+        # can't, the next write says so.
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
 
 def _locked(path: Path) -> int:

@@ -1,5 +1,7 @@
 """Deletions: an object goes at once, or is marked and waits until its last finalizer is gone."""
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from llmaz.local.apiserver import definitions, status
@@ -66,6 +68,17 @@ async def delete(context: Context, resource: Resource, key: Key, options: Option
         return as_served(resource, doomed)
     stored = await context.store.put(resource.storage, key, doomed)
     return as_served(resource, stored.obj)
+
+
+async def delete_all(
+    context: Context, resource: Resource, keys: Iterable[Key], options: Options
+) -> None:
+    """Delete many objects at once, so that they share the disk's time; some may be gone already."""
+    deletions = (delete(context, resource, key, options) for key in keys)
+    for result in await asyncio.gather(*deletions, return_exceptions=True):
+        gone = isinstance(result, status.StatusError) and result.code == 404
+        if isinstance(result, BaseException) and not gone:
+            raise result
 
 
 def marked(resource: Resource, obj: Object, policy: str, now: str) -> Object | None:

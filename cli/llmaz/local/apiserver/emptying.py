@@ -3,7 +3,7 @@
 from llmaz.local.apiserver import definitions
 from llmaz.local.apiserver.builtinrules import member
 from llmaz.local.apiserver.context import Context
-from llmaz.local.apiserver.deletion import Options, delete, without_finalizer
+from llmaz.local.apiserver.deletion import Options, delete_all, without_finalizer
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.resource import Resource
 from llmaz.local.apiserver.versions import Stored
@@ -48,9 +48,9 @@ async def empty_definitions(context: Context) -> None:
 
 async def _empty(context: Context, resource: Resource, namespace: str) -> int:
     """Delete all objects of a resource; return how many still wait for their finalizers."""
-    for stored in list(context.store.select_latest(resource.storage, namespace)):
-        if "deletionTimestamp" not in meta(stored.obj):
-            await delete(context, resource, stored.key, _BACKGROUND)
+    found = context.store.select_latest(resource.storage, namespace)
+    keys = [stored.key for stored in found if "deletionTimestamp" not in meta(stored.obj)]
+    await delete_all(context, resource, keys, _BACKGROUND)
     return sum(1 for _ in context.store.select_latest(resource.storage, namespace))
 
 

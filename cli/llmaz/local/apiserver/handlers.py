@@ -190,12 +190,8 @@ async def _delete_collection(call: _Call) -> Response:
         namespace=call.route.namespace,
         wanted=selection(call.resource, call.request),
     )
-    for stored in found:
-        try:
-            await deletion.delete(call.context, call.resource, stored.key, options)
-        except status.StatusError as error:
-            if error.code != 404:  # somebody else was quicker
-                raise
+    keys = [stored.key for stored in found]
+    await deletion.delete_all(call.context, call.resource, keys, options)
     items = [as_served(call.resource, stored.obj) for stored in found]
     head = list_head(call.resource, {"resourceVersion": str(revision)})
     return _response(200, head | {"items": items}, call.answer)

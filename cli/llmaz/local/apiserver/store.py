@@ -26,7 +26,8 @@ from llmaz.local.apiserver.versions import (
 )
 from llmaz.local.objects.values import Object
 
-WINDOW = 5000  # revisions a watch can go back; an object of 10 KiB makes that 50 MiB at most
+WINDOW = 5000  # revisions a watch can go back
+WINDOW_BYTES = 32 * 1024 * 1024  # and no further than these, written as JSON, reach
 
 
 @dataclass(slots=True)
@@ -46,9 +47,13 @@ class _Write:
 class Store:
     """All objects of the server, by resource (`widgets.example.io`) and key (namespace, name)."""
 
-    def __init__(self, database: Database, *, window: int = WINDOW) -> None:
+    def __init__(
+        self, database: Database, *, window: int = WINDOW, window_bytes: int = WINDOW_BYTES
+    ) -> None:
         self._database = database
         self._window = window
+        self._window_bytes = window_bytes
+        self._recent_bytes = 0
         self._tables: dict[str, _Table] = {}
         self._recent: deque[Event] = deque()
         self._superseded: list[int] = []
@@ -101,10 +106,10 @@ class Store:
         for table in self._tables.values():
             yield from table.objects.values()
 
-    def events(self, resource: str, after: int) -> list[Event]:
+    def events(self, resource: str, after: int, limit: int | None = None) -> list[Event]:
         """Return the events of one resource that are newer than a revision, oldest first."""
         table = self._tables.get(resource)
-        return newer(table.history, after) if table else []
+        return newer(table.history, after)[:limit] if table else []
 
     def all_events(self, after: int) -> list[Event]:
         return newer(self._recent, after)
@@ -226,12 +231,14 @@ class Store:
     def _remember(self, event: Event) -> None:
         self._table(event.now.resource).history.append(event)
         self._recent.append(event)
+        self._recent_bytes += len(event.now.encoded)
         self.revision = event.now.revision
 
     def _forget(self) -> None:
         """Let events out of the window; what they replaced or removed is then needed by nobody."""
-        while len(self._recent) > self._window:
+        while len(self._recent) > self._window or self._recent_bytes > self._window_bytes:
             event = self._recent.popleft()
+            self._recent_bytes -= len(event.now.encoded)
             self._table(event.now.resource).history.popleft()
             self.floor = event.now.revision
             if event.previous is not None:

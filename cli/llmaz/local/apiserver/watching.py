@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
 from llmaz.local.apiserver.context import Context
@@ -17,6 +17,8 @@ from llmaz.local.apiserver.versions import Event, Stored, renumbered
 from llmaz.local.objects.values import Object
 
 BOOKMARK_SECONDS = 60.0
+_CHUNK = 64 * 1024  # bytes that are written at once
+_STEP = 100  # events that a watch takes from the history at once
 _SHORTEST, _LONGEST = 1800, 3600  # seconds of a watch that names no end
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
@@ -43,7 +45,9 @@ class Watch:
         if streamed or after == 0:
             # Without a version a watch begins with the objects that are there, unless told not to.
             if streamed or "sendInitialEvents" not in request.query:
-                yield b"".join(self._present())
+                present = self.context.store.select(self.resource.storage, self.namespace)
+                for chunk in _chunks(self._present(present)):
+                    yield chunk
             after = current
             if bookmarks and streamed:
                 yield self._bookmark(after, {INITIAL_EVENTS_END: "true"})
@@ -59,26 +63,25 @@ class Watch:
                 yield _error(expired(f"too old resource version: {after} ({store.floor})"))
                 return
             changed, reached = store.changed(self.resource.storage), store.revision
-            if lines := self._since(after):
-                yield b"".join(lines)
-            after = reached
+            events = store.events(self.resource.storage, after, limit=_STEP)
+            for chunk in _chunks(line for event in events for line in self._lines(event)):
+                yield chunk
+            more = len(events) == _STEP
+            after = events[-1].now.revision if more else reached
             now = loop.time()
             if now >= end:
                 return
             if bookmarks and now >= next_bookmark:
                 yield self._bookmark(after, {})
                 next_bookmark = now + BOOKMARK_SECONDS
-            wake = min(end, next_bookmark) if bookmarks else end
-            await asyncio.wait({changed}, timeout=wake - now)
+            if not more:
+                wake = min(end, next_bookmark) if bookmarks else end
+                await asyncio.wait({changed}, timeout=wake - now)
 
-    def _present(self) -> Iterator[bytes]:
-        for stored in self.context.store.select(self.resource.storage, self.namespace):
+    def _present(self, present: list[Stored]) -> Iterator[bytes]:
+        for stored in present:
             if self._matches(stored):
                 yield self._line("ADDED", stored)
-
-    def _since(self, after: int) -> list[bytes]:
-        events = self.context.store.events(self.resource.storage, after)
-        return [line for event in events for line in self._lines(event)]
 
     def _bookmark(self, revision: int, annotations: dict[str, str]) -> bytes:
         metadata: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
@@ -112,6 +115,20 @@ class Watch:
 
     def _line(self, type_: str, stored: Stored) -> bytes:
         return _joined(type_, self.render.one(stored))
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join lines to pieces of a size: a client that does not read holds one, not all of them."""
+    piece: list[bytes] = []
+    size = 0
+    for line in lines:
+        piece.append(line)
+        size += len(line)
+        if size >= _CHUNK:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)
 
 
 def _joined(type_: str, body: bytes) -> bytes:
