@@ -276,6 +276,27 @@ def test_a_model_says_on_how_many_nodes_it_is_cached() -> None:
     assert world.models["qwen"].metadata.labels == {"llmaz.io/model-family-name": "family"}
 
 
+def test_a_runtime_says_whether_it_can_be_used() -> None:
+    wrong = RecommendedConfig(name="fast", args=("--model", "{{ .Modelpath }}"))
+    world = World().add(runtime(), runtime("broken", recommended_configs=(wrong,)))
+    world.settle()
+    (ready,) = world.runtimes["vllm"].status.conditions
+    assert told(ready) == ("True", "Valid")
+    (ready,) = world.runtimes["broken"].status.conditions
+    assert told(ready) == ("False", "InvalidTemplate")
+    assert ready.message.startswith("recommendedConfig fast: {{ .Modelpath }} is not known here")
+
+
+def test_a_playground_says_where_it_is_reached() -> None:
+    world = world_of()
+    world.settle()
+    snapshot = dataclasses.replace(world.snapshot(), gateway_url="http://gateway/v1")
+    (action,) = plan(snapshot, NOW).actions
+    assert isinstance(action, SetStatus)
+    assert isinstance(action.status, WorkloadStatus)
+    assert (action.ref.kind, action.status.url) == (PLAYGROUND, "http://gateway/v1")
+
+
 def test_what_a_settled_cluster_looks_like_is_left_alone() -> None:
     world = world_of(3)
     world.settle()

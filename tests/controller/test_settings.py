@@ -9,6 +9,7 @@ def test_defaults_come_from_the_environment_and_the_host() -> None:
     assert from_argv([], {"KUBECONFIG": "/k"}, "host") == Settings(
         kubeconfig=Path("/k"),
         identity="host",
+        gateway_url="",
         listen_host="127.0.0.1",
         listen_port=9401,
         lifeline=False,
@@ -22,9 +23,11 @@ def test_without_a_kubeconfig_the_service_account_is_meant() -> None:
 
 def test_the_command_line_wins() -> None:
     argv = ["--kubeconfig", "/mine", "--identity", "me", "--listen", "[::1]:0", "--lifeline"]
+    argv += ["--gateway-url", "http://gateway/v1"]
     assert from_argv([*argv, "--log-format", "json"], {"KUBECONFIG": "/k"}, "host") == Settings(
         kubeconfig=Path("/mine"),
         identity="me",
+        gateway_url="http://gateway/v1",
         listen_host="::1",
         listen_port=0,
         lifeline=True,

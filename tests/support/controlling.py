@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from llmaz.api.backendruntime import BackendRuntime, BackendRuntimeSpec, RecommendedConfig
+from llmaz.api.backendruntime import (
+    BackendRuntime,
+    BackendRuntimeSpec,
+    BackendRuntimeStatus,
+    RecommendedConfig,
+)
 from llmaz.api.claims import ModelClaim, ModelClaims, ModelRef, Role
-from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND, SERVICE
+from llmaz.api.kinds import BACKEND_RUNTIME, OPEN_MODEL, PLAYGROUND, SERVICE
 from llmaz.api.manifest import Manifest, decode
 from llmaz.api.meta import Condition, ObjectMeta, find_condition
 from llmaz.api.node import (
@@ -306,6 +311,11 @@ class World:
             one = self.models[ref.name]
             assert isinstance(status, OpenModelStatus)
             self.models[ref.name] = dataclasses.replace(one, status=status)
+            return
+        if ref.kind == BACKEND_RUNTIME:
+            assert isinstance(status, BackendRuntimeStatus)
+            old_runtime = self.runtimes[ref.name]
+            self.runtimes[ref.name] = dataclasses.replace(old_runtime, status=status)
             return
         assert isinstance(status, WorkloadStatus)
         if ref.kind == PLAYGROUND:

@@ -83,6 +83,7 @@ SERVED: dict[Kind, Served] = {
         (
             Column("IMAGE", ".spec.image", "The container image of the engine."),
             Column("VERSION", ".spec.version", "The version of the engine."),
+            _READY,
             _AGE,
         ),
     ),

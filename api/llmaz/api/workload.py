@@ -15,7 +15,7 @@ class WorkloadStatus:
     ready: ready replicas of those wanted, as n/m
     selector: labels of the engines' EndpointSlices, as text
     flavor: the accelerators in use, such as a10, or a10,a100 while replicas differ
-    url: where the endpoint is
+    url: the OpenAI endpoint at which the model answers, where the controller was told
     message: why it waits or failed, in one sentence
     conditions: Progressing, and Available
     """

@@ -61,10 +61,11 @@ def api_server(home: Home, address: Address) -> Program:
 def other_programs(home: Home, addresses: Addresses, node: str) -> tuple[Program, ...]:
     """The programs that work on the API server's objects."""
     kubeconfig = ("--kubeconfig", home.kubeconfig)
+    gateway = ("--gateway-url", f"http://{addresses.gateway.reached_at}/v1")
     register = ("--register-node", "--node-name", node, "--address", "127.0.0.1")
     directories = ("--state-dir", home.agent, "--cache-dir", home.cache)
     return (
-        _client("controller", addresses.controller, *kubeconfig),
+        _client("controller", addresses.controller, *kubeconfig, *gateway),
         _client("agent", addresses.agent, *kubeconfig, *register, *directories),
         _client("gateway", addresses.gateway, *kubeconfig),
     )

@@ -36,7 +36,7 @@ async def run(settings: Settings) -> None:
     async with await Kube.connect(settings.kubeconfig) as kube:
         changed = asyncio.Event()
         metrics = Metrics()
-        observer = Observer(kube, changed)
+        observer = Observer(kube, changed, gateway_url=settings.gateway_url)
         leadership = Leadership(kube, settings.identity, changed)
         loop = Loop(observer, Performer(kube, observer), leadership, metrics)
         app = web.Application()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from llmaz.api.backendruntime import BackendRuntimeStatus
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import NodeSpec
 from llmaz.api.openmodel import OpenModelStatus
@@ -52,11 +53,11 @@ class Assign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetStatus:
-    """Write the status of an OpenModel, Playground or Service."""
+    """Write the status of an object that a user wrote, or of a Service."""
 
     ref: Ref
     uid: str
-    status: OpenModelStatus | WorkloadStatus
+    status: OpenModelStatus | BackendRuntimeStatus | WorkloadStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,33 +69,31 @@ def _conditions(
 ) -> tuple[Condition, Condition]:
     generation = model.metadata.generation
     everywhere = bool(reports) and len(ready) == len(reports)
+    reason, message = _readiness(reports, ready)
+    return (
+        Condition(
+            type="Ready",
+            status="True" if ready else "False",
+            reason=reason,
+            message=message,
+            observed_generation=generation,
+        ),
+        Condition(
+            type="Cached",
+            status="True" if everywhere else "False",
+            reason="OnAllNodes" if everywhere else ("OnSomeNodes" if ready else "OnNoNode"),
+            message=f"{cached} nodes that shall hold the weights do",
+            observed_generation=generation,
+        ),
+    )
+
+
+def _readiness(reports: list[_Report], ready: list[ModelReport]) -> tuple[str, str]:
     if ready:
-        state = Condition(type="Ready", status="True", reason="Cached", message="can be served")
-    elif reports:
-        state = Condition(
-            type="Ready", status="False", reason=_reason(reports), message=_problem(reports)
-        )
-    else:
-        state = Condition(
-            type="Ready", status="False", reason="NotInUse", message="no replica needs it yet"
-        )
-    on_nodes = Condition(
-        type="Cached",
-        status="True" if everywhere else "False",
-        reason="OnAllNodes" if everywhere else ("OnSomeNodes" if ready else "OnNoNode"),
-        message=f"{cached} nodes that shall hold the weights do",
-    )
-    return _about(state, generation), _about(on_nodes, generation)
-
-
-def _about(condition: Condition, generation: int) -> Condition:
-    return Condition(
-        type=condition.type,
-        status=condition.status,
-        reason=condition.reason,
-        message=condition.message,
-        observed_generation=generation,
-    )
+        return "Cached", "can be served"
+    if not reports:
+        return "NotInUse", "no replica needs it yet"
+    return "FetchFailed" if _failed(reports) else "Fetching", _problem(reports)
 
 
 def _failed(reports: list[_Report]) -> list[tuple[str, ModelReport]]:
@@ -104,10 +102,6 @@ def _failed(reports: list[_Report]) -> list[tuple[str, ModelReport]]:
         for node, report in reports
         if report is not None and report.phase is ModelPhase.FAILED
     ]
-
-
-def _reason(reports: list[_Report]) -> str:
-    return "FetchFailed" if _failed(reports) else "Fetching"
 
 
 def _problem(reports: list[_Report]) -> str:

@@ -40,8 +40,9 @@ _OURS = f"app.kubernetes.io/managed-by={names.CONTROLLER}"
 class Observer:
     """Keeps every kind up to date. `changed` is set when there is something new to decide on."""
 
-    def __init__(self, kube: Kube, changed: asyncio.Event) -> None:
+    def __init__(self, kube: Kube, changed: asyncio.Event, *, gateway_url: str) -> None:
         self.changed = changed
+        self._gateway_url = gateway_url
         self.leases_changed = asyncio.Event()
         informers = [
             Informer(kube, kind, changed=changed)
@@ -93,6 +94,7 @@ class Observer:
             manifests=self._manifests(),
             unreadable=unreadable,
             refused=refused,
+            gateway_url=self._gateway_url,
         )
 
     def leases(self) -> dict[str, datetime]:

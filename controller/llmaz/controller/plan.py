@@ -14,6 +14,7 @@ from llmaz.controller.catalogue import report_models
 from llmaz.controller.endpoints import publish, published
 from llmaz.controller.playgrounds import PlaygroundView, expand, report_playgrounds
 from llmaz.controller.progress import progress
+from llmaz.controller.runtimes import report_runtimes
 from llmaz.controller.served import Served, living, reports_of, serve
 from llmaz.controller.services import report_service
 from llmaz.controller.snapshot import ClusterSnapshot, Key
@@ -59,6 +60,7 @@ def _reports(
     yield from report_unreadable(snapshot, now)
     yield from report_playgrounds(playgrounds, states, snapshot, now)
     yield from report_models(snapshot, now)
+    yield from report_runtimes(snapshot, now)
 
 
 def _node_labels(snapshot: ClusterSnapshot) -> Iterator[Action]:

@@ -108,14 +108,15 @@ def report_playgrounds(
             yield SetLabels(ref=ref, labels=dict(missing))
         foreign = view.aborted == _CONFLICT
         service = None if foreign else snapshot.services.get(key)
-        status = _status(view, states.get(key) if service else None, service, now)
+        seen = states.get(key) if service else None
+        status = _status(view, seen, service, snapshot.gateway_url, now)
         if status != view.playground.status:
             yield SetStatus(ref=ref, uid=meta.uid, status=status)
             yield from turn(ref, meta.uid, view.playground.status.conditions, status.conditions)
 
 
 def _status(
-    view: PlaygroundView, seen: Progress | None, service: Service | None, now: datetime
+    view: PlaygroundView, seen: Progress | None, service: Service | None, url: str, now: datetime
 ) -> WorkloadStatus:
     meta = view.playground.metadata
     why = view.why or (seen.why if seen else None)
@@ -126,6 +127,7 @@ def _status(
         ready=f"{seen.ready if seen else 0}/{view.playground.spec.replicas}",
         selector=selector(service) if service else "",
         flavor=seen.flavor if seen else "",
+        url=url,
         message=why.message if why else "",
         conditions=_conditions(view, seen, now),
     )

@@ -15,6 +15,7 @@ class Settings:
 
     kubeconfig: Path | None
     identity: str  # who holds the Lease; a controller that comes back takes its own at once
+    gateway_url: str  # of the OpenAI endpoint, told in the status of Playgrounds; may be empty
     listen_host: str
     listen_port: int
     lifeline: bool
@@ -43,6 +44,12 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
     parser.add_argument(
         "--identity", default=identity, help="name of this controller in the leader's Lease"
     )
+    parser.add_argument(
+        "--gateway-url",
+        default="",
+        metavar="URL",
+        help="where users reach the gateway, for the status of Playgrounds",
+    )
     parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
@@ -51,6 +58,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
     return Settings(
         kubeconfig=given.kubeconfig,
         identity=given.identity,
+        gateway_url=given.gateway_url,
         listen_host=host,
         listen_port=port,
         lifeline=given.lifeline,

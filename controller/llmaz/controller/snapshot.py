@@ -65,6 +65,7 @@ class ClusterSnapshot:
     manifests: Mapping[Ref, Manifest] = field(default_factory=dict)  # of what the controller makes
     unreadable: Mapping[Ref, Unreadable] = field(default_factory=dict)
     refused: Mapping[Ref, str] = field(default_factory=dict)  # writes that the server refused
+    gateway_url: str = ""  # where users reach the gateway; not known without
 
     def is_fresh(self, node: str, now: datetime) -> bool:
         """Tell whether the node's agent renewed its Lease in time."""
