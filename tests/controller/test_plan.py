@@ -2,30 +2,15 @@ import dataclasses
 
 from llmaz.api.backendruntime import RecommendedConfig
 from llmaz.api.kinds import PLAYGROUND, SERVICE
-from llmaz.api.meta import Condition, ObjectMeta, OwnerReference
+from llmaz.api.meta import ObjectMeta, OwnerReference
 from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, ModelReport, NodeSpec, fingerprint
-from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.api.pod import EnvVar
 from llmaz.api.scaling import ElasticConfig
 from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.actions import Assign, RecordEvent, SetStatus
 from llmaz.controller.plan import plan
 from llmaz.controller.snapshot import ClusterSnapshot, Ref, Unreadable
-from support.controlling import NOW, World, flavor, model, node, playground, runtime
-
-
-def told(condition: Condition | None) -> tuple[str, str]:
-    assert condition is not None
-    return condition.status, condition.reason
-
-
-def world_of(replicas: int = 1, gpus: int = 4) -> World:
-    return World().add(
-        model("qwen", flavor("a10")),
-        runtime(),
-        playground("chat", "qwen", replicas),
-        node("n1", gpus),
-    )
+from support.controlling import NOW, World, flavor, model, node, playground, runtime, told, world_of
 
 
 def report(world: World, phase: EnginePhase, reason: str = "", message: str = "") -> None:
@@ -207,34 +192,6 @@ def test_engines_of_a_service_that_can_not_be_read_stay() -> None:
     )
     snapshot = dataclasses.replace(world.snapshot(), services={}, unreadable={ref: broken})
     assert [a for a in plan(snapshot, NOW).actions if isinstance(a, Assign)] == []
-
-
-def test_an_edit_replaces_engines_one_at_a_time() -> None:
-    world = world_of(3)
-    world.settle()
-    world.add(
-        dataclasses.replace(
-            world.playground("chat"),
-            spec=dataclasses.replace(
-                world.playground("chat").spec,
-                backend_runtime_config=BackendRuntimeConfig(args=("--new",)),
-            ),
-        )
-    )
-    least_ready = 3
-    for _ in range(20):
-        world.decide()
-        ready = sum(
-            one.phase is EnginePhase.READY
-            and one.fingerprint
-            in [fingerprint(e) for e in world.nodes["n1"].spec.engines if e.id == one.id]
-            for one in world.nodes["n1"].status.engines or ()
-        )
-        least_ready = min(least_ready, ready)
-        if not world.tick():
-            break
-    assert least_ready == 2
-    assert all(engine.args[-1] == "--new" for engine in world.nodes["n1"].spec.engines)
 
 
 def test_a_playground_with_no_replicas_is_not_available() -> None:

@@ -346,6 +346,22 @@ class World:
             )
 
 
+def told(condition: Condition | None) -> tuple[str, str]:
+    """A condition's status and reason."""
+    assert condition is not None
+    return condition.status, condition.reason
+
+
+def world_of(replicas: int = 1, gpus: int = 4) -> World:
+    """One Playground of one model, and one node."""
+    return World().add(
+        model("qwen", flavor("a10")),
+        runtime(),
+        playground("chat", "qwen", replicas),
+        node("n1", gpus),
+    )
+
+
 def _stepped(one: InferenceNode) -> InferenceNode:
     """One step of an agent: weights first, then a start, then ready; what changed starts anew."""
     seen = {report.id: report for report in one.status.engines or ()}
@@ -360,5 +376,10 @@ def _stepped(one: InferenceNode) -> InferenceNode:
         )
         engines.append(report)
     models = tuple(ModelReport(name=m.name, phase=ModelPhase.READY) for m in one.spec.models)
-    status = dataclasses.replace(one.status, engines=tuple(engines), models=models)
+    status = dataclasses.replace(
+        one.status,
+        observed_generation=one.metadata.generation,
+        engines=tuple(engines),
+        models=models,
+    )
     return dataclasses.replace(one, status=status)

@@ -9,6 +9,8 @@ equals its default. What a field's metadata may say stands in fields.py.
 import dataclasses
 import enum
 import functools
+import hashlib
+import json
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -34,6 +36,7 @@ __all__ = [
     "Scalar",
     "at",
     "decode",
+    "digest",
     "encode",
     "key_of",
     "named",
@@ -96,6 +99,12 @@ def encode(value: object) -> Json:
     if isinstance(value, (frozenset, set)):
         return [encode(item) for item in sorted(value)]
     return cast("Json", value)
+
+
+def digest(value: Json) -> str:
+    """Return 16 hex digits that differ when the value does."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def at(path: str, key: str | int) -> str:

@@ -5,8 +5,6 @@ Node, which owns it. `None` is "not known"; an empty tuple is "none". The status
 changes rarely: a heartbeat is the node's Lease, numbers that move all the time are metrics.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +13,7 @@ from typing import Literal
 
 from llmaz.api.accelerator import Accelerator as Accelerator  # noqa: PLC0414  # part of a status
 from llmaz.api.fields import bounds, list_map
-from llmaz.api.manifest import encode
+from llmaz.api.manifest import digest, encode
 from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.names import TERMINATION_GRACE_SECONDS
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
@@ -50,6 +48,7 @@ class AssignedEngine:
     model: the name under which the engine lists the model
     main_model: the entry of models that answers
     draft_model: the entry of models that proposes tokens, if any
+    weights: what tells the sources of its models from others: with others, it starts anew
     runtime: the BackendRuntime
     image: the container image, used where there are containers
     command: the program and its first arguments
@@ -74,6 +73,7 @@ class AssignedEngine:
     model: str
     main_model: str
     draft_model: str | None = None
+    weights: str = ""
     runtime: str = ""
     image: str = ""
     command: tuple[str, ...] = ()
@@ -94,8 +94,7 @@ class AssignedEngine:
 
 def fingerprint(engine: AssignedEngine) -> str:
     """Return 16 hex digits that differ when the process must be started anew to match `engine`."""
-    text = json.dumps(encode(engine), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest(encode(engine))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,18 @@
 """Outcomes of placement -> what each node shall hold and run.
 
 Engines whose assignment changed are replaced in place, not more at a time than the Service's
-maxUnavailable lets be missing.
+maxUnavailable lets be missing, and none that serves before the weights of its successor are there.
+An update whose first engines do not become ready therefore goes no further.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 
-from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, NodeSpec
+from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPhase, NodeSpec
 from llmaz.api.service import Service
 from llmaz.controller.actions import Assign
 from llmaz.controller.demand import Demand
-from llmaz.controller.placement import Outcome, Placed, Seat
+from llmaz.controller.placement import Placed
 from llmaz.controller.served import Served, service_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key
 
@@ -25,7 +26,7 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
         engines[seat.node].append(seat.engine)
         models[seat.node] += _models_now(snapshot.nodes[seat.node], seat.engine)
     for demand in served.placeable():
-        for where, engine in _engines(demand, served.outcomes, served.seated):
+        for where, engine in _engines(demand, served, snapshot.nodes):
             engines[where].append(engine)
             models[where] += demand.models
     writes = []
@@ -46,22 +47,32 @@ def allowed_unavailable(service: Service) -> int:
 
 
 def _engines(
-    demand: Demand, outcomes: Mapping[str, Outcome], seated: Mapping[str, Seat]
+    demand: Demand, served: Served, nodes: Mapping[str, InferenceNode]
 ) -> Iterator[tuple[str, AssignedEngine]]:
     """Yield each replica's node and engine: as it shall be, or as it is until its turn comes."""
-    missing = sum(id_ not in seated or not seated[id_].is_ready for id_ in demand.ids)
-    for index, id_ in enumerate(demand.ids):
-        outcome, seat = outcomes[id_], seated.get(id_)
+    serving = {id_ for id_ in demand.ids if id_ in served.seated and served.seated[id_].is_ready}
+    spare = len(serving) - demand.replicas + allowed_unavailable(demand.service)
+    for id_ in demand.ids:
+        outcome = served.outcomes[id_]
         if not isinstance(outcome, Placed):
             continue
-        engine = demand.engine(index, outcome.option, outcome.accelerators)
-        serves = seat is not None and seat.is_ready and seat.node == outcome.node
-        if seat is not None and serves and seat.engine != engine:
-            if missing >= allowed_unavailable(demand.service):
-                engine = seat.engine
+        engine = outcome.engine
+        if id_ in served.outdated and id_ in serving:
+            if spare > 0 and _has_weights(nodes[outcome.node], demand.models):
+                spare -= 1
             else:
-                missing += 1
+                engine = served.seated[id_].engine
         yield outcome.node, engine
+
+
+def _has_weights(node: InferenceNode, models: Iterable[AssignedModel]) -> bool:
+    """Tell whether a node's agent has read what it shall hold now, and holds these models."""
+    if node.status.observed_generation < node.metadata.generation:
+        return False
+    reports = node.status.models or ()
+    ready = {report.name for report in reports if report.phase is ModelPhase.READY}
+    held = {model.name: model.source for model in node.spec.models if model.name in ready}
+    return all(held.get(model.name) == model.source for model in models)
 
 
 def _spec(engines: Iterable[AssignedEngine], models: Iterable[AssignedModel]) -> NodeSpec:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from llmaz.api import names
+from llmaz.api.manifest import digest, encode
 from llmaz.api.node import AssignedEngine, AssignedModel
 from llmaz.api.openmodel import Flavor, OpenModel
 from llmaz.api.pod import EnvVar, Resources
@@ -68,11 +69,11 @@ class Demand:
         """The ids of the engines of all replicas."""
         return tuple(f"{self.prefix}{index}" for index in range(self.replicas))
 
-    def engine(self, index: int, option: Option, accelerators: tuple[str, ...]) -> AssignedEngine:
+    def engine(self, id_: str, option: Option, accelerators: tuple[str, ...]) -> AssignedEngine:
         """Return the engine of one replica as it is assigned to a node."""
         return dataclasses.replace(
             self.pattern,
-            id=f"{self.prefix}{index}",
+            id=id_,
             accelerators=tuple(sorted(accelerators)),
             resources=option.resources,
             env=option.env,
@@ -183,6 +184,7 @@ def _pattern(
         model=main.served_name,
         main_model=claims.main,
         draft_model=claims.draft,
+        weights=digest([encode(models[ref.name].spec.source) for ref in claims.models]),
         runtime=service.metadata.annotations.get(names.RUNTIME_NAME, ""),
         image=runner.image,
         command=runner.command,

@@ -5,12 +5,10 @@ longer wanted is noticed; comparing what is wanted with what is there notices fo
 others added beside is theirs.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import cast
 
-from llmaz.api.manifest import Json, Manifest
+from llmaz.api.manifest import Json, Manifest, digest
 from llmaz.api.meta import OwnerReference
 from llmaz.api.names import APPLIED
 from llmaz.controller.actions import ApplyOwned
@@ -50,10 +48,8 @@ def uid_of(manifest: Manifest) -> str:
 
 def _stamped(manifest: Manifest) -> Manifest:
     meta = _metadata(manifest)
-    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    annotations = cast("Manifest", meta.get("annotations") or {})
-    return {**manifest, "metadata": {**meta, "annotations": {**annotations, APPLIED: digest}}}
+    annotations = {**cast("Manifest", meta.get("annotations") or {}), APPLIED: digest(manifest)}
+    return {**manifest, "metadata": {**meta, "annotations": annotations}}
 
 
 def _contains(seen: Json, wanted: Json) -> bool:

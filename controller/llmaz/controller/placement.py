@@ -32,7 +32,7 @@ class Placed:
 
     node: str
     option: Option
-    accelerators: tuple[str, ...]
+    engine: AssignedEngine  # as it shall be there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,8 @@ def _stay(demand: Demand, seat: Seat | None, fleet: Fleet) -> Placed | None:
         if _is_legal(option, seat, fleet):
             uuids = seat.engine.accelerators
             fleet.take(seat.node, option.needs, uuids)
-            return Placed(node=seat.node, option=option, accelerators=tuple(sorted(uuids)))
+            engine = demand.engine(seat.engine.id, option, uuids)
+            return Placed(node=seat.node, option=option, engine=engine)
     return None
 
 
@@ -162,7 +163,8 @@ def _place_new(demand: Demand, ids: Sequence[str], fleet: Fleet) -> dict[str, Ou
             while left and ledger.shortage(option.needs) is None:
                 name, uuids = ledger.view.name, _pick(option, ledger)
                 fleet.take(name, option.needs, uuids)
-                outcomes[left.pop()] = Placed(node=name, option=option, accelerators=uuids)
+                engine = demand.engine(left.pop(), option, uuids)
+                outcomes[engine.id] = Placed(node=name, option=option, engine=engine)
             if not left:
                 break
     if left:
@@ -178,7 +180,7 @@ def _pick(option: Option, ledger: Ledger) -> tuple[str, ...]:
         for resource, count in option.needs.devices.items()
         for uuid in ledger.free(resource)[:count]
     )
-    return tuple(sorted(chosen))
+    return tuple(chosen)
 
 
 def _reason(option: Option, fleet: Fleet) -> str:

@@ -119,7 +119,6 @@ def _status(
     view: PlaygroundView, seen: Progress | None, service: Service | None, url: str, now: datetime
 ) -> WorkloadStatus:
     meta = view.playground.metadata
-    why = view.why or (seen.why if seen else None)
     return WorkloadStatus(
         observed_generation=meta.generation,
         replicas=seen.placed if seen else 0,
@@ -128,7 +127,7 @@ def _status(
         selector=selector(service) if service else "",
         flavor=seen.flavor if seen else "",
         url=url,
-        message=why.message if why else "",
+        message=view.why.message if view.why else (seen.message if seen else ""),
         conditions=_conditions(view, seen, now),
     )
 

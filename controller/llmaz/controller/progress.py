@@ -34,13 +34,25 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """The replicas of one Service. `why` says what is missing, None when nothing is."""
+    """The replicas of one Service.
+
+    `why` says what is missing, None when nothing is; `outdated` how many replicas run what was
+    wanted before.
+    """
 
     wanted: int
     placed: int
     ready: int
     flavor: str
+    outdated: int
     why: Refusal | None
+
+    @property
+    def message(self) -> str:
+        """All of it in one sentence; nothing where everything is as it should be."""
+        update = f"{self.outdated} of {self.wanted} replicas run what was wanted before an edit"
+        told = (self.why.message if self.why else "", update if self.outdated else "")
+        return "; ".join(part for part in told if part)
 
 
 def progress(
@@ -65,6 +77,7 @@ def progress(
         ready=wanted - len(waits),
         # Without a demand nothing is known of flavors: what was said of the same engines stays.
         flavor=service.status.flavor if refusal else _flavor(ids, served.outcomes),
+        outdated=sum(id_ in served.outdated for id_ in ids),
         why=_worst(waits, wanted),
     )
 

@@ -10,7 +10,7 @@ from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.demand import Demand, demand, engine_prefix
 from llmaz.controller.nodes import node_views
-from llmaz.controller.placement import Outcome, Seat, place, seats
+from llmaz.controller.placement import Outcome, Placed, Seat, place, seats
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
 
@@ -18,13 +18,15 @@ from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 class Served:
     """The replicas of every Service: what they need, where they are and where they shall be.
 
-    The engines in `kept` stay as they are: nothing can be said of what they shall be.
+    The engines in `kept` stay as they are: nothing can be said of what they shall be. Those in
+    `outdated` stay where they are, but shall be others.
     """
 
     demands: Mapping[Key, Demand | Refusal]
     outcomes: Mapping[str, Outcome]
     seated: Mapping[str, Seat]
     kept: frozenset[str]
+    outdated: frozenset[str]
 
     def placeable(self) -> Iterator[Demand]:
         return (one for one in self.demands.values() if isinstance(one, Demand))
@@ -44,7 +46,16 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     kept = frozenset(id_ for id_ in seated if is_unknown(service_of(id_)))
     placeable = [one for one in demands.values() if isinstance(one, Demand)]
     outcomes = place(placeable, node_views(snapshot, now), seated, kept)
-    return Served(demands=demands, outcomes=outcomes, seated=seated, kept=kept)
+    outdated = frozenset(
+        id_
+        for id_, outcome in outcomes.items()
+        if isinstance(outcome, Placed) and _is_outdated(seated.get(id_), outcome)
+    )
+    return Served(demands=demands, outcomes=outcomes, seated=seated, kept=kept, outdated=outdated)
+
+
+def _is_outdated(seat: Seat | None, outcome: Placed) -> bool:
+    return seat is not None and seat.node == outcome.node and seat.engine != outcome.engine
 
 
 def living(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Service]]:

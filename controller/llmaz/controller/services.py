@@ -22,7 +22,7 @@ def report_service(
     ref = Ref(kind=SERVICE, namespace=meta.namespace or "", name=meta.name)
     core = Ref(kind=CORE_SERVICE, namespace=ref.namespace, name=load_balancer(service))
     refused = snapshot.refused.get(core)
-    message = refused or (seen.why.message if seen.why else "")
+    message = refused or seen.message
     status = WorkloadStatus(
         observed_generation=meta.generation,
         replicas=seen.placed,

@@ -1,0 +1,87 @@
+"""How an edit reaches engines that serve."""
+
+import dataclasses
+
+from llmaz.api.node import EnginePhase, EngineReport, fingerprint
+from llmaz.api.playground import BackendRuntimeConfig
+from llmaz.api.source import ModelHub, ModelSource
+from support.controlling import told, world_of
+
+
+def test_an_edit_replaces_engines_one_at_a_time() -> None:
+    world = world_of(3)
+    world.settle()
+    world.add(
+        dataclasses.replace(
+            world.playground("chat"),
+            spec=dataclasses.replace(
+                world.playground("chat").spec,
+                backend_runtime_config=BackendRuntimeConfig(args=("--new",)),
+            ),
+        )
+    )
+    least_ready = 3
+    for _ in range(20):
+        world.decide()
+        ready = sum(
+            one.phase is EnginePhase.READY
+            and one.fingerprint
+            in [fingerprint(e) for e in world.nodes["n1"].spec.engines if e.id == one.id]
+            for one in world.nodes["n1"].status.engines or ()
+        )
+        least_ready = min(least_ready, ready)
+        if not world.tick():
+            break
+    assert least_ready == 2
+    assert all(engine.args[-1] == "--new" for engine in world.nodes["n1"].spec.engines)
+
+
+def test_an_edited_model_is_fetched_before_an_engine_that_serves_ends() -> None:
+    world = world_of()
+    world.settle()
+    (before,) = world.nodes["n1"].spec.engines
+    old = world.models["qwen"]
+    newer = ModelSource(model_hub=ModelHub(model_id="org/qwen", revision="v2"))
+    world.add(dataclasses.replace(old, spec=dataclasses.replace(old.spec, source=newer)))
+    world.decide()
+    assert world.nodes["n1"].spec.engines == (before,)
+    assert [model.source for model in world.nodes["n1"].spec.models] == [newer]
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+    assert world.playground("chat").status.message == (
+        "1 of 1 replicas run what was wanted before an edit"
+    )
+    world.settle()
+    (after,) = world.nodes["n1"].spec.engines
+    assert after.weights != before.weights
+    assert world.playground("chat").status.message == ""
+
+
+def test_an_update_whose_first_engine_does_not_become_ready_goes_no_further() -> None:
+    world = world_of(3)
+    world.settle()
+    before = world.nodes["n1"].spec.engines
+    old = world.playground("chat")
+    wrong = BackendRuntimeConfig(args=("--wrong",))
+    world.add(
+        dataclasses.replace(old, spec=dataclasses.replace(old.spec, backend_runtime_config=wrong))
+    )
+    world.decide()
+    one = world.nodes["n1"]
+    first = one.spec.engines[0]
+    failed = EngineReport(
+        id=first.id, phase=EnginePhase.FAILED, fingerprint=fingerprint(first), reason="BadArguments"
+    )
+    others = (report for report in one.status.engines or () if report.id != first.id)
+    status = dataclasses.replace(
+        one.status, observed_generation=one.metadata.generation, engines=(failed, *others)
+    )
+    world.nodes["n1"] = dataclasses.replace(one, status=status)
+    world.decide()
+    assert world.nodes["n1"].spec.engines == (first, *before[1:])
+    assert world.playground("chat").status.message == (
+        "2 of 3 replicas are ready; replica 0: on n1: BadArguments; "
+        "2 of 3 replicas run what was wanted before an edit"
+    )
+    world.add(old)
+    world.settle()
+    assert world.nodes["n1"].spec.engines == before
