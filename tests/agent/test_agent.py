@@ -110,6 +110,16 @@ async def test_an_agent_that_is_told_to_end_leaves_its_engines(worker: Node, wei
     assert not _runs(engine.pid)
 
 
+async def test_an_agent_in_a_container_stops_its_engines_when_it_is_told_to_end(
+    worker: Node, weights: Path
+) -> None:
+    await worker.start("--register-node", "--stop-engines-within", "1")
+    await worker.assign(fake_engine(), models=(on_path(weights),))
+    engine = await worker.engine("Ready")
+    assert await worker.end(signal.SIGTERM) == 0
+    assert not _runs(engine.pid)
+
+
 async def test_engines_outlive_the_api_server_and_an_agent_that_starts_without_it(
     embedded_server: EmbeddedServer, tmp_path: Path, weights: Path
 ) -> None:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Run until SIGTERM, SIGINT or the end of the lifeline. The engines live on."""
+    """Run until SIGTERM, SIGINT or the end of the lifeline. Engines live on unless it was told."""
     settings = from_argv(sys.argv[1:], os.environ, _host())
     logs.configure(settings.log_format)
     try:
@@ -31,6 +31,9 @@ def main() -> int:
             match settings:
                 case RunAgent():
                     asyncio.run(_run(settings))
+                    if settings.stop_engines_within is not None:
+                        within = settings.stop_engines_within
+                        asyncio.run(stop_all(settings.state_dir, within, os.environ))
                 case StopEngines(state_dir=state_dir, grace_seconds=grace):
                     asyncio.run(stop_all(state_dir, grace, os.environ))
     except (LockedError, KubeError, OSError) as error:
@@ -48,7 +51,7 @@ async def _run(settings: RunAgent) -> None:
         async with listening(app, settings.listen_host, settings.listen_port) as port:
             facts = facts_of(settings, port)
             agent = Agent(settings, facts, kube, os.environ)
-            face.show(agent, AgentCollector(facts, agent.last_look))
+            face.show(agent, AgentCollector(facts, agent.last_look, agent.numbers))
             logger.info("agent of node %s at %s", facts.name, facts.agent_url)
             await agent.run_until(stop)
 

@@ -31,6 +31,7 @@ class RunAgent:
     cache_dir: Path
     kubeconfig: Path | None
     register_node: bool
+    stop_engines_within: float | None  # seconds; None: the engines live on
     lifeline: bool
     log_format: Literal["text", "json"]
 
@@ -60,6 +61,13 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     parser.add_argument(
         "--register-node", action="store_true", help="create the Node object: no kubelet does"
     )
+    parser.add_argument(
+        "--stop-engines-within",
+        type=float,
+        metavar="SECONDS",
+        help="stop the engines, drained, when the agent is asked to end: in a container, which"
+        " they can't outlive",
+    )
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
     given = parser.parse_args(argv)
     listen_host, listen_port = given.listen
@@ -72,6 +80,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         cache_dir=given.cache_dir.absolute(),
         kubeconfig=given.kubeconfig,
         register_node=given.register_node,
+        stop_engines_within=given.stop_engines_within,
         lifeline=given.lifeline,
         log_format=given.log_format,
     )
