@@ -1,6 +1,5 @@
 """A Hugging Face hub on loopback, as the real client sees one, with switches for its faults."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -8,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
+
+from support.downloads import Downloads
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = (".safetensors", ".gguf", ".bin")  # the hub keeps these in LFS, under their sha256
@@ -21,10 +22,8 @@ class Repository:
     revisions: tuple[str, ...] = ("main",)
     token: str | None = None  # who does not send it is told that there is no such repository
     gated: bool = False
-    cut_after: int | None = None  # bytes, after which the connection is cut once
-    corrupt: int = 0  # how many downloads carry a wrong byte
     status: int | None = None  # an answer to every request
-    open: asyncio.Event | None = None  # downloads send half and wait for it
+    downloads: Downloads = field(default_factory=Downloads)
     declared_size: int | None = None  # of every file, whatever it has
     requests: list[str] = field(default_factory=list)
 
@@ -76,36 +75,8 @@ class Hub:
         data = repository.files[path]
         headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_etag(path, data)}"'}
         if request.method == "HEAD":
-            return web.Response(headers={**headers, "X-Linked-Size": str(len(data))})
-        return await self._send(request, repository, data, headers)
-
-    async def _send(
-        self,
-        request: web.Request,
-        repository: Repository,
-        data: bytes,
-        headers: dict[str, str],
-    ) -> web.StreamResponse:
-        start = request.http_range.start or 0
-        response = web.StreamResponse(status=206 if start else 200, headers=headers)
-        if repository.corrupt > 0:
-            repository.corrupt -= 1
-            data = bytes([data[0] ^ 1]) + data[1:]
-        body = data[start:]
-        response.content_length = len(body)
-        await response.prepare(request)
-        if repository.cut_after is not None:
-            await response.write(body[: repository.cut_after])
-            repository.cut_after = None
-            assert request.transport is not None
-            request.transport.abort()
-            return response
-        half = len(body) // 2
-        await response.write(body[:half])
-        if repository.open is not None:
-            await repository.open.wait()
-        await response.write(body[half:])
-        return response
+            headers["X-Linked-Size"] = str(len(data))
+        return await repository.downloads.send(request, data, headers)
 
 
 class _Answer(web.HTTPException):
@@ -119,13 +90,7 @@ async def serving(repositories: dict[str, Repository]) -> AsyncIterator[Hub]:
     """Run a hub inside the `with` block."""
     hub = Hub(repositories)
     app = web.Application()
-    app.add_routes(
-        [
-            web.get("/api/models/{owner}/{name}/revision/{revision}", hub.info),
-            web.get("/api/models/{owner}/{name}/tree/{revision}", hub.tree),
-            web.get("/{owner}/{name}/resolve/{revision}/{path:.*}", hub.resolve),
-        ]
-    )
+    app.add_routes(routes_of(hub))
     runner = web.AppRunner(app, shutdown_timeout=0.5)
     await runner.setup()
     try:
@@ -134,6 +99,14 @@ async def serving(repositories: dict[str, Repository]) -> AsyncIterator[Hub]:
         yield hub
     finally:
         await runner.cleanup()
+
+
+def routes_of(hub: Hub) -> list[web.RouteDef]:
+    return [
+        web.get("/api/models/{owner}/{name}/revision/{revision}", hub.info),
+        web.get("/api/models/{owner}/{name}/tree/{revision}", hub.tree),
+        web.get("/{owner}/{name}/resolve/{revision}/{path:.*}", hub.resolve),
+    ]
 
 
 def _entry(path: str, data: bytes) -> dict[str, object]:

@@ -11,6 +11,7 @@ from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import HubRepository
 from llmaz.agent.cache.request import FetchRequest, Progress
 from llmaz.agent.cache.state import Fetched, FetchFailed
+from support.downloads import Cut, Downloads, WrongBytes
 from support.hub import COMMIT, Hub, Repository, serving
 from support.weights import gguf, safetensors
 
@@ -103,7 +104,7 @@ async def test_patterns_select_what_is_fetched(tmp_path: Path) -> None:
 
 
 async def test_a_connection_that_is_cut_is_resumed(tmp_path: Path) -> None:
-    async with serving({"acme/tiny": Repository(FILES, cut_after=1000)}) as hub:
+    async with serving({"acme/tiny": Repository(FILES, downloads=Downloads([Cut(1000)]))}) as hub:
         outcome = await _fetch(hub, tmp_path)
     assert isinstance(outcome, Fetched), outcome
     assert (Path(outcome.path) / "model.safetensors").read_bytes() == WEIGHTS
@@ -111,14 +112,18 @@ async def test_a_connection_that_is_cut_is_resumed(tmp_path: Path) -> None:
 
 async def test_wrong_bytes_are_fetched_once_more(tmp_path: Path) -> None:
     files = {"model.safetensors": WEIGHTS}
-    async with serving({"acme/tiny": Repository(files, corrupt=1)}) as hub:
+    async with serving(
+        {"acme/tiny": Repository(files, downloads=Downloads([WrongBytes()]))}
+    ) as hub:
         outcome = await _fetch(hub, tmp_path)
     assert isinstance(outcome, Fetched), outcome
     assert (Path(outcome.path) / "model.safetensors").read_bytes() == WEIGHTS
 
 
 async def test_bytes_that_stay_wrong_are_never_visible(tmp_path: Path) -> None:
-    repository = Repository({"model.safetensors": WEIGHTS}, corrupt=2)
+    repository = Repository(
+        {"model.safetensors": WEIGHTS}, downloads=Downloads([WrongBytes(), WrongBytes()])
+    )
     assert await _reason(repository, tmp_path) == "CorruptDownload"
     root = tmp_path / "hub" / "models--acme--tiny"
     assert not list(root.glob("snapshots/*/*"))
@@ -164,7 +169,7 @@ _TINY = HubRepository(repository="acme/tiny", revision="main")
 
 
 async def test_a_fetch_that_is_cancelled_takes_its_process_along(tmp_path: Path) -> None:
-    repository = Repository(FILES, open=asyncio.Event())
+    repository = Repository(FILES, downloads=Downloads(gate=asyncio.Event()))
     told: list[Progress] = []
     async with serving({"acme/tiny": repository}) as hub:
         fetch = asyncio.create_task(_fetch(hub, tmp_path, told=told))
@@ -174,6 +179,6 @@ async def test_a_fetch_that_is_cancelled_takes_its_process_along(tmp_path: Path)
         fetch.cancel()
         with pytest.raises(asyncio.CancelledError):
             await fetch
-        assert repository.open is not None
-        repository.open.set()
+        assert repository.downloads.gate is not None
+        repository.downloads.gate.set()
     assert not list((tmp_path / "hub").glob("*/refs/*"))

@@ -84,9 +84,11 @@ class Segment:
         return None
 
     def _left(self, reader: "_Reader", error: NetworkError) -> Failed:
-        self.download.shortcut = None
+        brought = reader.at > self.start
+        if not brought:
+            self.download.shortcut = None  # where it leads may be gone
         left = replace(self, start=reader.at, end=reader.end)
-        return Failed(segment=left, final=error, brought=reader.at > self.start)
+        return Failed(segment=left, final=error, brought=brought)
 
     def _after_status(self, answered: _Answered, reader: "_Reader", source: Source) -> Failed:
         status, after = answered.status, answered.headers.get("Retry-After")

@@ -52,14 +52,14 @@ def _fetch(request: FetchRequest, place: Place, tell: Callable[[Progress], None]
     total = sum(file.size for file in files)
     meter = Meter(total, lambda done: tell(Progress(bytes_done=done, bytes_total=total)))
     tell(Progress(bytes_done=0, bytes_total=total))
-    there = {file.path: digest for file in files if (digest := _present(store, tree, file))}
+    keys = {file.path: _key(place, listing, file) for file in files}
+    there = {f.path: digest for f in files if (digest := _present(store, tree, f, keys[f.path]))}
     for file in files:
         if file.path in there:
             meter.finish(file.path, file.size)
     absent = [file for file in files if file.path not in there]
-    _check_space(cache_dir, name_of(origin), absent)
+    _check_space(cache_dir, name_of(origin), absent, keys)
     if absent:
-        keys = {file.path: _key(place, listing, file) for file in absent}
         transfer = Transfer(
             place.source, store, lambda file, size: meter.add(file.path, size, file.size)
         )
@@ -86,10 +86,11 @@ def _check_names(listing: Listing, where: str) -> None:
         raise Refused("UnsafeRepository", words, passing=False)
 
 
-def _present(store: Store, tree: Tree, file: RemoteFile) -> str | None:
+def _present(store: Store, tree: Tree, file: RemoteFile, key: str) -> str | None:
     """Return the sha256 of a file whose bytes are on the node already."""
-    if file.sha256 is not None and store.holds(file.sha256, file.size):
-        return file.sha256
+    sha256 = file.sha256 or (store.learned(key) if file.etag is not None else None)
+    if sha256 is not None and store.holds(sha256, file.size):
+        return sha256
     if file.sha256 is None and file.git_sha1 is None:
         return None
     return store.adopt(tree.blob(file, ""), file)
@@ -104,16 +105,14 @@ def _key(place: Place, listing: Listing, file: RemoteFile) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _check_space(cache_dir: Path, name: str, absent: list[RemoteFile]) -> None:
+def _check_space(
+    cache_dir: Path, name: str, absent: list[RemoteFile], keys: Mapping[str, str]
+) -> None:
     """Refuse before the first byte what will not fit."""
     cache_dir.mkdir(parents=True, exist_ok=True)
     needed = sum(file.size for file in absent)
-    here = {file.name: file for file in (cache_dir / "partial").glob("*.data")}
-    taken = sum(
-        here[f"{file.sha256}.data"].stat().st_blocks * 512
-        for file in absent
-        if f"{file.sha256}.data" in here
-    )
+    begun = (cache_dir / "partial" / f"{keys[file.path]}.data" for file in absent)
+    taken = sum(data.stat().st_blocks * 512 for data in begun if data.exists())
     free = shutil.disk_usage(cache_dir).free + taken - RESERVE_BYTES
     if needed > max(free, 0):
         words = f"{name} needs {needed} bytes and {cache_dir} has {max(free, 0)} to give"

@@ -55,6 +55,7 @@ class Store:
     def __init__(self, cache_dir: Path) -> None:
         self._root = cache_dir / "store" / "sha256"
         self._partial = cache_dir / "partial"
+        self._digests = cache_dir / "digests"
 
     def path(self, sha256: str) -> Path:
         return self._root / sha256[:2] / sha256
@@ -88,6 +89,16 @@ class Store:
         if not self.holds(digests.sha256, file.size):
             _link(blob, target)
         return digests.sha256
+
+    def learn(self, key: str, sha256: str) -> None:
+        """Remember what a file was whose source knows no digest, under a name of that version."""
+        write_atomically(self._digests / key[:2] / key, sha256)
+
+    def learned(self, key: str) -> str | None:
+        try:
+            return (self._digests / key[:2] / key).read_text()
+        except OSError:
+            return None
 
     def show(self, tree: Tree, commit: str, file: RemoteFile, sha256: str) -> None:
         """Show stored bytes in a snapshot, under the source's name of them."""

@@ -88,6 +88,8 @@ class Transfer:
                 complaint = digests.complaint() or ""
                 if not complaint:
                     partial.seal(self._store.path(digests.sha256))
+                    if file.sha256 is None and file.etag is not None:
+                        self._store.learn(key, digests.sha256)
                     return digests.sha256
                 partial.discard()
                 self._moved(file, -file.size)
