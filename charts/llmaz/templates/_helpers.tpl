@@ -1,0 +1,88 @@
+{{/* The programs meet in one namespace, which their code names: Leases of nodes are there. */}}
+{{- define "llmaz.namespace" -}}
+{{- if ne .Release.Namespace "llmaz-system" -}}
+{{- fail "llmaz belongs in the namespace llmaz-system: add --namespace llmaz-system --create-namespace" -}}
+{{- end -}}
+llmaz-system
+{{- end -}}
+
+{{- define "llmaz.selector" -}}
+app.kubernetes.io/name: llmaz
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "llmaz.labels" -}}
+app.kubernetes.io/name: llmaz
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+app.kubernetes.io/part-of: llmaz
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end -}}
+
+{{- define "llmaz.image" -}}
+{{- $image := .root.Values.image -}}
+{{- with $image.registry }}{{ . }}/{{ end }}{{ .repository }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+
+{{/* What every pod has: given root, component and the program's values. */}}
+{{- define "llmaz.pod" -}}
+serviceAccountName: llmaz-{{ .component }}
+enableServiceLinks: false
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .program.priorityClassName | default (ternary .root.Values.priorityClass.name "" .root.Values.priorityClass.create) }}
+priorityClassName: {{ . }}
+{{- end }}
+nodeSelector:
+  kubernetes.io/os: linux
+  {{- with .program.nodeSelector }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .program.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "llmaz.affinity" -}}
+affinity:
+  {{- if .program.affinity }}
+  {{- toYaml .program.affinity | nindent 2 }}
+  {{- else }}
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels:
+              {{- include "llmaz.selector" . | nindent 14 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "llmaz.confined" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "llmaz.probes" -}}
+livenessProbe:
+  httpGet: {path: /healthz, port: {{ . }}}
+  periodSeconds: 20
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /readyz, port: {{ . }}}
+  periodSeconds: 5
+  timeoutSeconds: 5
+{{- end -}}
