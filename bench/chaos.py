@@ -236,7 +236,7 @@ async def _supervise(state: Path, wish: Path, crash_at: str) -> None:
     """Live as an agent does: look at the wish and at the engines, decide, act."""
     environ = {**os.environ, crash.VARIABLE: crash_at}
     async with engines(state, environ=environ) as under:
-        under.prepare()
+        await under.prepare()
         node = Node(under)
         while True:
             edition, count = json.loads(wish.read_text())

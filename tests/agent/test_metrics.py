@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from llmaz.agent.accelerators.device import Device, Gauges, Sighting
 from llmaz.agent.assignment import Assignment
+from llmaz.agent.engines.metrics import Activity, Numbers
 from llmaz.agent.engines.state import EngineSeen, Health, Running
 from llmaz.agent.metrics import AgentCollector
 from llmaz.agent.plan import Plan, plan
@@ -26,8 +27,13 @@ SEEN = EngineSeen(
     process=Running(pid=7, run=3, started_at=NOW),
     port=9000,
     health=Health.READY,
-    restarts=2,
+    restarted={"OutOfDeviceMemory": 2},
     ready_at=NOW + timedelta(seconds=12),
+)
+NUMBERS = Numbers(
+    requests_running=3,
+    generation_tokens=70,
+    activity=Activity(in_flight=3, tokens=70),
 )
 DEVICE = Device(
     accelerator=Accelerator(
@@ -44,7 +50,7 @@ DEVICE = Device(
 
 def _metrics(seen: tuple[NodeState, Plan] | None) -> list[str]:
     registry = CollectorRegistry()
-    registry.register(AgentCollector(FACTS, lambda: seen))
+    registry.register(AgentCollector(FACTS, lambda: seen, lambda: ((ENGINE, NUMBERS),)))
     return generate_latest(registry).decode().splitlines()
 
 
@@ -64,7 +70,7 @@ def test_engines_and_accelerators_are_told_in_base_units() -> None:
         "llmaz_agent_assignment_generation 4.0",
         'llmaz_engine_phase{engine="default/a-0",phase="Ready"} 1.0',
         'llmaz_engine_phase{engine="default/a-0",phase="Failed"} 0.0',
-        'llmaz_engine_restarts_total{engine="default/a-0"} 2.0',
+        'llmaz_engine_restarts_total{engine="default/a-0",reason="OutOfDeviceMemory"} 2.0',
         'llmaz_engine_time_to_ready_seconds{engine="default/a-0"} 12.0',
         'llmaz_accelerator_healthy{uuid="GPU-1"} 1.0',
         'llmaz_accelerator_memory_bytes{uuid="GPU-1"} 1.073741824e+09',
@@ -76,3 +82,12 @@ def test_engines_and_accelerators_are_told_in_base_units() -> None:
     assert not any(line.startswith("llmaz_accelerator_power_watts{") for line in lines)
     (join,) = [line for line in lines if line.startswith("llmaz_engine_accelerator_info{")]
     assert 'engine="default/a-0",model="m",playground="",service="a",uuid="GPU-1"' in join
+
+
+def test_an_engines_own_numbers_are_told_under_names_that_all_engines_share() -> None:
+    state = NodeState()
+    lines = _metrics((state, plan(FACTS, state, NOW)))
+    whose = '{engine="default/a-0",model="m",namespace="default",playground="",service="a"}'
+    assert f"llmaz_engine_requests_running{whose} 3.0" in lines
+    assert f"llmaz_engine_generation_tokens_total{whose} 70.0" in lines
+    assert not any(line.startswith("llmaz_engine_kv_cache_usage_ratio{") for line in lines)

@@ -13,6 +13,7 @@ from llmaz.agent.accelerators.watch import AcceleratorWatch
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
 from llmaz.agent.engines import Engines
+from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.lookup import ClusterLookup
 from llmaz.agent.loop import Loop
@@ -25,7 +26,7 @@ from llmaz.agent.register import Registration
 from llmaz.agent.settings import RunAgent
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.manifest import Manifest
-from llmaz.api.node import Accelerator
+from llmaz.api.node import Accelerator, AssignedEngine
 from llmaz.kube import Kube
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -105,6 +106,10 @@ class Agent:
         seen, decided = self._loop.seen, self._loop.decided
         return (seen, decided) if seen is not None and decided is not None else None
 
+    def numbers(self) -> tuple[tuple[AssignedEngine, Numbers], ...]:
+        """Return what the engines tell of themselves."""
+        return self._engines.numbers()
+
     def why_not_ready(self) -> str | None:
         """Say what the agent waits for before it is of use; None when it is."""
         if self._loop.decided is None:
@@ -116,7 +121,7 @@ class Agent:
     async def run_until(self, stop: asyncio.Event) -> None:
         """Run every part until `stop`. Engines and their shims are left as they are."""
         async with self._engines:
-            self._engines.prepare()
+            await self._engines.prepare()
             async with asyncio.TaskGroup() as group:
                 parts = (
                     self._own.run(),

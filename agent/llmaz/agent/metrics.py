@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from llmaz.agent.accelerators.metrics import accelerator_metrics
+from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.plan import Plan
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, ModelPhase, NodeStatus
@@ -19,9 +20,11 @@ class AgentCollector(Collector):
         self,
         facts: NodeFacts,
         seen: Callable[[], tuple[NodeState, Plan] | None],
+        numbers: Callable[[], tuple[tuple[AssignedEngine, Numbers], ...]],
     ) -> None:
         self._facts = facts
         self._seen = seen
+        self._numbers = numbers
 
     def describe(self) -> list[Metric]:
         """Name nothing ahead: a registry would otherwise collect before there is a look."""
@@ -38,6 +41,8 @@ class AgentCollector(Collector):
             return
         state, decided = seen
         yield from _of_engines(decided.status)
+        yield _restarts(state)
+        yield from _of_numbers(self._numbers())
         yield from _of_assignment(state)
         yield from _of_models(decided.status)
         yield from accelerator_metrics(state.accelerators)
@@ -48,9 +53,6 @@ def _of_engines(status: NodeStatus) -> Iterator[Metric]:
     phases = GaugeMetricFamily(
         "llmaz_engine_phase", "1 for the phase that an engine is in.", labels=["engine", "phase"]
     )
-    restarts = CounterMetricFamily(
-        "llmaz_engine_restarts", "Starts of an engine beyond its first.", labels=["engine"]
-    )
     waits = GaugeMetricFamily(
         "llmaz_engine_time_to_ready_seconds",
         "From an engine's last start until it was ready.",
@@ -59,11 +61,45 @@ def _of_engines(status: NodeStatus) -> Iterator[Metric]:
     for engine in engines:
         for phase in EnginePhase:
             phases.add_metric([engine.id, phase.value], float(engine.phase is phase))
-        restarts.add_metric([engine.id], engine.restarts)
         seconds = _time_to_ready(engine)
         if seconds is not None:
             waits.add_metric([engine.id], seconds)
-    yield from (phases, restarts, waits)
+    yield from (phases, waits)
+
+
+def _restarts(state: NodeState) -> Metric:
+    restarts = CounterMetricFamily(
+        "llmaz_engine_restarts",
+        "Starts of an engine beyond its first, by why it had ended.",
+        labels=["engine", "reason"],
+    )
+    for engine in state.engines:
+        for reason, count in engine.restarted.items():
+            restarts.add_metric([engine.id, reason], count)
+    return restarts
+
+
+_NUMBERS = (
+    (GaugeMetricFamily, "requests_running", "Requests that the engine works on."),
+    (GaugeMetricFamily, "requests_waiting", "Requests that wait in the engine's queue."),
+    (GaugeMetricFamily, "kv_cache_usage_ratio", "Share of the engine's KV cache in use."),
+    (CounterMetricFamily, "prompt_tokens", "Tokens of prompts that the engine has read."),
+    (CounterMetricFamily, "generation_tokens", "Tokens that the engine has generated."),
+)
+
+
+def _of_numbers(told: tuple[tuple[AssignedEngine, Numbers], ...]) -> Iterator[Metric]:
+    """Tell what engines tell of themselves, under the same names for all."""
+    labels = ["namespace", "playground", "service", "model", "engine"]
+    for family, field, words in _NUMBERS:
+        metric = family(f"llmaz_engine_{field}", words, labels=labels)
+        for engine, numbers in told:
+            value: float | None = getattr(numbers, field)
+            if value is not None:
+                namespace = engine.id.partition("/")[0]
+                whose = [namespace, engine.playground or "", engine.service, engine.model]
+                metric.add_metric([*whose, engine.id], value)
+        yield metric
 
 
 def _time_to_ready(engine: EngineReport) -> float | None:

@@ -34,6 +34,7 @@ __all__ = [
     "Manifest",
     "ManifestError",
     "Scalar",
+    "UnknownFieldError",
     "at",
     "decode",
     "digest",
@@ -54,6 +55,10 @@ class ManifestError(ValueError):
         super().__init__(f"{path}: {reason}" if path else reason)
         self.path = path
         self.reason = reason
+
+
+class UnknownFieldError(ManifestError):
+    """A manifest with a field that the type does not have."""
 
 
 @runtime_checkable
@@ -194,7 +199,7 @@ def _decode_fields(cls: type, given: dict[str, object], path: str) -> object:
 def _refuse_unknown(cls: type, given: dict[str, object], path: str) -> None:
     for key in sorted(map(str, given.keys() - _known(cls))):
         names = ", ".join(sorted(member.key for member in _members(cls)))
-        raise ManifestError(at(path, key), f"unknown field; known are {names}")
+        raise UnknownFieldError(at(path, key), f"unknown field; known are {names}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Shims are started when they are needed, or a little before."""
 
-import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,22 +20,22 @@ async def shims() -> AsyncIterator[Shims]:
         await made.aclose()
 
 
-async def spare() -> int:
-    """Return the pid of the one that is prepared."""
-    async with asyncio.timeout(20):
-        while not (found := proc.descendants(os.getpid())):
-            await asyncio.sleep(0.01)
-    return found[0][0]
+async def prepared_by(made: Shims) -> int:
+    """Have a spare one, and return its pid."""
+    before = set(proc.descendants(os.getpid()))
+    await made.prepare()
+    (found,) = set(proc.descendants(os.getpid())) - before
+    return found[0]
 
 
 async def test_a_prepared_shim_is_the_next_one(state_dir: Path) -> None:
     directory = state_dir / "engines" / "default_fake-0"
     directory.mkdir(parents=True)
     async with shims() as made:
-        made.prepare()
-        prepared = await spare()
+        prepared = await prepared_by(made)
         client = await made.launch(directory, lambda: None)
-        assert proc.start_time(prepared) is None  # it has detached itself, and its starter ended
+        # It has detached itself, and its starter has ended.
+        wait_until(lambda: proc.start_time(prepared) is None, "the spare shim was used")
         assert (client.status.state, client.status.run) == (protocol.IDLE, 0)
         await client.close()
 
@@ -44,8 +44,7 @@ async def test_a_prepared_shim_that_died_is_not_relied_on(state_dir: Path) -> No
     directory = state_dir / "engines" / "default_fake-0"
     directory.mkdir(parents=True)
     async with shims() as made:
-        made.prepare()
-        os.kill(await spare(), 9)
+        os.kill(await prepared_by(made), signal.SIGKILL)
         client = await made.connect(directory, lambda: None)
         assert client.status.state == protocol.IDLE
         await client.close()
@@ -54,6 +53,5 @@ async def test_a_prepared_shim_that_died_is_not_relied_on(state_dir: Path) -> No
 
 async def test_a_shim_that_is_not_needed_ends_with_the_agent() -> None:
     async with shims() as made:
-        made.prepare()
-        prepared = await spare()
+        prepared = await prepared_by(made)
     wait_until(lambda: proc.start_time(prepared) is None, "the spare shim has ended")

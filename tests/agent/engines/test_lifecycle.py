@@ -27,14 +27,17 @@ def test_a_first_start_counts_nothing() -> None:
 
 
 def test_a_start_after_an_end_is_a_restart_and_keeps_its_failures() -> None:
-    again = lifecycle.wanted(START, kept(runs_counted=2, failures=2, restarts=1), 20000)
-    assert (again.restarts, again.failures, again.runs_counted) == (2, 2, 2)
+    oom = Fault(reason="OutOfDeviceMemory", message="CUDA out of memory")
+    former = kept(runs_counted=3, failures=2, fault=oom, restarted={"Error": 1})
+    again = lifecycle.wanted(START, former, 20000)
+    assert again.restarted == {"Error": 1, "OutOfDeviceMemory": 1}
+    assert (again.failures, again.runs_counted) == (2, 3)
 
 
 def test_a_changed_assignment_starts_counting_anew() -> None:
-    former = kept(fingerprint="other", runs_counted=4, failures=4, restarts=3)
+    former = kept(fingerprint="other", runs_counted=4, failures=4, restarted={"Error": 3})
     fresh = lifecycle.wanted(START, former, 20000)
-    assert (fresh.restarts, fresh.failures, fresh.runs_counted) == (0, 0, 4)
+    assert (fresh.restarted, fresh.failures, fresh.runs_counted) == ({}, 0, 4)
 
 
 def test_a_crash_is_a_failure_with_a_reason() -> None:

@@ -1,5 +1,6 @@
 """Questions to an engine, asked of a real server."""
 
+import socket
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -152,9 +153,11 @@ async def test_a_probe_may_run_a_command(target: Target, prober: Prober) -> None
 
 
 async def test_an_engine_that_does_not_listen_is_said_so(prober: Prober) -> None:
-    nobody = Target(port=1, model="qwen")
     answer = Answer(ok=False, detail="nothing listens at its port", listens=False)
-    assert await prober.health(nobody, 5) == answer
-    assert (await prober.listed(nobody, 5))[0] == answer
-    assert not (await prober.token(nobody, "qwen", 5)).ok
-    assert await prober.activity(nobody, 5) is None
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and not listened on
+        nobody = Target(port=taken.getsockname()[1], model="qwen")
+        assert await prober.health(nobody, 5) == answer
+        assert (await prober.listed(nobody, 5))[0] == answer
+        assert await prober.token(nobody, "qwen", 5) == answer
+        assert await prober.numbers(nobody, 5) is None

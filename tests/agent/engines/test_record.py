@@ -1,5 +1,6 @@
 """An engine's record on disk."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +36,15 @@ RECORD = EngineRecord(
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     record.write(tmp_path, RECORD, NO_CRASH)
+    assert record.read(tmp_path) == RECORD
+
+
+def test_what_a_newer_agent_added_is_passed_over(tmp_path: Path) -> None:
+    record.write(tmp_path, RECORD, NO_CRASH)
+    kept = json.loads((tmp_path / record.FILE).read_text())
+    kept["novelty"] = kept["assignment"]["novelty"] = {"x": 1}
+    kept["assignment"]["env"][0]["novelty"] = [1]
+    (tmp_path / record.FILE).write_text(json.dumps(kept))
     assert record.read(tmp_path) == RECORD
 
 

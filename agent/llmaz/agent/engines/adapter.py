@@ -19,6 +19,7 @@ from llmaz.agent.engines import env, lifecycle, ports, record
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
 from llmaz.agent.engines.launch import Shims
 from llmaz.agent.engines.liveness import Patience
+from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.probe import Prober
 from llmaz.agent.engines.record import EngineRecord
 from llmaz.agent.engines.state import (
@@ -106,13 +107,18 @@ class Engines:
         if self._session is not None:
             await self._session.close()
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Make ready for the next start, ahead of it."""
-        self._shims.prepare()
+        await self._shims.prepare()
 
     async def observe(self) -> tuple[EngineSeen, ...]:
         """Return every engine that has a record, by id."""
         return tuple(engine.seen() for _, engine in sorted(self._engines.items()))
+
+    def numbers(self) -> tuple[tuple[AssignedEngine, Numbers], ...]:
+        """Return what engines tell of themselves, as it was read last, by id."""
+        engines = (engine for _, engine in sorted(self._engines.items()))
+        return tuple((e.record.assignment, e.numbers) for e in engines if e.numbers is not None)
 
     async def perform(self, action: EngineAction) -> None:
         """Do one action; doing it twice is safe. A stop returns when it has begun."""

@@ -61,9 +61,11 @@ class Shims:
         self._spare: Process | None = None
         self._tasks = Tasks("the spare shim")
 
-    def prepare(self, *, pause: float = 0.0) -> None:
+    async def prepare(self, *, pause: float = 0.0) -> None:
         """Have a spare one, after a pause."""
-        self._tasks.begin(self._prepare(pause))
+        await asyncio.sleep(pause)
+        if self._spare is None:
+            self._spare = await self._spawn()
 
     async def launch(self, directory: Path, on_change: Callable[[], None]) -> ShimClient:
         """Start a directory's shim, which first ends what a dead one left there; connect to it."""
@@ -118,13 +120,8 @@ class Shims:
         spare, self._spare = self._spare, None
         if spare is None or spare.returncode is not None:
             return await self._spawn()
-        self.prepare(pause=SPARE_PAUSE_SECONDS)
+        self._tasks.begin(self.prepare(pause=SPARE_PAUSE_SECONDS))
         return spare
-
-    async def _prepare(self, pause: float) -> None:
-        await asyncio.sleep(pause)
-        if self._spare is None:
-            self._spare = await self._spawn()
 
     async def _spawn(self) -> Process:
         return await asyncio.create_subprocess_exec(

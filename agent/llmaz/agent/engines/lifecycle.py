@@ -10,6 +10,8 @@ from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import Fault, Health, StartEngine
 from llmaz.api.node import fingerprint
 
+STOPPED = "Stopped"  # the reason of a restart after a stop that somebody asked for
+
 
 def wanted(action: StartEngine, former: EngineRecord | None, port: int) -> EngineRecord:
     """Return the record of the next run: an assignment that changed starts counting anew."""
@@ -24,8 +26,11 @@ def wanted(action: StartEngine, former: EngineRecord | None, port: int) -> Engin
     )
     if former is None or former.fingerprint != fresh.fingerprint:
         return fresh
-    restarts = former.restarts + int(former.runs_counted > 0)
-    return dataclasses.replace(fresh, failures=former.failures, restarts=restarts)
+    restarted = dict(former.restarted)
+    if former.runs_counted > 0:
+        reason = former.fault.reason if former.fault is not None else STOPPED
+        restarted[reason] = restarted.get(reason, 0) + 1
+    return dataclasses.replace(fresh, failures=former.failures, restarted=restarted)
 
 
 def stop(health: Health, verdict: Fault | None, reason: str, now: datetime) -> Stopping:

@@ -1,19 +1,23 @@
-"""What an engine's metrics tell of its work: requests in flight, counters of tokens. Pure."""
+"""The engines' own metrics under one set of names, and what they tell of an engine's work. Pure.
+
+Each engine has names of its own, and some changed them between versions. What an engine does not
+tell stays unknown.
+"""
 
 import re
 from dataclasses import dataclass
 
 _TICKS_A_SECOND = 100  # USER_HZ, the same on every Linux
-_SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+.\deE]+|NaN|[+-]Inf)", re.MULTILINE)
+_SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(\{[^}]*\})?\s+([-+.\deE]+|[-+]?Inf)", re.MULTILINE)
 
-# In flight, by engine: vLLM, SGLang, llama.cpp, TGI, TensorRT-LLM (through Triton's and its own
-# endpoint).
+# By engine: vLLM, SGLang, llama.cpp, TGI, TensorRT-LLM (through Triton, which needs a label, and
+# its own server).
 _RUNNING = (
     "vllm:num_requests_running",
     "sglang:num_running_reqs",
     "llamacpp:requests_processing",
     "tgi_batch_current_size",
-    "nv_trt_llm_request_metrics",
+    'nv_trt_llm_request_metrics request_type="active"',
     "trtllm_num_requests_running",
 )
 _WAITING = (
@@ -21,18 +25,35 @@ _WAITING = (
     "sglang:num_queue_reqs",
     "llamacpp:requests_deferred",
     "tgi_queue_size",
+    'nv_trt_llm_request_metrics request_type="waiting"',
+    "trtllm_num_requests_waiting",
 )
-_MOVING = (
+_KV_CACHE_USAGE = (
+    "vllm:kv_cache_usage_perc",  # a ratio, whatever its name says
+    "vllm:gpu_cache_usage_perc",  # before 0.11
+    "sglang:token_usage",
+    "llamacpp:kv_cache_usage_ratio",
+    'nv_trt_llm_kv_cache_block_metrics kv_cache_block_type="fraction"',
+    "trtllm_kv_cache_utilization",
+)
+_PROMPT_TOKENS = (
     "vllm:prompt_tokens_total",
-    "vllm:generation_tokens_total",
-    "vllm:iteration_tokens_total_count",
     "sglang:prompt_tokens_total",
-    "sglang:generation_tokens_total",
     "llamacpp:prompt_tokens_total",
+    "tgi_request_input_length_sum",
+    "trtllm_prompt_tokens_total",
+)
+_GENERATION_TOKENS = (
+    "vllm:generation_tokens_total",
+    "sglang:generation_tokens_total",
     "llamacpp:tokens_predicted_total",
+    "tgi_request_generated_tokens_sum",
+    "trtllm_generation_tokens_total",
+)
+_ALSO_MOVING = (
+    "vllm:iteration_tokens_total_count",
     "llamacpp:n_decode_total",
     "tgi_batch_inference_count",
-    "tgi_request_generated_tokens_sum",
     "nv_inference_exec_count",
     "trtllm_request_success_total",
 )
@@ -46,6 +67,18 @@ class Activity:
     tokens: float | None  # a sum of counters: only whether it moves has a meaning
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """What an engine tells of itself."""
+
+    requests_running: float | None = None
+    requests_waiting: float | None = None
+    kv_cache_usage_ratio: float | None = None
+    prompt_tokens: float | None = None  # since it started
+    generation_tokens: float | None = None
+    activity: Activity
+
+
 def activity_of_processes(ticks: int) -> Activity:
     """Stand in for the metrics of an engine that has none: it works while it uses processors.
 
@@ -55,13 +88,33 @@ def activity_of_processes(ticks: int) -> Activity:
     return Activity(in_flight=1, tokens=ticks // _TICKS_A_SECOND)
 
 
-def read_activity(text: str) -> Activity | None:
+def read_numbers(text: str) -> Numbers | None:
     """Read a metrics page; None when no engine that is known wrote it."""
-    sums: dict[str, float] = {}
-    for name, value in _SAMPLE.findall(text):
-        sums[name] = sums.get(name, 0.0) + float(value)
-    flying = [sums[name] for name in (*_RUNNING, *_WAITING) if name in sums]
-    moving = [sums[name] for name in _MOVING if name in sums]
-    if not flying:
+    found: dict[str, list[float]] = {}
+    for name, labels, value in _SAMPLE.findall(text):
+        for key in (name, *(f"{name} {label}" for label in labels.strip("{}").split(","))):
+            found.setdefault(key, []).append(float(value))
+    running, waiting = _sum(found, _RUNNING), _sum(found, _WAITING)
+    if running is None and waiting is None:
         return None
-    return Activity(in_flight=sum(flying), tokens=sum(moving) if moving else None)
+    return Numbers(
+        requests_running=running,
+        requests_waiting=waiting,
+        # Each of an engine's parallel parts has a cache, and the fullest holds requests up.
+        kv_cache_usage_ratio=max(_values(found, _KV_CACHE_USAGE), default=None),
+        prompt_tokens=_sum(found, _PROMPT_TOKENS),
+        generation_tokens=_sum(found, _GENERATION_TOKENS),
+        activity=Activity(
+            in_flight=(running or 0) + (waiting or 0),
+            tokens=_sum(found, (*_PROMPT_TOKENS, *_GENERATION_TOKENS, *_ALSO_MOVING)),
+        ),
+    )
+
+
+def _values(found: dict[str, list[float]], keys: tuple[str, ...]) -> list[float]:
+    return [value for key in keys for value in found.get(key, ())]
+
+
+def _sum(found: dict[str, list[float]], keys: tuple[str, ...]) -> float | None:
+    values = _values(found, keys)
+    return sum(values) if values else None

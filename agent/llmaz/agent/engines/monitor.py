@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from llmaz.agent.engines import liveness, startup
 from llmaz.agent.engines.liveness import Patience, Pulse
-from llmaz.agent.engines.metrics import activity_of_processes
+from llmaz.agent.engines.metrics import Numbers, activity_of_processes
 from llmaz.agent.engines.probe import Answer, Prober, Target
 from llmaz.agent.engines.startup import Progress
 from llmaz.agent.engines.state import Fault, Health
@@ -32,6 +32,7 @@ class Watched:
     started_ago: float  # seconds
     marks: Callable[[], Awaitable[tuple[int, ...]]]  # bytes of log, processor ticks, bytes read
     tell: Callable[[Health, str], None]
+    count: Callable[[Numbers | None], None]  # its metrics, as often as they are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,9 @@ class Monitor:
         return await self._prober.token(self._target, name, self._patience.token_seconds)
 
     async def _feel(self, pulse: Pulse, alive: "_Streak | None") -> Pulse:
-        activity = await self._prober.activity(self._target, self._patience.health_seconds)
+        numbers = await self._prober.numbers(self._target, self._patience.health_seconds)
+        self._watched.count(numbers)
+        activity = numbers.activity if numbers is not None else None
         if activity is None and len(marks := await self._watched.marks()) > 1:
             activity = activity_of_processes(marks[1])
         now = time.monotonic()

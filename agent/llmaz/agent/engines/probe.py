@@ -14,12 +14,13 @@ from pathlib import PurePath
 
 import aiohttp
 
-from llmaz.agent.engines.metrics import Activity, read_activity
+from llmaz.agent.engines.metrics import Numbers, read_numbers
 from llmaz.api.names import ENGINE_PORT
 from llmaz.api.pod import Exec, HttpGet, Probe, TcpSocket
 
 PORT_NAMES = ("http", str(ENGINE_PORT))  # what runtimes call the engine's port, whichever it is
 _METRICS_BYTES = 4 << 20
+_METRICS_PATHS = ("/metrics", "/prometheus/metrics")  # TensorRT-LLM has JSON at the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +125,16 @@ class Prober:
             return _failed(error)
         return Answer(ok=not detail, detail=detail, refused=bool(detail))
 
-    async def activity(self, target: Target, seconds: float) -> Activity | None:
+    async def numbers(self, target: Target, seconds: float) -> Numbers | None:
         """Read the engine's metrics; None where it has none that are known, or gives none now."""
         with contextlib.suppress(OSError, ValueError, TimeoutError, aiohttp.ClientError):
             async with asyncio.timeout(seconds):
-                async with self._session.get(target.url("/metrics")) as response:
-                    if response.status == 200:
+                for path in _METRICS_PATHS:
+                    async with self._session.get(target.url(path)) as response:
                         page = await response.content.read(_METRICS_BYTES)
-                        return read_activity(page.decode(errors="replace"))
+                    numbers = read_numbers(page.decode(errors="replace"))
+                    if numbers is not None:
+                        return numbers
         return None
 
     async def run(self, action: Exec, env: Mapping[str, str]) -> Answer:

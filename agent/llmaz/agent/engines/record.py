@@ -7,13 +7,14 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from llmaz.agent.engines.errors import EngineError
 from llmaz.agent.engines.state import Fault
-from llmaz.api.manifest import ManifestError, decode, encode
+from llmaz.api.manifest import UnknownFieldError, decode, encode
 from llmaz.api.node import AssignedEngine
 from llmaz.shim.crash import Effects
 
@@ -43,7 +44,7 @@ class EngineRecord:
     port: int | None = None
     runs_counted: int = 0  # the shim's run whose end is in `failures`
     failures: int = 0
-    restarts: int = 0
+    restarted: Mapping[str, int] = field(default_factory=dict)  # by the reason of the end before
     fault: Fault | None = None  # of the last end
     ended_at: datetime | None = None
     ready_run: int = 0  # the shim's run that became ready, at `ready_at`
@@ -59,11 +60,30 @@ def directory_of(root: Path, engine_id: str) -> Path:
 
 
 def read(directory: Path) -> EngineRecord | None:
-    """Return a directory's record; None where there is none that can be read."""
+    """Return a directory's record; None where there is none that can be read.
+
+    Fields that a newer agent wrote are passed over: to go back to an older one ends no engine.
+    """
     try:
-        return decode(EngineRecord, json.loads((directory / FILE).read_bytes()))
-    except (FileNotFoundError, NotADirectoryError, ValueError, ManifestError):
+        kept = json.loads((directory / FILE).read_bytes())
+        while True:
+            try:
+                return decode(EngineRecord, kept)
+            except UnknownFieldError as error:
+                _drop(kept, re.findall(r"[^.\[\]]+", error.path))  # assignment.env[0].name
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+
+
+def _drop(value: object, way: list[str]) -> None:
+    """Remove what `way` leads to."""
+    match value:
+        case dict() if len(way) == 1:
+            del value[way[0]]
+        case dict():
+            _drop(value[way[0]], way[1:])
+        case list():
+            _drop(value[int(way[0])], way[1:])
 
 
 def write(directory: Path, record: EngineRecord, effects: Effects) -> None:

@@ -3,7 +3,8 @@
 `None` is "not known", so that an engine whose shim does not answer is neither started nor stopped.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -74,9 +75,13 @@ class EngineSeen:
     detail: str = ""  # why it is not ready, in words
     stopping_since: datetime | None = None
     failures: int = 0  # in a row, without a healthy while between them
-    restarts: int = 0
+    restarted: Mapping[str, int] = field(default_factory=dict)  # starts again, by reason
     ready_at: datetime | None = None
     log: str = ""
+
+    @property
+    def restarts(self) -> int:
+        return sum(self.restarted.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,14 +40,14 @@ async def drain(
     deadline = time.monotonic() + seconds
     signal_by = deadline - seconds * _SHARE_FOR_SIGNAL
     await asyncio.sleep(min(patience.drain_seconds, seconds * _SHARE_FOR_SIGNAL))
-    activity = await prober.activity(target, patience.health_seconds)
-    while activity is not None and activity.in_flight > 0 and time.monotonic() < signal_by:
+    numbers = await prober.numbers(target, patience.health_seconds)
+    while numbers is not None and numbers.activity.in_flight > 0 and time.monotonic() < signal_by:
         await asyncio.sleep(_POLL_SECONDS)
-        activity = await prober.activity(target, patience.health_seconds)
+        numbers = await prober.numbers(target, patience.health_seconds)
     hook = engine.lifecycle.pre_stop if engine.lifecycle else None
     if hook is not None:
         allowed = max(_LEAST_SECONDS, signal_by - time.monotonic())
-        idle = activity is not None and activity.in_flight <= 0
+        idle = numbers is not None and numbers.activity.in_flight <= 0
         await run_hook(prober, hook, target, min(allowed, _IDLE_HOOK_SECONDS) if idle else allowed)
     return max(_LEAST_SECONDS, deadline - time.monotonic())
 

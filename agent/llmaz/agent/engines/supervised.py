@@ -15,6 +15,7 @@ from llmaz.agent.engines import lifecycle, record, stopping, view
 from llmaz.agent.engines.client import ShimClient, ShimStatus
 from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
+from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.monitor import Monitor, Watched
 from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import (
@@ -49,6 +50,7 @@ class Supervised:
         self._health = Health.STARTING
         self._detail = ""
         self._verdict: Fault | None = None  # of its monitor, when it is dead
+        self.numbers: Numbers | None = None  # of the run that is watched
         self._turn = asyncio.Lock()
         self._tasks = Tasks(f"engine {engine_id}")
         self._monitor: asyncio.Task[None] | None = None
@@ -231,6 +233,7 @@ class Supervised:
         lost = self._client.lost.is_set()
         if not lost and self._client.status.running:
             return
+        self.numbers = None
         if self._monitor is not None:
             self._monitor.cancel()
         if lost:
@@ -257,6 +260,7 @@ class Supervised:
             started_ago=(datetime.now(UTC) - process.started_at).total_seconds(),
             marks=self._marks,
             tell=self._tell,
+            count=self._count,
         )
         monitor = Monitor(watched, self._tools.prober, self._tools.patience)
         self._verdict = await monitor.run(was_ready=was_ready)
@@ -268,6 +272,9 @@ class Supervised:
         if (health, detail) != (self._health, self._detail):
             self._health, self._detail = health, detail
             self._changed()
+
+    def _count(self, numbers: Numbers | None) -> None:
+        self.numbers = numbers
 
     async def _marks(self) -> tuple[int, ...]:
         if self._client is not None:

@@ -64,7 +64,7 @@ def seen(view: View) -> EngineSeen:
         detail=kept.stopping.reason if kept.stopping else view.detail,
         stopping_since=kept.stopping.since if kept.stopping else None,
         failures=kept.failures,
-        restarts=kept.restarts,
+        restarted=kept.restarted,
         ready_at=kept.ready_at if ready else None,
         log=view.log,
     )
