@@ -268,6 +268,17 @@ async def test_deleting_a_playground_takes_everything_with_it(cluster: Cluster) 
         )
 
 
+async def test_a_taint_is_told_by_its_name(cluster: Cluster) -> None:
+    agent = await cluster.agent(gpus=1)
+    taint: Any = {"key": "team", "value": "other", "effect": "NoSchedule"}
+    await cluster.kube.patch(NODE, agent.node, {"spec": {"taints": [taint]}})
+    await cluster.playground("chat", await cluster.model("qwen", agent))
+    seen = await cluster.until("chat", is_told("Available", "False", "Unplaceable"))
+    assert (
+        f"{agent.node} is tainted team=other:NoSchedule" in condition(seen, "Available")["message"]
+    )
+
+
 async def test_a_node_that_was_made_anew_is_told_to_run_nothing(cluster: Cluster) -> None:
     agent = await cluster.agent(gpus=1)
     left = EngineReport(id=f"{cluster.namespace}/gone-0", phase=EnginePhase.READY)

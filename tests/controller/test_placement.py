@@ -9,8 +9,8 @@ from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, NodeSpec, 
 from llmaz.controller.actions import Assign
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.plan import plan
-from llmaz.controller.snapshot import KubeNode
-from support.controlling import World, asks, flavor, gpu, model, node, on, playground, runtime
+from llmaz.controller.snapshot import KubeNode, Taint
+from support.controlling import GPU, World, asks, flavor, gpu, model, node, on, playground, runtime
 
 
 def sentence(world: World, name: str = "chat") -> str:
@@ -205,6 +205,51 @@ def test_an_engine_stays_on_a_sick_accelerator_while_there_is_no_other() -> None
     world.nodes["n1"] = dataclasses.replace(world.nodes["n1"], status=status)
     world.settle()
     assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
+
+
+def test_a_taint_keeps_off_what_does_not_ask_for_the_resource_of_its_name() -> None:
+    taints = (
+        Taint(key=GPU, value="present", effect="NoSchedule"),
+        Taint(key="team", value="other", effect="NoSchedule"),
+    )
+    world = World().add(
+        model("qwen", flavor("a10")),
+        model("small", flavor("cpu", 0)),
+        runtime(),
+        playground("chat", "qwen"),
+        playground("tiny", "small"),
+        node("n1", 1),
+        node("n2", 1),
+    )
+    for name, count in (("n1", 1), ("n2", 2)):
+        world.kube_nodes[name] = KubeNode(name=name, taints=taints[:count])
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
+    assert sentence(world, "tiny") == (
+        "cpu: 0 of 2 nodes fit: n1 is tainted nvidia.com/gpu=present:NoSchedule, "
+        "n2 is tainted nvidia.com/gpu=present:NoSchedule"
+    )
+
+
+def test_engines_leave_a_node_with_a_taint_one_by_one_after_their_weights() -> None:
+    world = World().add(
+        model("qwen", flavor("a10")),
+        runtime(),
+        playground("chat", "qwen", 2),
+        node("n1", 2),
+        node("n2", 2),
+    )
+    world.settle()
+    away = (Taint(key="maintenance", effect="NoExecute"),)
+    world.kube_nodes["n1"] = dataclasses.replace(world.kube_nodes["n1"], taints=away)
+    world.decide()
+    assert [where for where, _ in world.engines().values()] == ["n1", "n1"]
+    assert [held.name for held in world.nodes["n2"].spec.models] == ["qwen"]
+    world.tick()
+    world.decide()
+    assert sorted(where for where, _ in world.engines().values()) == ["n1", "n2"]
+    world.settle()
+    assert [where for where, _ in world.engines().values()] == ["n2", "n2"]
 
 
 def test_a_cordoned_node_gets_nothing_new_and_keeps_what_it_has() -> None:

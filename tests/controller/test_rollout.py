@@ -47,9 +47,7 @@ def test_an_edited_model_is_fetched_before_an_engine_that_serves_ends() -> None:
     assert world.nodes["n1"].spec.engines == (before,)
     assert [model.source for model in world.nodes["n1"].spec.models] == [newer]
     assert told(world.available("chat")) == ("True", "PlaygroundReady")
-    assert world.playground("chat").status.message == (
-        "1 of 1 replicas run what was wanted before an edit"
-    )
+    assert world.playground("chat").status.message == ("1 of 1 replicas wait to be replaced")
     world.settle()
     (after,) = world.nodes["n1"].spec.engines
     assert after.weights != before.weights
@@ -80,7 +78,7 @@ def test_an_update_whose_first_engine_does_not_become_ready_goes_no_further() ->
     assert world.nodes["n1"].spec.engines == (first, *before[1:])
     assert world.playground("chat").status.message == (
         "2 of 3 replicas are ready; replica 0: on n1: BadArguments; "
-        "2 of 3 replicas run what was wanted before an edit"
+        "2 of 3 replicas wait to be replaced"
     )
     world.add(old)
     world.settle()

@@ -1,7 +1,7 @@
 """Outcomes of placement -> what each node shall hold and run.
 
-Engines whose assignment changed are replaced in place, not more at a time than the Service's
-maxUnavailable lets be missing, and none that serves before the weights of its successor are there.
+Engines that serve are replaced, or moved, not more at a time than the Service's maxUnavailable lets
+be missing, and none before the weights of its successor are there.
 An update whose first engines do not become ready therefore goes no further.
 """
 
@@ -27,8 +27,9 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
         models[seat.node] += _models_now(snapshot.nodes[seat.node], seat.engine)
     for demand in served.placeable():
         for where, engine in _engines(demand, served, snapshot.nodes):
-            engines[where].append(engine)
             models[where] += demand.models
+            if engine is not None:
+                engines[where].append(engine)
     writes = []
     for name, node in sorted(snapshot.nodes.items()):
         spec = _spec(engines[name], models[name])
@@ -48,21 +49,25 @@ def allowed_unavailable(service: Service) -> int:
 
 def _engines(
     demand: Demand, served: Served, nodes: Mapping[str, InferenceNode]
-) -> Iterator[tuple[str, AssignedEngine]]:
-    """Yield each replica's node and engine: as it shall be, or as it is until its turn comes."""
-    serving = {id_ for id_ in demand.ids if id_ in served.seated and served.seated[id_].is_ready}
+) -> Iterator[tuple[str, AssignedEngine | None]]:
+    """Yield each replica's node and engine: as it shall be, or as it is until its turn comes.
+
+    A node without an engine only gets the weights of one that will come.
+    """
+    serving = {id_: seat for id_ in demand.ids if (seat := served.serving(id_)) is not None}
     spare = len(serving) - demand.replicas + allowed_unavailable(demand.service)
     for id_ in demand.ids:
         outcome = served.outcomes[id_]
         if not isinstance(outcome, Placed):
             continue
-        engine = outcome.engine
-        if id_ in served.outdated and id_ in serving:
-            if spare > 0 and _has_weights(nodes[outcome.node], demand.models):
-                spare -= 1
-            else:
-                engine = served.seated[id_].engine
-        yield outcome.node, engine
+        if id_ not in served.outdated or id_ not in serving:
+            yield outcome.node, outcome.engine
+        elif spare > 0 and _has_weights(nodes[outcome.node], demand.models):
+            spare -= 1
+            yield outcome.node, outcome.engine
+        else:
+            yield serving[id_].node, serving[id_].engine
+            yield outcome.node, None
 
 
 def _has_weights(node: InferenceNode, models: Iterable[AssignedModel]) -> bool:

@@ -1,6 +1,6 @@
 """What each node has to give: one frozen view per node, and what is left of it while placing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,10 +9,12 @@ from llmaz.api import names
 from llmaz.api.node import Accelerator, AssignedEngine, InferenceNode, ModelPhase
 from llmaz.controller.accelerators import accelerator_labels
 from llmaz.controller.demand import Needs
-from llmaz.controller.snapshot import ClusterSnapshot
+from llmaz.controller.snapshot import ClusterSnapshot, Taint
 
 # From the end of a node's Lease until its replicas go elsewhere; as long as Kubernetes waits.
 LOST_AFTER = timedelta(minutes=5)
+# Taints that tell of a kubelet's silence. Engines are no business of a kubelet's: Leases decide.
+_OF_KUBELETS = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,23 @@ class NodeView:
     models: frozenset[str]  # whose weights are there, or on their way
     closed: str | None  # why nothing new may come, in words
     is_lost: bool  # silent for so long that its replicas shall go elsewhere
+    taints: tuple[Taint, ...] = ()
+
+    def taint_against(self, resources: Collection[str]) -> Taint | None:
+        """Return a taint that an engine which asks for these resources does not tolerate.
+
+        What asks for an accelerator tolerates a taint of its name, which is there to keep all else
+        away from it.
+        """
+        return next((taint for taint in self.taints if taint.key not in resources), None)
+
+    def drives_away(self, resources: Collection[str]) -> bool:
+        """Tell whether engines that ask for these resources shall go elsewhere."""
+        return self.is_lost or any(
+            taint.effect == "NoExecute"
+            for taint in self.taints
+            if taint.key not in resources and taint.key not in _OF_KUBELETS
+        )
 
 
 @dataclass(slots=True)
@@ -67,6 +86,8 @@ class Ledger:
 
     def shortage(self, needs: Needs) -> str | None:
         """Say what the node lacks for one more engine, or None when it fits."""
+        if (taint := self.view.taint_against(needs.devices)) is not None:
+            return f"is tainted {taint}"
         for resource, count in needs.devices.items():
             if self.view.accelerators is None:
                 return "has not reported its accelerators"
@@ -117,6 +138,7 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
         ),
         closed=_closed(node, snapshot, now),
         is_lost=_is_lost(name, snapshot, now),
+        taints=kube_node.taints if kube_node else (),
     )
 
 

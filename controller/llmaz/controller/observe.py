@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from llmaz.api import names
 from llmaz.api.backendruntime import BackendRuntime
@@ -28,7 +28,7 @@ from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
 from llmaz.api.workload import WorkloadStatus
-from llmaz.controller.snapshot import ClusterSnapshot, Key, KubeNode, Ref, Unreadable
+from llmaz.controller.snapshot import ClusterSnapshot, Key, KubeNode, Ref, Taint, Unreadable
 from llmaz.kube import Informer, Kube
 
 logger = logging.getLogger(__name__)
@@ -166,12 +166,17 @@ def _unreadable(manifest: Manifest, error: ManifestError) -> Unreadable:
 
 def _kube_node(manifest: Manifest) -> KubeNode:
     meta = decode(ObjectMeta, manifest["metadata"])
-    spec = manifest.get("spec")
+    spec = cast("dict[str, Any]", manifest.get("spec") or {})
     return KubeNode(
         name=meta.name,
         labels=meta.labels,
         annotations=meta.annotations,
-        unschedulable=isinstance(spec, dict) and spec.get("unschedulable") is True,
+        unschedulable=spec.get("unschedulable") is True,
+        taints=tuple(
+            Taint(key=taint["key"], value=taint.get("value", ""), effect=taint["effect"])
+            for taint in spec.get("taints") or ()
+            if taint["effect"] in ("NoSchedule", "NoExecute")
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """Replicas x nodes -> where each replica runs, or why it can't.
 
-All replicas and all nodes are seen at once. What is placed and still legal stays, unless it is on a
-lost node or a sick accelerator and there is room elsewhere; the rest goes,
+All replicas and all nodes are seen at once. What is placed and still legal stays, unless its node
+or accelerator drives it away and there is room elsewhere; the rest goes,
 flavor by flavor in order of preference, to a node that has the weights, then to the fullest one,
 then to the first by name. The same snapshot always gives the same answer.
 """
@@ -106,13 +106,15 @@ def place(
 def _is_settled(seat: Seat | None, fleet: Fleet) -> bool:
     """Tell whether an engine runs somewhere, and nothing drives it away from there.
 
-    From a lost node, or an accelerator that is not well, an engine goes where there is room. If
-    there is none, it stays: the node may come back, and a report may be wrong.
+    From a lost or a tainted node, or an accelerator that is not well, an engine goes where there is
+    room. If there is none, it stays: the node may come back, and a report may be wrong.
     """
     if seat is None:
         return False
-    ledger = fleet.ledgers[seat.node]
-    return not ledger.view.is_lost and ledger.sick.isdisjoint(seat.engine.accelerators)
+    ledger, engine = fleet.ledgers[seat.node], seat.engine
+    resources = {*engine.resources.limits, *engine.resources.requests}
+    is_driven = ledger.view.drives_away(resources)
+    return not is_driven and ledger.sick.isdisjoint(engine.accelerators)
 
 
 def _stay(demand: Demand, seat: Seat | None, fleet: Fleet) -> Placed | None:

@@ -36,8 +36,8 @@ _ORDER = (
 class Progress:
     """The replicas of one Service.
 
-    `why` says what is missing, None when nothing is; `outdated` how many replicas run what was
-    wanted before.
+    `why` says what is missing, None when nothing is; `outdated` how many replicas are not yet what
+    or where they shall be.
     """
 
     wanted: int
@@ -50,7 +50,7 @@ class Progress:
     @property
     def message(self) -> str:
         """All of it in one sentence; nothing where everything is as it should be."""
-        update = f"{self.outdated} of {self.wanted} replicas run what was wanted before an edit"
+        update = f"{self.outdated} of {self.wanted} replicas wait to be replaced"
         told = (self.why.message if self.why else "", update if self.outdated else "")
         return "; ".join(part for part in told if part)
 

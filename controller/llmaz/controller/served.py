@@ -19,7 +19,7 @@ class Served:
     """The replicas of every Service: what they need, where they are and where they shall be.
 
     The engines in `kept` stay as they are: nothing can be said of what they shall be. Those in
-    `outdated` stay where they are, but shall be others.
+    `outdated` shall be others, or elsewhere.
     """
 
     demands: Mapping[Key, Demand | Refusal]
@@ -27,6 +27,12 @@ class Served:
     seated: Mapping[str, Seat]
     kept: frozenset[str]
     outdated: frozenset[str]
+    lost: frozenset[str]  # nodes
+
+    def serving(self, id_: str) -> Seat | None:
+        """Return the seat of an engine that answers requests, as far as anybody knows."""
+        seat = self.seated.get(id_)
+        return seat if seat and seat.is_ready and seat.node not in self.lost else None
 
     def placeable(self) -> Iterator[Demand]:
         return (one for one in self.demands.values() if isinstance(one, Demand))
@@ -45,17 +51,25 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
 
     kept = frozenset(id_ for id_ in seated if is_unknown(service_of(id_)))
     placeable = [one for one in demands.values() if isinstance(one, Demand)]
-    outcomes = place(placeable, node_views(snapshot, now), seated, kept)
+    views = node_views(snapshot, now)
+    outcomes = place(placeable, views, seated, kept)
     outdated = frozenset(
         id_
         for id_, outcome in outcomes.items()
         if isinstance(outcome, Placed) and _is_outdated(seated.get(id_), outcome)
     )
-    return Served(demands=demands, outcomes=outcomes, seated=seated, kept=kept, outdated=outdated)
+    return Served(
+        demands=demands,
+        outcomes=outcomes,
+        seated=seated,
+        kept=kept,
+        outdated=outdated,
+        lost=frozenset(name for name, view in views.items() if view.is_lost),
+    )
 
 
 def _is_outdated(seat: Seat | None, outcome: Placed) -> bool:
-    return seat is not None and seat.node == outcome.node and seat.engine != outcome.engine
+    return seat is not None and (seat.node, seat.engine) != (outcome.node, outcome.engine)
 
 
 def living(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Service]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.kinds import Kind
@@ -32,6 +32,19 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taint:
+    """A taint of a Node that keeps off what does not tolerate it; NoExecute also drives it away."""
+
+    key: str
+    value: str = ""
+    effect: Literal["NoSchedule", "NoExecute"]
+
+    def __str__(self) -> str:
+        pair = f"{self.key}={self.value}" if self.value else self.key
+        return f"{pair}:{self.effect}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KubeNode:
     """The part of a core Node that decides what may run there."""
 
@@ -39,6 +52,7 @@ class KubeNode:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
