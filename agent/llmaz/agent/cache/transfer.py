@@ -23,12 +23,13 @@ from llmaz.agent.cache.store import Digests, Store
 from llmaz.agent.cache.wire import Wire
 
 FILES_AT_ONCE = 8
-SEGMENT_BYTES = 32 * 2**20
+SEGMENT_BYTES = 16 * 2**20
 MOST_FAILURES = 6  # of one segment in a row, without a byte
 ATTEMPTS_AT_GENUINE_BYTES = 2
 STALL_SECONDS = 15.0
 _TICK_SECONDS = 1.0
 _HASH_BLOCK = 2**20
+_END_SECONDS = 2.0
 
 
 @dataclass
@@ -44,8 +45,14 @@ class Transfer:
     """One fetch's threads. `moved` is told of each count of bytes, as they come or are lost."""
 
     def __init__(
-        self, source: Source, store: Store, moved: Callable[[RemoteFile, int], None]
+        self,
+        source: Source,
+        store: Store,
+        moved: Callable[[RemoteFile, int], None],
+        *,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
+        self._stall_seconds = stall_seconds
         self._source = source
         self._store = store
         self._moved = moved
@@ -55,14 +62,18 @@ class Transfer:
         self._pace = Pace()
         self._refusals = 0
         self._bytes = 0
-        self._ended = False
+        self._ended = threading.Event()
         self._workers = [_Worker(Wire()) for _ in range(MOST_CONNECTIONS)]
 
     def bring(self, files: Sequence[RemoteFile], keys: dict[str, str]) -> dict[str, str]:
         """Bring files into the store; return the sha256 of each by its path."""
-        for index in range(MOST_CONNECTIONS):
-            threading.Thread(target=self._work, args=(index,), daemon=True).start()
-        threading.Thread(target=self._watch, daemon=True).start()
+        threads = [
+            threading.Thread(target=self._work, args=(index,), daemon=True)
+            for index in range(MOST_CONNECTIONS)
+        ]
+        threads.append(threading.Thread(target=self._watch, daemon=True))
+        for thread in threads:
+            thread.start()
         pool = ThreadPoolExecutor(FILES_AT_ONCE)
         try:
             futures = {file.path: pool.submit(self._file, file, keys[file.path]) for file in files}
@@ -71,9 +82,13 @@ class Transfer:
             return {path: future.result() for path, future in futures.items()}
         finally:
             with self._wake:
-                self._ended = True
+                self._ended.set()
                 self._wake.notify_all()
             pool.shutdown(wait=True, cancel_futures=True)
+            for worker in self._workers:
+                worker.wire.cut()
+            for thread in threads:
+                thread.join(_END_SECONDS)
 
     def _file(self, file: RemoteFile, key: str) -> str:
         complaint = ""
@@ -115,7 +130,7 @@ class Transfer:
     def _check(self, download: Download) -> None:
         if download.failure is not None:
             raise download.failure
-        if self._ended:
+        if self._ended.is_set():
             raise Refused("FetchFailed", "another file of the model failed", passing=True)
 
     def _count(self, file: RemoteFile, size: int) -> None:
@@ -131,7 +146,7 @@ class Transfer:
 
     def _take(self, index: int) -> Segment | None:
         with self._wake:
-            while not self._ended:
+            while not self._ended.is_set():
                 wait = None
                 if self._queue and index < self._pace.connections:
                     wait = self._queue[0][0] - time.monotonic()
@@ -176,8 +191,7 @@ class Transfer:
     def _watch(self) -> None:
         """Judge the pace, and cut connections on which nothing moves."""
         seen, at = 0, time.monotonic()
-        while not self._ended:
-            time.sleep(_TICK_SECONDS)
+        while not self._ended.wait(_TICK_SECONDS):
             now = time.monotonic()
             with self._wake:
                 rate = (self._bytes - seen) / (now - at)
@@ -185,5 +199,5 @@ class Transfer:
                 seen, at, self._refusals = self._bytes, now, 0
                 self._wake.notify_all()
             for worker in self._workers:
-                if worker.busy and now - worker.moved_at > STALL_SECONDS:
+                if worker.busy and now - worker.moved_at > self._stall_seconds:
                     worker.wire.cut()

@@ -1,0 +1,62 @@
+"""A hub with one file, for measuring: `python -m harness.origin FILE` prints its address.
+
+It speaks as much of the Hugging Face protocol as clients ask for, and sends the bytes by sendfile.
+"""
+
+import asyncio
+import hashlib
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+REPOSITORY = "bench/model"
+FILE = "model.bin"
+_BLOCK = 2**20
+
+
+def digest(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found.update(block)
+    return found.hexdigest()
+
+
+def routes(path: Path) -> list[web.RouteDef]:
+    sha256, size = digest(path), path.stat().st_size
+    headers = {"X-Repo-Commit": COMMIT, "X-Linked-ETag": f'"{sha256}"', "X-Linked-Size": str(size)}
+    large = {"oid": sha256, "size": size, "pointerSize": 134}
+    entry = {"type": "file", "path": FILE, "size": size, "oid": COMMIT, "lfs": large}
+
+    async def info(_: web.Request) -> web.Response:
+        siblings = [{"rfilename": FILE}]
+        return web.json_response({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings})
+
+    async def tree(_: web.Request) -> web.Response:
+        return web.json_response([entry])
+
+    async def resolve(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(path, headers=headers, chunk_size=_BLOCK)
+
+    return [
+        web.get(f"/api/models/{REPOSITORY}/revision/{{revision}}", info),
+        web.get(f"/api/models/{REPOSITORY}/tree/{{revision}}", tree),
+        web.get(f"/{REPOSITORY}/resolve/{{revision}}/{FILE}", resolve),
+    ]
+
+
+async def serve(path: Path) -> None:
+    app = web.Application()
+    app.add_routes(routes(path))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))

@@ -1,0 +1,100 @@
+"""Object stores: signatures are checked by a real S3 server."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from llmaz.agent.cache.child import FetchChild
+from llmaz.agent.cache.origin import Bucket
+from llmaz.agent.cache.request import FetchRequest
+from llmaz.agent.cache.state import Fetched, FetchFailed
+from support.weights import gguf
+
+KEY_ID, SECRET = "AKIATESTKEY", "secretsecret"
+FILES = {
+    "model.gguf": gguf(tensors=2, padding=2**21),
+    "tokenizer+1 ü.json": b"{}",
+    "deep/er/notes~.txt": b"notes",
+}
+
+
+@dataclass(frozen=True)
+class Rclone:
+    """`rclone serve s3` on a folder: each folder in it is a bucket."""
+
+    root: Path
+    url: str
+
+
+@pytest.fixture(scope="module")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    root = tmp_path_factory.mktemp("s3")
+    for path, data in FILES.items():
+        target = root / "bucket" / "models" / "m 1" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    log = root.parent / "rclone.log"
+    program = Path(sys.executable).parent / "rclone"
+    options = ["--auth-key", f"{KEY_ID},{SECRET}", "--addr", "127.0.0.1:0", "--log-file", str(log)]
+    with subprocess.Popen([program, "serve", "s3", "-v", *options, str(root)]) as server:
+        try:
+            yield Rclone(root, _address(log))
+        finally:
+            server.kill()
+
+
+def _address(log: Path) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text() if log.exists() else "")
+        if found is not None:
+            return found.group()
+        time.sleep(0.05)
+    raise AssertionError(f"rclone did not start: {log.read_text()}")
+
+
+async def _fetch(server: Rclone, tmp_path: Path, key: str, secret: str) -> Fetched | FetchFailed:
+    request = FetchRequest(
+        origin=Bucket(scheme="s3", bucket="bucket", key=key),
+        cache_dir=str(tmp_path),
+        credentials={
+            "AWS_ACCESS_KEY_ID": KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_ENDPOINT_URL": server.url,
+        },
+    )
+    return await FetchChild(os.environ).fetch(request, lambda _: None)
+
+
+async def test_a_folder_of_a_real_store_comes_whole(rclone: Rclone, tmp_path: Path) -> None:
+    outcome = await _fetch(rclone, tmp_path, "models/m 1", SECRET)
+    assert isinstance(outcome, Fetched), outcome
+    entry = Path(outcome.path)
+    assert entry.name == "model.gguf"
+    assert {path: (entry.parent / path).read_bytes() for path in FILES} == FILES
+
+
+async def test_one_object_of_a_real_store_is_the_path(rclone: Rclone, tmp_path: Path) -> None:
+    outcome = await _fetch(rclone, tmp_path, "models/m 1/model.gguf", SECRET)
+    assert isinstance(outcome, Fetched), outcome
+    assert Path(outcome.path).read_bytes() == FILES["model.gguf"]
+
+
+async def test_a_wrong_secret_is_refused_and_not_shown(rclone: Rclone, tmp_path: Path) -> None:
+    outcome = await _fetch(rclone, tmp_path, "models/m 1", "another-secret")
+    assert isinstance(outcome, FetchFailed)
+    assert outcome.reason == "Unauthorized"
+    assert "another-secret" not in outcome.message
+
+
+async def test_a_key_under_which_nothing_lies_is_said(rclone: Rclone, tmp_path: Path) -> None:
+    outcome = await _fetch(rclone, tmp_path, "models/other", SECRET)
+    assert isinstance(outcome, FetchFailed)
+    assert outcome.reason == "FileNotFound"

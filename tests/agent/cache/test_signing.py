@@ -1,0 +1,35 @@
+"""Signed addresses: what they cover, and what they never show."""
+
+from datetime import UTC, datetime
+
+from llmaz.agent.cache.sources.signing import Address, Keys, signed_oss, signed_v4
+
+AWS = Keys(key_id="AKIAIOSFODNN7EXAMPLE", secret="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+
+
+def test_a_signature_of_version_4_depends_on_all_that_it_covers() -> None:
+    address = Address(scheme="https", host="b.s3.amazonaws.com", path="/m 1/ü.gguf")
+    now = datetime(2013, 5, 24, tzinfo=UTC)
+    url = signed_v4(address, {"list-type": "2"}, keys=AWS, region="us-east-1", now=now)
+    assert url.startswith("https://b.s3.amazonaws.com/m%201/%C3%BC.gguf?X-Amz-Algorithm=")
+    assert "X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request" in url
+    assert AWS.secret not in url
+    others = {
+        signed_v4(address, {}, keys=AWS, region="us-east-1", now=now),
+        signed_v4(address, {"list-type": "2"}, keys=AWS, region="eu-west-1", now=now),
+        signed_v4(
+            address, {"list-type": "2"}, keys=AWS, region="us-east-1", now=now, method="HEAD"
+        ),
+    }
+    assert url not in others
+    assert len(others) == 3
+
+
+def test_an_oss_signature_ends_after_an_hour() -> None:
+    keys = Keys(key_id="44CF9590006BF252F707", secret="OtxrzxIsfpFjA7SwPzILwy8Bw21TLhquhboDYROV")
+    address = Address(scheme="https", host="oss-example.oss-cn-hangzhou.aliyuncs.com", path="/m")
+    url = signed_oss(
+        address, {}, keys=keys, resource="/oss-example/m", now=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    assert "OSSAccessKeyId=44CF9590006BF252F707&Expires=1767229200&Signature=" in url
+    assert keys.secret not in repr(keys)
