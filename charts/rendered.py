@@ -74,7 +74,7 @@ def _by_file() -> dict[str, list[Any]]:
 
 def _rendered() -> list[Any]:
     helm = Path(sys.executable).with_name("helm")
-    command = [helm, "template", "llmaz", CHART, "--namespace", "llmaz-system"]
+    command = [str(helm), "template", "llmaz", str(CHART), "--namespace", "llmaz-system"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return [manifest for manifest in yaml.safe_load_all(text) if manifest]
 

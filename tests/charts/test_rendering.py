@@ -1,0 +1,186 @@
+"""Every value of the chart reaches the objects, and every object suits Kubernetes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from llmaz.api.backendruntime import BackendRuntime
+from llmaz.api.manifest import decode
+from support.chart import CHART, Json, helm, helm_template, only, rendered, template, the
+from support.chartvalues import CASES, TOGETHER
+
+VERSIONS = ("1.31", "1.33", "1.35", "1.37")
+OPERATORS_OWN = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}  # kinds that others define
+
+EVERYTHING = {
+    "priorityClass.create": True,
+    "monitoring.monitors": True,
+    "monitoring.rules": "ConfigMap",
+    "monitoring.dashboard.enabled": True,
+    "agent.secretNamespaces": ["models"],
+    "agent.runtimeClassName": "nvidia",
+    "agent.hostNetwork": True,
+    "agent.nvidia.devices": "mounts",
+    "agent.supplementalGroups": [44],
+    "image.pullSecrets": ["registry"],
+}
+LEAST = {
+    "controller.replicas": 1,
+    "gateway.autoscaling.enabled": False,
+    "gateway.replicas": 1,
+    "networkPolicy.enabled": False,
+    "admissionPolicy.enabled": False,
+    "agent.nvidia.devices": "none",
+    "agent.secretNames": [],
+    "agent.tolerations": [],
+}
+
+
+@pytest.fixture(scope="module")
+def by_default() -> list[Json]:
+    return rendered()
+
+
+def test_helm_finds_no_fault() -> None:
+    done = helm("lint", "--strict", str(CHART), "--namespace", "llmaz-system")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("values", [{}, EVERYTHING, LEAST], ids=["default", "everything", "least"])
+def test_every_object_suits_the_schemas_of_kubernetes(
+    values: dict[str, Json], version: str
+) -> None:
+    for one in rendered(values, "--kube-version", f"{version}.0"):
+        if one["kind"] == "BackendRuntime":
+            decode(BackendRuntime, one)
+        elif one["kind"] not in OPERATORS_OWN:
+            kubernetes_validate.validate(one, version, strict=True)
+
+
+@pytest.mark.parametrize("path", CASES)
+def test_a_value_reaches_the_objects(path: str, by_default: list[Json]) -> None:
+    value, shown = CASES[path]
+    objects = rendered({path: value})
+    if shown:
+        assert shown in json.dumps(objects)
+        assert shown not in json.dumps(by_default)
+    else:
+        assert len(objects) < len(by_default)
+
+
+@pytest.mark.parametrize("path", TOGETHER)
+def test_a_value_of_an_option_reaches_the_objects(path: str, by_default: list[Json]) -> None:
+    values, shown = TOGETHER[path]
+    assert shown in json.dumps(rendered(values))
+    assert shown not in json.dumps(by_default)
+
+
+def test_no_value_is_left_out_of_these_tests() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    del values["runtimes"]  # below
+    assert set(_leaves(values, "")) == CASES.keys() | TOGETHER.keys()
+
+
+def _leaves(value: Json, path: str) -> Iterator[str]:
+    schema = path.rpartition(".")[2]
+    if isinstance(value, dict) and value and schema not in ("resources", "labels"):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else key)
+    else:
+        yield path
+
+
+def test_the_runtimes_are_the_files_beside_the_templates() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    files = {path.stem for path in (CHART / "runtimes").glob("*.yaml")}
+    assert values["runtimes"].keys() == files
+    assert schema["properties"]["runtimes"]["properties"].keys() == files
+    shipped = only(rendered(), "BackendRuntime")
+    assert {one["metadata"]["name"] for one in shipped} == files
+
+
+@pytest.mark.parametrize("path", sorted((CHART / "runtimes").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_runtime_is_installed_as_its_file_says(path: Path, by_default: list[Json]) -> None:
+    assert (
+        the(by_default, "BackendRuntime", path.stem)["spec"]
+        == (yaml.safe_load(path.read_text())["spec"])
+    )
+
+
+def test_a_runtime_can_have_another_image_and_version_or_be_left_out() -> None:
+    changed = {"image": "registry.test/vllm", "version": "v1"}
+    objects = rendered({"runtimes.vllm": changed, "runtimes.tgi": {"enabled": False}})
+    spec = the(objects, "BackendRuntime", "vllm")["spec"]
+    assert (spec["image"], spec["version"]) == ("registry.test/vllm", "v1")
+    assert "tgi" not in {one["metadata"]["name"] for one in only(objects, "BackendRuntime")}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"agent.nodeSelektor": {}}, "'nodeSelektor' not allowed"),
+        ({"controller.replicas": 0}, "/controller/replicas"),
+        ({"runtimes.vlm": {}}, "'vlm' not allowed"),
+        ({"agent.hostPath": "relative"}, "/agent/hostPath"),
+        ({"agent.user": 0}, "/agent/user"),
+        ({"networkPolicy.apiServerPorts": []}, "/networkPolicy/apiServerPorts"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_a_mistaken_value_is_refused_with_its_place(values: Json, words: str) -> None:
+    done = helm_template(values)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_another_namespace_is_refused_with_the_right_one() -> None:
+    done = helm_template(namespace="default")
+    assert done.returncode != 0
+    assert "--namespace llmaz-system --create-namespace" in done.stderr
+
+
+def test_an_older_kubernetes_is_refused() -> None:
+    done = helm_template(None, "--kube-version", "1.30.4")
+    assert "requires kubeVersion" in done.stderr
+
+
+def test_the_definitions_come_before_everything_else() -> None:
+    objects = [one for one in yaml.safe_load_all(template(None, "--include-crds")) if one]
+    kinds = [one["kind"] for one in objects]
+    served = {path.name for path in (CHART / "crds").glob("*.yaml")}
+    assert kinds[: len(served)] == ["CustomResourceDefinition"] * len(served)
+
+
+def test_nothing_but_a_person_replaces_a_pod_that_holds_engines(by_default: list[Json]) -> None:
+    daemonset = the(by_default, "DaemonSet", "llmaz-agent")["spec"]
+    pod = daemonset["template"]
+    assert daemonset["updateStrategy"] == {"type": "OnDelete"}
+    assert pod["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+    (agent,) = pod["spec"]["containers"]
+    assert "livenessProbe" not in agent
+    assert "--stop-engines-within=150" in agent["args"]
+    assert pod["spec"]["terminationGracePeriodSeconds"] > 150
+
+
+def test_no_container_may_do_more_than_it_must(by_default: list[Json]) -> None:
+    for one in (*only(by_default, "Deployment"), *only(by_default, "DaemonSet")):
+        pod = one["spec"]["template"]["spec"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            context = pod["securityContext"] | container["securityContext"]
+            assert context["runAsNonRoot"] is True
+            assert context["runAsUser"] > 0
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+    (first,) = the(by_default, "DaemonSet", "llmaz-agent")["spec"]["template"]["spec"][
+        "initContainers"
+    ]
+    assert first["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["CHOWN"]}
+    assert first["command"] == ["chown"]
