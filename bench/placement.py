@@ -1,7 +1,8 @@
 """The controller's decision over a large cluster in memory: the first placement, and a settled one.
 
 Half of the models prefer one kind of accelerator and fall back to another; every Playground has
-replicas on both. Each figure is the fastest of several, since a decision waits for nothing.
+replicas on both. Each figure is the fastest of several, since a decision waits for nothing. What is
+worked out when a node is read, once for each change of it, is no part of a decision.
 """
 
 import os

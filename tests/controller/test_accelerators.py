@@ -28,8 +28,8 @@ def product(name: str, index: int = 0) -> Accelerator:
     )
 
 
-def change(node: KubeNode, accelerators: tuple[Accelerator, ...] | None) -> SetLabels | None:
-    return label_node(node, accelerators)
+def change(node: KubeNode, accelerators: tuple[Accelerator, ...]) -> SetLabels | None:
+    return next(label_node(node, accelerator_labels(accelerators)), None)
 
 
 def test_the_commonest_product_names_the_node() -> None:
@@ -62,10 +62,9 @@ def test_labels_of_ours_go_with_the_accelerators_and_others_stay() -> None:
     assert found.annotations == {OWNED: ""}
 
 
-def test_a_labelled_node_is_left_alone_and_so_is_one_that_is_not_known() -> None:
+def test_a_labelled_node_is_left_alone() -> None:
     node = KubeNode(name="n", labels=A10, annotations={OWNED: ",".join(sorted(A10))})
     assert change(node, (gpu("a"), gpu("b", 1))) is None
-    assert change(node, None) is None
 
 
 def test_a_device_that_is_not_well_still_counts() -> None:

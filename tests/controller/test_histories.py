@@ -5,7 +5,7 @@ import dataclasses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmaz.controller.placement import seats
+from llmaz.controller.seats import seats_by_engine
 from support.controlling import World, flavor, model, node, playground, runtime
 
 NODES = ("n0", "n1", "n2")
@@ -69,7 +69,8 @@ def test_every_history_keeps_the_rules_and_settles(history: list[tuple[str, str,
     )
     for event in history:
         happen(world, event)
-        before = {id_: seat for id_, seat in seats(world.nodes).items() if seat.is_ready}
+        seats = seats_by_engine(world.snapshot().seats)
+        before = {id_: seat for id_, seat in seats.items() if seat.is_ready}
         actions = world.plan()
         assert actions == world.plan()
         world.decide()

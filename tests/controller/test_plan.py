@@ -233,6 +233,18 @@ def test_a_model_says_on_how_many_nodes_it_is_cached() -> None:
     assert world.models["qwen"].metadata.labels == {"llmaz.io/model-family-name": "family"}
 
 
+def test_a_node_keeps_its_labels_while_its_accelerators_are_not_known() -> None:
+    world = world_of()
+    world.settle()
+    one = world.nodes["n1"]
+    unknown = dataclasses.replace(one.status, accelerators=None)
+    world.nodes["n1"] = dataclasses.replace(one, status=unknown)
+    before = world.kube_nodes["n1"]
+    assert before.labels
+    world.settle()
+    assert world.kube_nodes["n1"] == before
+
+
 def test_a_runtime_says_whether_it_can_be_used() -> None:
     wrong = RecommendedConfig(name="fast", args=("--model", "{{ .Modelpath }}"))
     world = World().add(runtime(), runtime("broken", recommended_configs=(wrong,)))

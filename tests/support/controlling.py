@@ -44,6 +44,7 @@ from llmaz.controller.actions import (
     SetStatus,
 )
 from llmaz.controller.plan import plan
+from llmaz.controller.seats import seats_of
 from llmaz.controller.snapshot import ClusterSnapshot, KubeNode, Ref
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -192,6 +193,7 @@ class World:
             playgrounds=dict(self.playgrounds),
             services=dict(self.services),
             nodes=dict(self.nodes),
+            seats={name: seats_of(one) for name, one in self.nodes.items()},
             kube_nodes=dict(self.kube_nodes),
             leases={
                 name: self.lost.get(name, self.now + timedelta(seconds=40)) for name in self.nodes

@@ -5,7 +5,7 @@ annotation of the Node.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from llmaz.api.accelerator import Accelerator
 from llmaz.api.kinds import NODE
@@ -43,18 +43,16 @@ def accelerator_labels(accelerators: Sequence[Accelerator]) -> dict[str, str]:
     return {key: value for key, value in labels.items() if value}
 
 
-def label_node(node: KubeNode, accelerators: Sequence[Accelerator] | None) -> SetLabels | None:
-    """Return what to change of a Node's labels; nothing while its accelerators are not known.
+def label_node(node: KubeNode, labels: Mapping[str, str]) -> Iterator[SetLabels]:
+    """Yield the write that gives a Node the labels of its accelerators, where it is not so.
 
     Where NVIDIA's feature discovery runs, its labels are its own, also those that were ours before
     it came: they are left standing for it to write.
     """
-    if accelerators is None:
-        return None
     owned = {key for key in node.annotations.get(OWNED_LABELS, "").split(",") if key}
     wanted = {
         key: value
-        for key, value in accelerator_labels(accelerators).items()
+        for key, value in labels.items()
         if (key in owned or key not in node.labels) and not _is_of_discovery(key, node)
     }
     changes: dict[str, str | None] = {
@@ -62,13 +60,12 @@ def label_node(node: KubeNode, accelerators: Sequence[Accelerator] | None) -> Se
     }
     given_up = (key for key in sorted(owned - set(wanted)) if key in node.labels)
     changes |= {key: None for key in given_up if not _is_of_discovery(key, node)}
-    if not changes and owned == set(wanted):
-        return None
-    return SetLabels(
-        ref=Ref(kind=NODE, name=node.name),
-        labels=changes,
-        annotations={OWNED_LABELS: ",".join(sorted(wanted))},
-    )
+    if changes or owned != set(wanted):
+        yield SetLabels(
+            ref=Ref(kind=NODE, name=node.name),
+            labels=changes,
+            annotations={OWNED_LABELS: ",".join(sorted(wanted))},
+        )
 
 
 def _is_of_discovery(key: str, node: KubeNode) -> bool:

@@ -189,6 +189,7 @@ def _pattern(
         image=runner.image,
         command=runner.command,
         args=runner.args,
+        requirements=tuple(service.metadata.annotations.get(names.REQUIREMENTS, "").splitlines()),
         env=merged_envs(tokens, runner.env),
         shared_memory_size=_shared_memory(pod, runner),
         port=port,

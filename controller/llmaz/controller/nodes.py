@@ -23,6 +23,7 @@ class NodeView:
 
     name: str
     labels: Mapping[str, str]
+    accelerator_labels: Mapping[str, str]
     accelerators: tuple[Accelerator, ...] | None
     cpu: Decimal | None  # None: not known yet
     memory: int | None
@@ -124,10 +125,12 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
     name = node.metadata.name
     kube_node = snapshot.kube_nodes.get(name)
     own = kube_node.labels if kube_node else {names.HOSTNAME: name}
+    by_accelerators = accelerator_labels(node.status.accelerators or ())
     capacity = node.status.capacity
     return NodeView(
         name=name,
-        labels={**accelerator_labels(node.status.accelerators or ()), **own},
+        labels={**by_accelerators, **own},
+        accelerator_labels=by_accelerators,
         accelerators=node.status.accelerators,
         cpu=capacity["cpu"].value if "cpu" in capacity else None,
         memory=int(capacity["memory"]) if "memory" in capacity else None,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -28,6 +28,7 @@ from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
 from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.seats import Seat, seats_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key, KubeNode, Ref, Taint, Unreadable
 from llmaz.kube import Informer, Kube
 
@@ -57,6 +58,7 @@ class Observer:
         )
         self._informers = {informer.kind: informer for informer in informers}
         self._read: dict[Ref, _Read] = {}
+        self._seats: dict[str, tuple[InferenceNode, tuple[Seat, ...]]] = {}
 
     def tasks(self) -> "list[asyncio.Task[None]]":
         """Start every informer."""
@@ -88,6 +90,7 @@ class Observer:
             playgrounds=self._all(PLAYGROUND, Playground, unreadable),
             services=self._all(SERVICE, Service, unreadable),
             nodes={name: node for (_, name), node in nodes.items()},
+            seats=self._seats_of(nodes.values()),
             kube_nodes={node.name: node for node in kube_nodes},
             leases=self.leases(),
             leases_heard_since=self._informers[LEASE].heard_since(datetime.now(UTC)),
@@ -96,6 +99,15 @@ class Observer:
             refused=refused,
             gateway_url=self._gateway_url,
         )
+
+    def _seats_of(self, nodes: Iterable[InferenceNode]) -> dict[str, tuple[Seat, ...]]:
+        """Return what each node runs, anew only for those that were read anew."""
+        known, self._seats = self._seats, {}
+        for node in nodes:
+            name = node.metadata.name
+            old, seats = known.get(name, (None, ()))
+            self._seats[name] = (node, seats if old is node else seats_of(node))
+        return {name: seats for name, (_, seats) in self._seats.items()}
 
     def leases(self) -> dict[str, datetime]:
         """Return until when each node's agent counts as alive."""

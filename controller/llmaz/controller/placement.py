@@ -11,17 +11,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
-from llmaz.api.node import (
-    AssignedEngine,
-    EnginePhase,
-    EngineReport,
-    InferenceNode,
-    fingerprint,
-)
+from llmaz.api.node import AssignedEngine
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.flavors import hosts_of
 from llmaz.controller.fleet import Fleet
 from llmaz.controller.nodes import Ledger, NodeView, needs_of
+from llmaz.controller.seats import Seat
 
 _NAMED = 3  # nodes that a refusal names per flavor; the rest are counted
 
@@ -43,35 +38,6 @@ class Unplaced:
 
 
 Outcome: TypeAlias = Placed | Unplaced
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
-    """An engine where it is assigned now, and what its agent says of it."""
-
-    node: str
-    engine: AssignedEngine
-    report: EngineReport | None
-    is_ready: bool  # as it is assigned: what ran before an edit does not count
-
-
-def seats(nodes: Mapping[str, InferenceNode]) -> dict[str, Seat]:
-    """Return every assigned engine by id, once: where it is ready, else on the first node."""
-    found: dict[str, Seat] = {}
-    for name in sorted(nodes):
-        reports = {report.id: report for report in nodes[name].status.engines or ()}
-        for engine in nodes[name].spec.engines:
-            report = reports.get(engine.id)
-            seat = Seat(node=name, engine=engine, report=report, is_ready=_is_ready(engine, report))
-            if engine.id not in found or (seat.is_ready and not found[engine.id].is_ready):
-                found[engine.id] = seat
-    return found
-
-
-def _is_ready(engine: AssignedEngine, report: EngineReport | None) -> bool:
-    if report is None or report.phase is not EnginePhase.READY:
-        return False
-    return report.fingerprint == fingerprint(engine)
 
 
 def place(

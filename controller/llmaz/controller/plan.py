@@ -36,7 +36,7 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
         *assign(snapshot, served),
         *_publications(snapshot, served),
         *_reports(snapshot, playgrounds, served, now),
-        *_node_labels(snapshot),
+        *_node_labels(snapshot, served),
     )
     return Plan(actions=does, look_again_in=_next_look(snapshot, now))
 
@@ -63,12 +63,12 @@ def _reports(
     yield from report_runtimes(snapshot, now)
 
 
-def _node_labels(snapshot: ClusterSnapshot) -> Iterator[Action]:
-    for name, node in sorted(snapshot.nodes.items()):
+def _node_labels(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:
+    for name, view in sorted(served.views.items()):
         kube_node = snapshot.kube_nodes.get(name)
-        labels = label_node(kube_node, node.status.accelerators) if kube_node else None
-        if labels is not None:
-            yield labels
+        # While a node's accelerators are not known, its labels stay.
+        if kube_node is not None and view.accelerators is not None:
+            yield from label_node(kube_node, view.accelerator_labels)
 
 
 def _next_look(snapshot: ClusterSnapshot, now: datetime) -> float | None:

@@ -63,7 +63,7 @@ def resolve(playground: Playground, snapshot: ClusterSnapshot) -> Service | Refu
     args = _arguments(playground, config, snapshot.models, flavors)
     if isinstance(args, Refusal):
         return args
-    return _service(playground, _pod(playground, runtime.spec, config, args))
+    return _service(playground, runtime.spec, _pod(playground, runtime.spec, config, args))
 
 
 def _config(playground: Playground, runtime: BackendRuntimeSpec) -> RecommendedConfig | Refusal:
@@ -153,8 +153,9 @@ def _volumes(shared_memory: Quantity | None) -> tuple[Volume, ...]:
     )
 
 
-def _service(playground: Playground, pod: PodSpec) -> Service:
+def _service(playground: Playground, runtime: BackendRuntimeSpec, pod: PodSpec) -> Service:
     meta = playground.metadata
+    required = runtime.process.requirements if runtime.process else ()
     owner = OwnerReference(
         api_version=PLAYGROUND.api_version,
         kind=PLAYGROUND.kind,
@@ -172,7 +173,8 @@ def _service(playground: Playground, pod: PodSpec) -> Service:
                 names.PLAYGROUND_NAME: meta.name,
             },
             annotations=_skip(playground)
-            | {names.RUNTIME_NAME: playground.spec.backend_runtime_config.backend_name},
+            | {names.RUNTIME_NAME: playground.spec.backend_runtime_config.backend_name}
+            | ({names.REQUIREMENTS: "\n".join(required)} if required else {}),
             owner_references=(owner,),
         ),
         spec=ServiceSpec(

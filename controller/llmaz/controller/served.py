@@ -9,8 +9,9 @@ from llmaz.api.node import EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.demand import Demand, demand, engine_prefix
-from llmaz.controller.nodes import node_views
-from llmaz.controller.placement import Outcome, Placed, Seat, place, seats
+from llmaz.controller.nodes import NodeView, node_views
+from llmaz.controller.placement import Outcome, Placed, place
+from llmaz.controller.seats import Seat, seats_by_engine
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
 
@@ -27,12 +28,12 @@ class Served:
     seated: Mapping[str, Seat]
     kept: frozenset[str]
     outdated: frozenset[str]
-    lost: frozenset[str]  # nodes
+    views: Mapping[str, NodeView]
 
     def serving(self, id_: str) -> Seat | None:
         """Return the seat of an engine that answers requests, as far as anybody knows."""
         seat = self.seated.get(id_)
-        return seat if seat and seat.is_ready and seat.node not in self.lost else None
+        return seat if seat and seat.is_ready and not self.views[seat.node].is_lost else None
 
     def placeable(self) -> Iterator[Demand]:
         return (one for one in self.demands.values() if isinstance(one, Demand))
@@ -41,7 +42,7 @@ class Served:
 def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: datetime) -> Served:
     """Place the replicas of every Service; `made_anew` are those that are about to be written."""
     demands = {key: demand(service, snapshot.models) for key, service in living(snapshot)}
-    seated = seats(snapshot.nodes)
+    seated = seats_by_engine(snapshot.seats)
 
     def is_unknown(key: Key) -> bool:
         if key in demands:
@@ -64,7 +65,7 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
         seated=seated,
         kept=kept,
         outdated=outdated,
-        lost=frozenset(name for name, view in views.items() if view.is_lost),
+        views=views,
     )
 
 

@@ -14,6 +14,7 @@ from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
 from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.seats import Seat
 
 Key: TypeAlias = tuple[str, str]  # namespace, name
 
@@ -73,6 +74,9 @@ class ClusterSnapshot:
     playgrounds: Mapping[Key, Playground] = field(default_factory=dict)
     services: Mapping[Key, Service] = field(default_factory=dict)
     nodes: Mapping[str, InferenceNode] = field(default_factory=dict)
+    # What each node runs follows from its InferenceNode, but takes time for thousands of engines:
+    # it is worked out once for each version of one.
+    seats: Mapping[str, tuple[Seat, ...]] = field(default_factory=dict)
     kube_nodes: Mapping[str, KubeNode] = field(default_factory=dict)
     leases: Mapping[str, datetime] = field(default_factory=dict)  # node -> until when it is fresh
     leases_heard_since: datetime | None = None  # without a silence of the API server; None: silent
