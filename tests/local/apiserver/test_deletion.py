@@ -77,6 +77,20 @@ def test_an_owner_that_cannot_be_looked_for_is_not_taken_for_gone(
     assert got(plane, "/api/v1/nodes/unowned")
 
 
+def test_owners_of_each_other_go_together(embedded_server: EmbeddedServer) -> None:
+    plane = embedded_server.start()
+    maps = namespace(plane, "circle")
+    one = created(plane, maps, config_map("one"))
+    other = created(plane, maps, owned_by(one, config_map("other"), blocking=True))
+    circle = owned_by(other, config_map("one"), blocking=True)["metadata"]["ownerReferences"]
+    assert merged(plane, f"{maps}/one", {"metadata": {"ownerReferences": circle}}).status == 200
+
+    assert deleted(plane, f"{maps}/one", "Foreground").status == 200
+
+    wait_for_status(plane, f"{maps}/one", 404)
+    wait_for_status(plane, f"{maps}/other", 404)
+
+
 def test_in_the_foreground_the_owner_waits_for_what_blocks_it(
     embedded_server: EmbeddedServer,
 ) -> None:

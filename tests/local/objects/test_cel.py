@@ -1,5 +1,8 @@
 """Rules of schemas: where they run, what they see and what their errors say."""
 
+import subprocess
+import sys
+
 import pytest
 
 from llmaz.local.objects.cel import RuleError, expression, rules_of
@@ -149,3 +152,8 @@ def test_a_rule_that_does_not_compile_says_why(rule: str, words: str) -> None:
         expression(rule)
     assert str(caught.value).startswith("compilation failed: ERROR: <input>:1:")
     assert words in str(caught.value)
+
+
+def test_the_evaluator_comes_without_an_interactive_prompt() -> None:
+    program = "import sys, llmaz.local.objects.cel; sys.exit('prompt_toolkit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

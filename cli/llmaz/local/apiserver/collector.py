@@ -115,7 +115,10 @@ class Collector:
         resource = self._context.registry.by_storage(stored.resource)
         if resource is not None:
             waiting = any(item["uid"] in self._places for item in references)
-            deeper = waiting and bool(self._dependents[meta(stored.obj)["uid"]])
+            dependents = self._dependents[meta(stored.obj)["uid"]]
+            deeper = waiting and bool(dependents)
+            if deeper and any(map(self._awaits_dependents, dependents)):
+                await self._unblock(stored)  # a cycle: nobody in it could go first
             policy = "Foreground" if deeper else ""
             options = Options(uid=meta(stored.obj)["uid"], policy=policy)
             await delete(self._context, resource, stored.key, options)
@@ -145,6 +148,23 @@ class Collector:
         stored = self._context.store.latest(*place)
         references = meta(stored.obj).get("ownerReferences") or [] if stored else []
         return any(item["uid"] == owner and item.get("blockOwnerDeletion") for item in references)
+
+    def _awaits_dependents(self, place: Place) -> bool:
+        stored = self._context.store.latest(*place)
+        finalizers = meta(stored.obj).get("finalizers") or [] if stored else []
+        return FOREGROUND in finalizers and self._is_going(place)
+
+    async def _unblock(self, stored: Stored) -> None:
+        """Let the owners of an object go before it."""
+        references = [
+            item | {"blockOwnerDeletion": False}
+            for item in meta(stored.obj).get("ownerReferences") or []
+        ]
+        if references != meta(stored.obj)["ownerReferences"]:
+            obj = with_meta(stored.obj, ownerReferences=references)
+            await self._context.store.put(stored.resource, stored.key, obj)
+        for item in references:
+            self._check_again(item["uid"])
 
     def _is_going(self, place: Place) -> bool:
         stored = self._context.store.latest(*place)

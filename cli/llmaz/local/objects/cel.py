@@ -9,8 +9,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import cel
-
+from llmaz.local.objects import celengine
 from llmaz.local.objects.celfunctions import FUNCTIONS
 from llmaz.local.objects.celsource import NAMESPACES, rewritten
 from llmaz.local.objects.celvalues import converter
@@ -43,7 +42,7 @@ class RuleError(ValueError):
 class Expression:
     """One compiled expression and the functions that it calls."""
 
-    program: cel.Program
+    program: celengine.Program
     functions: Mapping[str, Callable[..., Json]]
     transition: bool
 
@@ -51,7 +50,7 @@ class Expression:
         """Evaluate; raises whatever the expression fails with."""
         if not self.functions:
             return self.program.execute(dict(variables))
-        return self.program.execute(cel.Context(dict(variables), dict(self.functions)))
+        return self.program.execute(celengine.Context(dict(variables), dict(self.functions)))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -59,7 +58,7 @@ def expression(text: str) -> Expression:
     """Compile an expression; raise RuleError with what the server would say."""
     source = rewritten(text)
     try:
-        program = cel.compile(source.text)
+        program = celengine.compile(source.text)
     except ValueError as error:
         found = str(error).partition(": ERROR")[2] or f": {error}"
         raise RuleError(f"compilation failed: ERROR{found.rstrip()}") from None
@@ -190,8 +189,8 @@ class CompiledRules:
         for rule in self.rules:
             variables: dict[str, Json] = {"self": current}
             if rule.optional_old:
-                none = cel.OptionalValue.none()
-                variables["oldSelf"] = none if old is None else cel.OptionalValue.of(previous)
+                none = celengine.OptionalValue.none()
+                variables["oldSelf"] = none if old is None else celengine.OptionalValue.of(previous)
             elif rule.test.transition:
                 if old is None:
                     continue

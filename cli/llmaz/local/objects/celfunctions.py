@@ -11,11 +11,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TypeAlias
 
-from cel import OptionalValue
-from cel.stdlib import STDLIB_FUNCTIONS
-
 from llmaz.api.quantity import Quantity
 from llmaz.local.objects import celnetwork, formats, patterns
+from llmaz.local.objects.celengine import STDLIB_FUNCTIONS, OptionalValue
 from llmaz.local.objects.celnetwork import TYPE, tagged
 from llmaz.local.objects.values import Json, Object, compact
 
