@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from llmaz.local.objects.builtincore import CONFIG_MAP, NAMESPACE, NODE, SECRET, SERVICE_ACCOUNT
-from llmaz.local.objects.builtindefinition import DEFINITION
-from llmaz.local.objects.builtinnetwork import ENDPOINT_SLICE, SERVICE
-from llmaz.local.objects.builtinpods import POD
-from llmaz.local.objects.builtinrecords import EVENT, LEASE, NEW_EVENT
+from llmaz.local.objects.builtin.core import CONFIG_MAP, NAMESPACE, NODE, SECRET, SERVICE_ACCOUNT
+from llmaz.local.objects.builtin.definition import DEFINITION
+from llmaz.local.objects.builtin.network import ENDPOINT_SLICE, SERVICE
+from llmaz.local.objects.builtin.pods import POD
+from llmaz.local.objects.builtin.records import EVENT, LEASE, NEW_EVENT
 from llmaz.local.objects.values import Schema
 
 SCHEMAS: Mapping[tuple[str, str], Schema] = {

@@ -1,6 +1,6 @@
 """Schemas of the core group's plain kinds: Namespace, Node, Secret, ConfigMap, ServiceAccount."""
 
-from llmaz.local.objects.builtinmodel import (
+from llmaz.local.objects.builtin.words import (
     always,
     anything,
     atomic,

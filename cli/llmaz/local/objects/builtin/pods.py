@@ -1,7 +1,7 @@
 """Schema of Pod: containers and volumes field by field; the rest is kept as it comes."""
 
-from llmaz.local.objects.builtincore import LOCAL_REFERENCE
-from llmaz.local.objects.builtinmodel import (
+from llmaz.local.objects.builtin.core import LOCAL_REFERENCE
+from llmaz.local.objects.builtin.words import (
     always,
     anything,
     atomic,

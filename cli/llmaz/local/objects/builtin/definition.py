@@ -1,6 +1,6 @@
 """Schema of CustomResourceDefinition, the kind that makes kinds."""
 
-from llmaz.local.objects.builtinmodel import (
+from llmaz.local.objects.builtin.words import (
     always,
     anything,
     atomic,

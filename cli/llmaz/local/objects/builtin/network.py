@@ -1,7 +1,7 @@
 """Schemas of what leads to a server: Service and EndpointSlice."""
 
-from llmaz.local.objects.builtincore import OBJECT_REFERENCE
-from llmaz.local.objects.builtinmodel import (
+from llmaz.local.objects.builtin.core import OBJECT_REFERENCE
+from llmaz.local.objects.builtin.words import (
     always,
     anything,
     atomic,

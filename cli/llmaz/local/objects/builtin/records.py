@@ -1,7 +1,7 @@
 """Schemas of what programs note down: Event, in both its forms, and Lease."""
 
-from llmaz.local.objects.builtincore import OBJECT_REFERENCE
-from llmaz.local.objects.builtinmodel import (
+from llmaz.local.objects.builtin.core import OBJECT_REFERENCE
+from llmaz.local.objects.builtin.words import (
     always,
     count,
     integer,
