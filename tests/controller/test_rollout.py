@@ -2,10 +2,15 @@
 
 import dataclasses
 
+import pytest
+
 from llmaz.api.node import EnginePhase, EngineReport, fingerprint
 from llmaz.api.playground import BackendRuntimeConfig
+from llmaz.api.service import RollingUpdate, RolloutStrategy, Service
 from llmaz.api.source import ModelHub, ModelSource
-from support.controlling import told, world_of
+from llmaz.controller.rollout import most_surplus, most_unavailable
+from llmaz.controller.seats import seats_by_engine
+from support.controlling import World, told, world_of
 
 
 def test_an_edit_replaces_engines_one_at_a_time() -> None:
@@ -83,3 +88,63 @@ def test_an_update_whose_first_engine_does_not_become_ready_goes_no_further() ->
     world.add(old)
     world.settle()
     assert world.nodes["n1"].spec.engines == before
+
+
+def limited(service: Service, limits: RollingUpdate) -> Service:
+    strategy = RolloutStrategy(rolling_update_configuration=limits)
+    spec = dataclasses.replace(service.spec, rollout_strategy=strategy)
+    return dataclasses.replace(service, spec=spec)
+
+
+def updating(gpus: int, limits: RollingUpdate) -> World:
+    """Two replicas whose model was edited, with these limits of their Service."""
+    world = world_of(2, gpus)
+    world.settle()
+    key = ("default", "chat")
+    world.services[key] = limited(world.services[key], limits)
+    old = world.models["qwen"]
+    newer = ModelSource(model_hub=ModelHub(model_id="org/qwen", revision="v2"))
+    world.add(dataclasses.replace(old, spec=dataclasses.replace(old.spec, source=newer)))
+    return world
+
+
+def test_a_surplus_replica_serves_while_the_others_are_replaced() -> None:
+    world = updating(3, RollingUpdate(max_unavailable=0, max_surge=1))
+    weights = {engine.weights for engine in world.nodes["n1"].spec.engines}
+    counts = []
+    for _ in range(20):
+        acted = bool(world.decide())
+        seats = seats_by_engine(world.snapshot().seats).values()
+        counts.append((sum(seat.is_ready for seat in seats), len(seats)))
+        if not world.tick() and not acted:
+            break
+    assert min(ready for ready, _ in counts) == 2
+    assert max(there for _, there in counts) == 3
+    assert list(world.engines()) == ["default/chat-0", "default/chat-1"]
+    assert weights.isdisjoint(engine.weights for engine in world.nodes["n1"].spec.engines)
+
+
+def test_without_room_for_a_surplus_replica_what_may_not_be_missing_stays() -> None:
+    world = updating(2, RollingUpdate(max_unavailable=0, max_surge=1))
+    before = world.nodes["n1"].spec.engines
+    world.settle()
+    assert world.nodes["n1"].spec.engines == before
+    assert world.playground("chat").status.message == "2 of 2 replicas wait to be replaced"
+
+
+@pytest.mark.parametrize(
+    ("limits", "unavailable", "surplus"),
+    [
+        (RollingUpdate(), 1, 0),
+        (RollingUpdate(max_unavailable=0, max_surge="25%"), 0, 1),
+        (RollingUpdate(max_unavailable="25%"), 1, 0),
+        (RollingUpdate(max_unavailable="100%", max_surge="100%"), 2, 2),
+    ],
+)
+def test_limits_are_numbers_or_shares(
+    limits: RollingUpdate, unavailable: int, surplus: int
+) -> None:
+    world = world_of(2)
+    world.settle()
+    service = limited(world.services["default", "chat"], limits)
+    assert (most_unavailable(service), most_surplus(service)) == (unavailable, surplus)

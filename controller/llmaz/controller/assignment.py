@@ -6,13 +6,12 @@ An update whose first engines do not become ready therefore goes no further.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import ceil
 
 from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPhase, NodeSpec
-from llmaz.api.service import Service
 from llmaz.controller.actions import Assign
 from llmaz.controller.demand import Demand
 from llmaz.controller.placement import Placed
+from llmaz.controller.rollout import most_unavailable
 from llmaz.controller.served import Served, service_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key
 
@@ -39,14 +38,6 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
     return tuple(writes)
 
 
-def allowed_unavailable(service: Service) -> int:
-    """Return how many replicas an update may take down at once; at least one, or it never ends."""
-    limit = service.spec.rollout_strategy.rolling_update_configuration.max_unavailable
-    if isinstance(limit, str) and limit.endswith("%"):
-        return max(1, int(limit[:-1]) * service.spec.replicas // 100)
-    return max(1, ceil(float(limit)))
-
-
 def _engines(
     demand: Demand, served: Served, nodes: Mapping[str, InferenceNode]
 ) -> Iterator[tuple[str, AssignedEngine | None]]:
@@ -54,9 +45,10 @@ def _engines(
 
     A node without an engine only gets the weights of one that will come.
     """
-    serving = {id_: seat for id_ in demand.ids if (seat := served.serving(id_)) is not None}
-    spare = len(serving) - demand.replicas + allowed_unavailable(demand.service)
-    for id_ in demand.ids:
+    ids = [id_ for id_ in (*demand.ids, *demand.surplus_ids) if id_ in served.outcomes]
+    serving = {id_: seat for id_ in ids if (seat := served.serving(id_)) is not None}
+    spare = len(serving) - demand.replicas + most_unavailable(demand.service)
+    for id_ in ids:
         outcome = served.outcomes[id_]
         if not isinstance(outcome, Placed):
             continue

@@ -22,6 +22,7 @@ from llmaz.controller.actions import Refusal
 from llmaz.controller.flavors import candidate_flavors, hosts_of
 from llmaz.controller.merging import merged_envs, with_flavor_limits
 from llmaz.controller.resolve import SHARED_MEMORY_PATH
+from llmaz.controller.rollout import most_surplus
 
 _WORKER = "spec.workloadTemplate.workerTemplate.spec"
 
@@ -68,6 +69,12 @@ class Demand:
     def ids(self) -> tuple[str, ...]:
         """The ids of the engines of all replicas."""
         return tuple(f"{self.prefix}{index}" for index in range(self.replicas))
+
+    @property
+    def surplus_ids(self) -> tuple[str, ...]:
+        """The ids of the engines that there may be besides while an update goes on."""
+        surplus = range(self.replicas, self.replicas + most_surplus(self.service))
+        return tuple(f"{self.prefix}{index}" for index in surplus)
 
     def engine(self, id_: str, option: Option, accelerators: tuple[str, ...]) -> AssignedEngine:
         """Return the engine of one replica as it is assigned to a node."""

@@ -6,7 +6,7 @@ flavor by flavor in order of preference, to a node that has the weights, then to
 then to the first by name. The same snapshot always gives the same answer.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
@@ -57,16 +57,41 @@ def place(
         fleet.take(seat.node, needs_of(seat.engine), seat.engine.accelerators)
     outcomes: dict[str, Outcome] = {}
     waiting: list[tuple[Demand, list[str]]] = []
+    surpluses: list[tuple[Demand, list[str]]] = []
     for demand in sorted(demands, key=lambda demand: demand.prefix):
-        settled = [id_ for id_ in demand.ids if _is_settled(seated.get(id_), fleet)]
-        staying = {id_: _stay(demand, seated.get(id_), fleet) for id_ in settled}
-        outcomes |= {id_: placed for id_, placed in staying.items() if placed is not None}
+        outcomes |= _staying(demand, demand.ids, seated, fleet)
+        surplus = demand.surplus_ids if _is_updating(demand, seated, outcomes) else ()
+        outcomes |= _staying(demand, surplus, seated, fleet)
         waiting.append((demand, [id_ for id_ in demand.ids if id_ not in outcomes]))
-    for demand, ids in waiting:
+        surpluses.append((demand, [id_ for id_ in surplus if id_ not in outcomes]))
+    for demand, ids in (*waiting, *surpluses):
         for id_, outcome in _place_new(demand, ids, fleet).items():
             old = seated.get(id_) if isinstance(outcome, Unplaced) else None
             outcomes[id_] = _stay(demand, old, fleet) or outcome
     return outcomes
+
+
+def _staying(
+    demand: Demand, ids: Iterable[str], seated: Mapping[str, Seat], fleet: Fleet
+) -> dict[str, Outcome]:
+    settled = [id_ for id_ in ids if _is_settled(seated.get(id_), fleet)]
+    staying = {id_: _stay(demand, seated.get(id_), fleet) for id_ in settled}
+    return {id_: placed for id_, placed in staying.items() if placed is not None}
+
+
+def _is_updating(
+    demand: Demand, seated: Mapping[str, Seat], outcomes: Mapping[str, Outcome]
+) -> bool:
+    """Tell whether replicas in excess are of use: until the last one of the others is replaced."""
+    there = [seated[id_] for id_ in demand.ids if id_ in seated]
+    after = (outcomes.get(seat.engine.id) for seat in there)
+    if any(
+        isinstance(outcome, Placed) and outcome.engine != seat.engine
+        for seat, outcome in zip(there, after, strict=True)
+    ):
+        return True
+    has_begun = any(id_ in seated for id_ in demand.surplus_ids)
+    return has_begun and not all(seat.is_ready for seat in there)
 
 
 def _is_settled(seat: Seat | None, fleet: Fleet) -> bool:

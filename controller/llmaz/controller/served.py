@@ -11,6 +11,7 @@ from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.demand import Demand, demand, engine_prefix
 from llmaz.controller.nodes import NodeView, node_views
 from llmaz.controller.placement import Outcome, Placed, place
+from llmaz.controller.rollout import most_surplus
 from llmaz.controller.seats import Seat, seats_by_engine
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
@@ -88,6 +89,6 @@ def service_of(engine_id: str) -> Key:
 
 def reports_of(service: Service, served: Served) -> dict[int, EngineReport]:
     """Return what the agents say of a Service's engines, by replica."""
-    prefix = engine_prefix(service)
-    found = {index: served.seated.get(f"{prefix}{index}") for index in range(service.spec.replicas)}
+    prefix, most = engine_prefix(service), service.spec.replicas + most_surplus(service)
+    found = {index: served.seated.get(f"{prefix}{index}") for index in range(most)}
     return {index: seat.report for index, seat in found.items() if seat and seat.report}
