@@ -46,13 +46,14 @@ nodeSelector:
   {{- with .program.nodeSelector }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{/* Where the pods of a Deployment go. */}}
+{{- define "llmaz.placement" -}}
 {{- with .program.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- end -}}
-
-{{- define "llmaz.affinity" -}}
 affinity:
   {{- if .program.affinity }}
   {{- toYaml .program.affinity | nindent 2 }}
