@@ -34,9 +34,11 @@ def real_control_plane(assets: Path, directory: Path) -> Iterator[ControlPlane]:
     api = [str(assets / "kube-apiserver"), *_arguments(directory, token)]
     api += [f"--etcd-servers=http://127.0.0.1:{client}", f"--secure-port={secure}"]
     api += [f"--cert-dir={certificates}"]
-    with _running(etcd, directory / "etcd.log"), _running(api, directory / "apiserver.log"):
-        authority = certificates / "apiserver.crt"
-        _wait_until_ready(f"https://127.0.0.1:{secure}", authority, token)
+    log = directory / "apiserver.log"
+    with _running(etcd, directory / "etcd.log"), _running(api, log) as server:
+        authority = certificates / "apiserver.crt"  # it signs itself, and the server makes it
+        if not _is_ready(server, f"https://127.0.0.1:{secure}", authority, token):
+            raise AssertionError(f"no kube-apiserver: {log.read_text()[-2000:]}")
         kubeconfig = directory / "kubeconfig"
         kubeconfig.write_text(_kubeconfig(f"https://127.0.0.1:{secure}", authority, token))
         yield plane_of(kubeconfig, directory, real=True)
@@ -58,6 +60,7 @@ def _arguments(directory: Path, token: str) -> list[str]:
         f"--token-auth-file={tokens}",
         "--authorization-mode=RBAC",
         "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",  # else it looks for a default route, and ends without one
         "--service-cluster-ip-range=10.96.0.0/16",
         "--disable-admission-plugins=ServiceAccount",
         "--service-account-issuer=https://kubernetes.default.svc",
@@ -82,11 +85,11 @@ def _kubeconfig(url: str, authority: Path, token: str) -> str:
 
 
 @contextmanager
-def _running(command: list[str], log: Path) -> Iterator[None]:
+def _running(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         try:
@@ -96,19 +99,20 @@ def _running(command: list[str], log: Path) -> Iterator[None]:
             process.wait()
 
 
-def _wait_until_ready(url: str, authority: Path, token: str) -> None:
+def _is_ready(server: "subprocess.Popen[bytes]", url: str, authority: Path, token: str) -> bool:
+    """Wait until the server answers; false if it ended, or took too long."""
     deadline = time.monotonic() + READY_SECONDS
     request = urllib.request.Request(
         f"{url}/api/v1/namespaces/default", headers={"Authorization": f"Bearer {token}"}
     )
-    while time.monotonic() < deadline:
+    while server.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError, urllib.error.URLError):
             trusted = ssl.create_default_context(cafile=str(authority))
             with urllib.request.urlopen(request, context=trusted) as answer:
                 answer.read()
-                return
+                return True
         time.sleep(0.2)
-    raise AssertionError(f"no kube-apiserver on {url} after {READY_SECONDS} s")
+    return False
 
 
 def _free_port() -> int:
