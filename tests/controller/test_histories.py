@@ -1,10 +1,11 @@
-"""Random histories of a cluster: nodes come and go, Playgrounds change, agents are slow."""
+"""Random histories of a cluster: nodes come and are lost, Playgrounds change, agents are slow."""
 
 import dataclasses
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.seats import seats_by_engine
 from support.controlling import World, flavor, model, node, playground, runtime
 
@@ -19,6 +20,7 @@ events = st.one_of(
     st.tuples(st.just("remove"), st.sampled_from(NODES), st.just(0)),
     st.tuples(st.just("add"), st.sampled_from(NODES), st.integers(0, 4)),
     st.tuples(st.just("tick"), st.just(""), st.just(0)),
+    st.tuples(st.just("wait"), st.just(""), st.just(0)),
 )
 
 
@@ -41,6 +43,8 @@ def happen(world: World, event: tuple[str, str, int]) -> None:
             world.add(node(name, count))
         case "tick":
             world.tick()
+        case "wait":
+            world.now += LOST_AFTER
 
 
 def check(world: World) -> None:
@@ -70,7 +74,11 @@ def test_every_history_keeps_the_rules_and_settles(history: list[tuple[str, str,
     for event in history:
         happen(world, event)
         seats = seats_by_engine(world.snapshot().seats)
-        before = {id_: seat for id_, seat in seats.items() if seat.is_ready}
+        before = {
+            id_: seat
+            for id_, seat in seats.items()
+            if seat.is_ready and seat.node not in world.lost
+        }
         actions = world.plan()
         assert actions == world.plan()
         world.decide()
