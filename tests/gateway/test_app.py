@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -34,6 +35,7 @@ class World:
     client: aiohttp.ClientSession
     registry: CollectorRegistry
     stack: AsyncExitStack
+    url: str
     asked: list[str] = field(default_factory=list)
 
     async def engine(self, answer: Handler) -> Endpoint:
@@ -67,7 +69,7 @@ async def world() -> AsyncIterator[World]:
         runner, endpoint = await listen(app)
         stack.push_async_callback(runner.cleanup)
         client = await stack.enter_async_context(aiohttp.ClientSession(endpoint.url))
-        yield World(gateway, client, registry, stack)
+        yield World(gateway, client, registry, stack, endpoint.url)
 
 
 async def closed_port() -> Endpoint:
@@ -183,9 +185,12 @@ async def test_an_answer_that_has_begun_is_never_asked_for_again(world: World) -
     engines = [await world.engine(dies_midway) for _ in range(2)]
     world.serve(*engines)
     async with world.client.post("/v1/completions", json={"model": "qwen"}) as answer:
-        events = (await answer.read()).decode().split("\n\n")
-    assert events[0] == "data: 1"
-    assert "the engine ended before its answer did" in events[1]
+        said = [await answer.content.readuntil(b"\n\n") for _ in range(2)]
+        with pytest.raises(aiohttp.ClientPayloadError):  # the stream has no clean end
+            await answer.content.read()
+    first, error = (event.decode().strip() for event in said)
+    assert first == "data: 1"
+    assert "the engine ended before its answer did" in error
     assert len(asked) == 1
 
 
@@ -242,6 +247,72 @@ async def test_every_served_model_is_listed_also_one_that_waits(world: World) ->
         assert await answer.json() == entry
     async with world.client.get("/v1/models/gpt") as answer:
         assert answer.status == 404
+
+
+async def test_a_playground_is_found_among_the_models_by_its_own_name(world: World) -> None:
+    world.serve()
+    async with world.client.get("/v1/models/default/a") as answer:
+        assert (await answer.json())["llmaz"]["served_by"] == ["default/a"]
+
+
+async def test_only_the_methods_that_a_path_has_are_answered(world: World) -> None:
+    world.serve(await world.engine(named("one")))
+    async with world.client.head("/v1/models") as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+    async with world.client.options("/v1/chat/completions") as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (404, "unknown_url")
+
+
+async def test_a_forms_model_decides_and_is_renamed_and_its_file_passes(world: World) -> None:
+    async def transcribe(request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        assert isinstance(form["file"], web.FileField)
+        return web.json_response({"model": form["model"], "size": len(form["file"].file.read())})
+
+    world.serve(await world.engine(transcribe))
+    form = aiohttp.FormData({"model": "default/a"})
+    form.add_field("file", bytes(1000), filename="speech.wav")
+    async with world.client.post("/v1/audio/transcriptions", data=form) as answer:
+        assert await answer.json() == {"model": "qwen", "size": 1000}
+
+
+async def test_a_client_that_leaves_before_the_first_byte_frees_the_engine(world: World) -> None:
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def thinks(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        return web.Response()
+
+    world.serve(await world.engine(thinks))
+    waiting = asyncio.create_task(world.chat({"model": "qwen"}))
+    await asyncio.wait_for(asked.wait(), 10)
+    waiting.cancel()
+    await asyncio.wait_for(left.wait(), 10)
+
+
+async def test_a_thousand_streams_are_passed_on_at_the_same_time(world: World) -> None:
+    everybody = asyncio.Barrier(1000)
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await everybody.wait()
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async def ask() -> bytes:
+        async with client.post("/v1/completions", json={"model": "qwen"}) as answer:
+            return await answer.read()
+
+    world.serve(await world.engine(stream))
+    unbounded = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(world.url, connector=unbounded) as client:
+        answers = await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(1000))), 60)
+    assert set(answers) == {b"data: [DONE]\n\n"}
 
 
 async def test_a_path_that_openai_does_not_have_is_refused_in_its_format(world: World) -> None:

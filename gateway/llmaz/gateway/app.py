@@ -10,8 +10,9 @@ from aiohttp import web
 from llmaz.gateway.answers import UNAVAILABLE, OpenAIError, model_entry, model_list
 from llmaz.gateway.balance import Outstanding
 from llmaz.gateway.metrics import Metrics
-from llmaz.gateway.proxy import Proxy, model_of, route_to
-from llmaz.gateway.routes import Table
+from llmaz.gateway.multipart import is_form, model_field
+from llmaz.gateway.proxy import Proxy, model_of, named, route_to
+from llmaz.gateway.routes import Route, Table
 
 logger = logging.getLogger(__name__)
 
@@ -64,19 +65,12 @@ class Gateway:
 
     async def _model(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        models = self._known().models
-        if name not in models:
-            raise OpenAIError(
-                404, f"model {name!r} does not exist", code="model_not_found", param="model"
-            )
-        return web.json_response(model_entry(name, models[name]))
+        route = named(self._known(), name)
+        return web.json_response(model_entry(name, route.served))
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        name, content = model_of(body)
-        route = route_to(self._known(), name)
-        if route.engine_name != name:
-            body = json.dumps(content | {"model": route.engine_name}).encode()
+        route, body = _routed(self._known(), body, request.headers.get("Content-Type", ""))
         with self._metrics.request(route.model) as measured:
             try:
                 response = await self._proxy.forward(request, body, route)
@@ -111,6 +105,20 @@ class Gateway:
     def _refused(self, error: OpenAIError) -> web.Response:
         self._metrics.refused(error.status)
         return error.response()
+
+
+def _routed(table: Table, body: bytes, content_type: str) -> tuple[Route, bytes]:
+    """Return who may answer a request, and its body with the name that the engine has for it."""
+    if is_form(content_type):
+        field = model_field(body, content_type)
+        route = route_to(table, field.name)
+        same = route.engine_name == field.name
+        return route, body if same else field.replaced(body, route.engine_name)
+    name, content = model_of(body)
+    route = route_to(table, name)
+    if route.engine_name == name:
+        return route, body
+    return route, json.dumps(content | {"model": route.engine_name}).encode()
 
 
 def session() -> aiohttp.ClientSession:

@@ -34,8 +34,8 @@ def model_of(body: bytes) -> tuple[str, dict[str, object]]:
     return name, cast("dict[str, object]", content)
 
 
-def route_to(table: Table, name: str) -> Route:
-    """Return a name's route; raise OpenAIError where there is none, or no engine is ready."""
+def named(table: Table, name: str) -> Route:
+    """Return a name's route, ready or not; raise OpenAIError where there is none."""
     match table.find(name):
         case UnknownName(known):
             served = f"served are: {', '.join(known)}" if known else "nothing is served yet"
@@ -53,15 +53,21 @@ def route_to(table: Table, name: str) -> Route:
                 param="model",
             )
         case route:
-            if not route.endpoints:
-                raise OpenAIError(
-                    503,
-                    f"no engine of model {name!r} is ready: {route.waits_because}",
-                    kind=UNAVAILABLE,
-                    code="model_not_ready",
-                    retry_after=_RETRY_AFTER_SECONDS,
-                )
             return route
+
+
+def route_to(table: Table, name: str) -> Route:
+    """Return a name's route; raise OpenAIError where there is none, or no engine is ready."""
+    route = named(table, name)
+    if not route.endpoints:
+        raise OpenAIError(
+            503,
+            f"no engine of model {name!r} is ready: {route.waits_because}",
+            kind=UNAVAILABLE,
+            code="model_not_ready",
+            retry_after=_RETRY_AFTER_SECONDS,
+        )
+    return route
 
 
 class Proxy:
@@ -132,7 +138,7 @@ async def _break_off(request: web.Request, response: web.StreamResponse) -> None
     error = OpenAIError(502, "the engine ended before its answer did", kind=BAD_GATEWAY)
     if response.content_type == "text/event-stream":
         await response.write(error.event())
-    elif request.transport is not None:
+    if request.transport is not None:
         request.transport.close()  # a body cut short must not look complete
 
 
