@@ -105,10 +105,12 @@ def test_an_open_watch_does_not_keep_the_server_from_ending(
 def test_figures_are_published(embedded_server: EmbeddedServer) -> None:
     plane = embedded_server.start()
     got(plane, "/api/v1/namespaces")
+    call(plane, "GET", "/api/v1/inventions")
     text = call(plane, "GET", "/metrics").text
     assert 'apiserver_requests_total{code="200",resource="namespaces",verb="list"} 1.0' in text
     assert 'apiserver_objects{resource="namespaces"} 5.0' in text
     assert "apiserver_wal_bytes" in text
+    assert "inventions" not in text
 
 
 def test_settings_are_read_from_the_arguments() -> None:

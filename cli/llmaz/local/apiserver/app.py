@@ -48,7 +48,7 @@ class Api:
         query = {key: http.query[key] for key in http.query}
         wanted = route(http.method, http.path, query)
         verb = wanted.verb if wanted else http.method.lower()
-        resource = wanted.plural if wanted else ""
+        resource = self._served_plural(wanted)
         response: web.StreamResponse
         try:
             response = await self._answer(http, query, wanted)
@@ -67,6 +67,13 @@ class Api:
         seconds = time.monotonic() - begun
         self.metrics.answered(verb, resource, response.status, seconds)
         return response
+
+    def _served_plural(self, wanted: Route | None) -> str:
+        """Return what figures name: an invented resource must not become a figure of its own."""
+        if wanted is None:
+            return ""
+        found = self.context.registry.find(wanted.group, wanted.version, wanted.plural)
+        return found.plural if found else ""
 
     async def _answer(
         self, http: web.Request, query: dict[str, str], wanted: Route | None
