@@ -11,9 +11,9 @@ import yaml
 from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.manifest import decode
 from support.chart import CHART, Json, helm, helm_template, only, rendered, template, the
-from support.chartvalues import CASES, TOGETHER
+from support.chartvalues import BATCHES, SWITCHES, Cases
 
-VERSIONS = ("1.31", "1.33", "1.35", "1.37")
+VERSIONS = ("1.31", "1.34", "1.37")
 OPERATORS_OWN = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}  # kinds that others define
 
 EVERYTHING = {
@@ -62,28 +62,32 @@ def test_every_object_suits_the_schemas_of_kubernetes(
             kubernetes_validate.validate(one, version, strict=True)
 
 
-@pytest.mark.parametrize("path", CASES)
-def test_a_value_reaches_the_objects(path: str, by_default: list[Json]) -> None:
-    value, shown = CASES[path]
-    objects = rendered({path: value})
-    if shown:
-        assert shown in json.dumps(objects)
-        assert shown not in json.dumps(by_default)
-    else:
-        assert len(objects) < len(by_default)
+@pytest.fixture(scope="module", params=BATCHES)
+def batch(request: pytest.FixtureRequest) -> tuple[Cases, str]:
+    """Cases, and what helm renders with all their values."""
+    cases = BATCHES[request.param]
+    return cases, json.dumps(rendered({path: value for path, (value, _) in cases.items()}))
 
 
-@pytest.mark.parametrize("path", TOGETHER)
-def test_a_value_of_an_option_reaches_the_objects(path: str, by_default: list[Json]) -> None:
-    values, shown = TOGETHER[path]
-    assert shown in json.dumps(rendered(values))
-    assert shown not in json.dumps(by_default)
+def test_every_value_reaches_the_objects(batch: tuple[Cases, str], by_default: list[Json]) -> None:
+    cases, text = batch
+    usual = json.dumps(by_default)
+    unseen = [path for path, (_, shown) in cases.items() if shown not in text or shown in usual]
+    assert unseen == []
+
+
+def test_a_switch_leaves_a_kind_out(by_default: list[Json]) -> None:
+    objects = rendered(dict.fromkeys(SWITCHES, False))
+    for kind in SWITCHES.values():
+        assert only(by_default, kind)
+        assert not only(objects, kind)
 
 
 def test_no_value_is_left_out_of_these_tests() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     del values["runtimes"]  # below
-    assert set(_leaves(values, "")) == CASES.keys() | TOGETHER.keys()
+    tried = {path for cases in BATCHES.values() for path in cases}
+    assert set(_leaves(values, "")) == tried | SWITCHES.keys()
 
 
 def _leaves(value: Json, path: str) -> Iterator[str]:

@@ -1,18 +1,25 @@
-"""Every value of the chart, set to something that a rendering can be searched for."""
+"""Every value of the chart, set to something that a rendering can be searched for.
+
+A case is a value, and the JSON that appears with it and not without. The cases of one batch are
+rendered at once: helm takes a while.
+"""
+
+from typing import TypeAlias
 
 from support.chart import Json
 
-PEER = [{"podSelector": {"matchLabels": {"marked": "peer"}}}]
-TERM = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "marked", "operator": "Exists"}]}]}
-AFFINITY = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": TERM}}
-TOLERATIONS = [{"key": "marked", "operator": "Exists"}]
-RESOURCES = {"requests": {"cpu": "123m"}}
+Cases: TypeAlias = dict[str, tuple[Json, str]]
+_TERM = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "marked", "operator": "Exists"}]}]}
+_AFFINITY = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _TERM}}
 
-# A value, and what appears in the rendering with it and not without it. With no text,
-# there are fewer objects.
-_OF_ONE: dict[str, tuple[Json, str]] = {
-    "image.registry": ("registry.test", '"image": "registry.test/llmaz-agent:0.1.0"'),
-    "image.tag": ("9.9", '"image": "llmaz-agent:9.9"'),
+
+def _peer(name: str) -> Json:
+    return [{"podSelector": {"matchLabels": {"peer": name}}}]
+
+
+_ANYTHING: Cases = {
+    "image.registry": ("registry.test", '"image": "registry.test/llmaz-agent:'),
+    "image.tag": ("9.9", 'llmaz-agent:9.9"'),
     "image.pullPolicy": ("Always", '"imagePullPolicy": "Always"'),
     "image.pullSecrets": (["registry"], '"imagePullSecrets": [{"name": "registry"}]'),
     "logFormat": ("text", '"--log-format=text"'),
@@ -32,61 +39,55 @@ _OF_ONE: dict[str, tuple[Json, str]] = {
     "agent.secretNames": (["marked"], '"resourceNames": ["marked"]'),
     "agent.secretNamespaces": (["marked"], '"namespace": "marked"'),
     "gateway.url": ("https://llm.test/v1", '"--gateway-url=https://llm.test/v1"'),
-    "gateway.autoscaling.enabled": (False, ""),
     "gateway.autoscaling.minReplicas": (3, '"minReplicas": 3'),
     "gateway.autoscaling.maxReplicas": (33, '"maxReplicas": 33'),
     "gateway.autoscaling.targetCPUUtilizationPercentage": (55, '"averageUtilization": 55'),
     "gateway.service.type": ("LoadBalancer", '"type": "LoadBalancer"'),
     "gateway.service.port": (81, '"port": 81'),
-    "gateway.service.annotations": ({"marked": "yes"}, '"annotations": {"marked": "yes"}'),
+    "gateway.service.annotations": ({"service": "yes"}, '"annotations": {"service": "yes"}'),
     "gateway.maxBodyMiB": (65, '"--max-body-mib=65"'),
     "gateway.drainSeconds": (31, '"sleep": {"seconds": 31}'),
-    "networkPolicy.enabled": (False, ""),
     "networkPolicy.apiServerPorts": ([6445], '"port": 6445'),
-    "networkPolicy.gatewayFrom": (PEER, '"marked": "peer"'),
-    "networkPolicy.enginesFrom": (PEER, '"marked": "peer"'),
-    "networkPolicy.metricsFrom": (PEER, '"marked": "peer"'),
-    "admissionPolicy.enabled": (False, ""),
+    "networkPolicy.gatewayFrom": (_peer("gateway"), '"peer": "gateway"'),
+    "networkPolicy.enginesFrom": (_peer("engines"), '"peer": "engines"'),
+    "networkPolicy.metricsFrom": (_peer("metrics"), '"peer": "metrics"'),
     "priorityClass.create": (True, '"kind": "PriorityClass"'),
+    "priorityClass.name": ("high", '"priorityClassName": "high"'),
+    "priorityClass.value": (123, '"value": 123'),
     "monitoring.monitors": (True, '"kind": "PodMonitor"'),
+    "monitoring.labels": ({"monitored": "yes"}, '"monitored": "yes"'),
     "monitoring.rules": ("PrometheusRule", '"kind": "PrometheusRule"'),
     "monitoring.dashboard.enabled": (True, '"name": "llmaz-dashboard"'),
+    "monitoring.dashboard.labels": ({"shown": "yes"}, '"shown": "yes"'),
     "tests.image": ("python:3", '"image": "python:3"'),
 }
-_OF_EACH: dict[str, tuple[Json, str]] = {
-    "image.repository": ("marked", '"image": "marked:0.1.0"'),
-    "resources": (RESOURCES, '"cpu": "123m"'),
-    "nodeSelector": ({"marked": "yes"}, '"marked": "yes"'),
-    "tolerations": (TOLERATIONS, '{"key": "marked", "operator": "Exists"}'),
-    "affinity": (AFFINITY, '"affinity": {"nodeAffinity"'),
-    "podAnnotations": ({"marked": "yes"}, '"marked": "yes"'),
-    "priorityClassName": ("marked", '"priorityClassName": "marked"'),
+_WITHOUT_AUTOSCALING: Cases = {
+    "gateway.autoscaling.enabled": (False, '"spec": {"replicas": 4'),
+    "gateway.replicas": (4, '"replicas": 4'),
 }
-CASES = _OF_ONE | {
-    f"{program}.{key}": case
-    for program in ("controller", "agent", "gateway")
-    for key, case in _OF_EACH.items()
+
+
+def _of(program: str) -> Cases:
+    cases: Cases = {
+        "image.repository": ("marked", '"image": "marked:0.1.0"'),
+        "resources": ({"requests": {"cpu": "123m"}}, '"cpu": "123m"'),
+        "nodeSelector": ({"selected": "yes"}, '"selected": "yes"'),
+        "tolerations": ([{"key": "tolerated"}], '{"key": "tolerated"}'),
+        "affinity": (_AFFINITY, '"affinity": {"nodeAffinity"'),
+        "podAnnotations": ({"annotated": "yes"}, '"annotated": "yes"'),
+        "priorityClassName": ("marked", '"priorityClassName": "marked"'),
+    }
+    return {f"{program}.{key}": case for key, case in cases.items()}
+
+
+BATCHES: dict[str, Cases] = {
+    "anything": _ANYTHING,
+    "without autoscaling": _WITHOUT_AUTOSCALING,
+    **{program: _of(program) for program in ("controller", "agent", "gateway")},
 }
-# What needs another value to be seen.
-TOGETHER: dict[str, tuple[dict[str, Json], str]] = {
-    "gateway.replicas": (
-        {"gateway.autoscaling.enabled": False, "gateway.replicas": 4},
-        '"replicas": 4',
-    ),
-    "priorityClass.name": (
-        {"priorityClass.create": True, "priorityClass.name": "marked"},
-        '"priorityClassName": "marked"',
-    ),
-    "priorityClass.value": (
-        {"priorityClass.create": True, "priorityClass.value": 77},
-        '"value": 77',
-    ),
-    "monitoring.labels": (
-        {"monitoring.monitors": True, "monitoring.labels": {"marked": "yes"}},
-        '"marked": "yes"',
-    ),
-    "monitoring.dashboard.labels": (
-        {"monitoring.dashboard.enabled": True, "monitoring.dashboard.labels": {"marked": "yes"}},
-        '"marked": "yes"',
-    ),
+# A switch, and the kind of which there are no objects without it.
+SWITCHES = {
+    "networkPolicy.enabled": "NetworkPolicy",
+    "admissionPolicy.enabled": "ValidatingAdmissionPolicy",
+    "gateway.autoscaling.enabled": "HorizontalPodAutoscaler",
 }
