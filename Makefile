@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help dev check format crds charts test test-slow demo bench clean
+.PHONY: help dev check format crds charts constraints test test-slow demo bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,14 +35,18 @@ crds: $(STAMP) ## Write the CRDs from the types
 charts: $(STAMP) ## Write what is made from the chart: its README, the plain manifests
 	$(BIN)/python charts/rendered.py
 
+constraints: $(STAMP) ## Pin what the images install to the versions of .venv
+	$(BIN)/python daemonset/constraints.py > daemonset/constraints.txt
+
 test: $(STAMP) ## Run the tests (minutes)
 	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(STAMP) ## Run the slow tests as well
 	$(BIN)/pytest -n 2 -m slow
 
-demo: $(STAMP) ## Serve a small real model on this machine and ask it a question
-	$(BIN)/python -m llmaz.cli demo
+demo: ## Serve a small real model on this machine and ask it a question
+	@started=$$(date +%s) && $(MAKE) --no-print-directory $(STAMP) && \
+		$(BIN)/llmaz demo --environment-seconds $$(($$(date +%s) - started))
 
 bench: $(STAMP) ## Run every benchmark in its quick form
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done

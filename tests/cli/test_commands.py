@@ -89,12 +89,30 @@ async def test_objects_are_made_seen_and_deleted(llmaz: Llmaz) -> None:
     assert gone.stderr.endswith('playgrounds.inference.llmaz.io "commands" not found\n')
 
 
-async def test_a_manifest_with_an_unknown_field_is_refused_with_its_path(llmaz: Llmaz) -> None:
-    refused = llmaz("apply", "-f", "-", stdin=MANIFESTS.replace("familyName", "familiyName"))
+async def test_a_malformed_manifest_is_refused_with_its_path_and_nothing_is_sent(
+    llmaz: Llmaz,
+) -> None:
+    malformed = MANIFESTS.replace("replicas: 1", "replicas: 1\n  replica: 2")
+    refused = llmaz("apply", "-f", "-", stdin=malformed)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    where, *_, last = refused.stderr.splitlines()
+    assert where.startswith(
+        "standard input, document 2: playground.inference.llmaz.io/commands: spec.replica: "
+    )
+    assert last == "error: 1 of 2 objects are malformed; nothing was sent"
+    assert llmaz("get", "om", "commands").returncode == 3
+
+
+async def test_what_only_the_server_refuses_does_not_keep_the_rest_from_being_applied(
+    llmaz: Llmaz,
+) -> None:
+    elsewhere = MANIFESTS.replace(
+        "Playground\nmetadata: {", "Playground\nmetadata: {namespace: nowhere, "
+    )
+    refused = llmaz("apply", "-f", "-", stdin=elsewhere)
     assert refused.returncode == 1
-    assert "spec.familiyName" in refused.stderr
     assert refused.stderr.endswith("error: 1 of 2 objects were refused\n")
-    llmaz.done("delete", "playground", "commands")
+    llmaz.done("delete", "om", "commands")
 
 
 async def test_run_makes_both_objects_under_a_valid_name(llmaz: Llmaz) -> None:
@@ -148,6 +166,7 @@ def test_a_server_that_is_not_there_is_not_reached(tmp_path: Path) -> None:
 def test_wrong_usage_ends_with_2_and_the_usage(tmp_path: Path) -> None:
     failed = Llmaz(tmp_path)("get")
     assert (failed.returncode, failed.stderr.startswith("Usage: llmaz get")) == (2, True)
+    assert Llmaz(tmp_path)("up", "--gateway-port=65536").returncode == 2
     assert Llmaz(tmp_path)("status").returncode == 4
 
 

@@ -52,6 +52,9 @@ def test_a_namespace_in_the_manifest_wins(tmp_path: Path) -> None:
         ("apiVersion: v1\nkind: Pod", r"a\.yaml: v1 Pod is not a kind of llmaz"),
         (MODEL.replace("name: a", ""), r"a\.yaml: metadata\.name of a OpenModel is required"),
         ("", r"no object found in .*a\.yaml"),
+        ("kind: List\nitems: 3", r"a\.yaml: items: must be a list, not int"),
+        ("a: 2026-13-45", r"a\.yaml is not YAML: month must be in 1\.\.12"),
+        (f"{MODEL}---\n- 1", r"a\.yaml, document 2: a manifest is an object, not list"),
     ],
 )
 def test_what_is_no_manifest_is_refused_with_where_it_is(
@@ -65,3 +68,18 @@ def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(CliError, match=r"cannot read .*none\.yaml: no such file") as caught:
         read([str(tmp_path / "none.yaml")], "default")
     assert caught.value.code == NOT_FOUND
+
+
+def test_an_object_knows_what_is_wrong_with_it_and_where(tmp_path: Path) -> None:
+    text = f"{MODEL}spec: {{familyName: q, source: {{uri: 'ftp://x'}}}}\n---\n{PLAY}spec: {{x: 1}}"
+    model, play = read([written(tmp_path, text)], "default")
+    assert [error.path for error in (*model.errors, *play.errors)] == ["spec.source.uri", "spec.x"]
+    assert (model.where, play.where) == (
+        f"{tmp_path}/a.yaml, document 1",
+        f"{tmp_path}/a.yaml, document 2",
+    )
+
+
+def test_only_the_server_judges_objects_that_are_not_llmaz_s(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nsurely: wrong"
+    assert read([written(tmp_path, text)], "default")[0].errors == ()

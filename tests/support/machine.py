@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from support.smollm2 import SMOLLM2
 
@@ -61,11 +61,13 @@ class Machine:
         started = self.llmaz("up", "-d", *_FREE_PORTS)
         assert started.returncode == 0, started.stderr + self.log("up")
 
-    def up_in_the_foreground(self) -> "subprocess.Popen[str]":
+    def up_in_the_foreground(
+        self, stdout: "IO[str] | int" = subprocess.PIPE
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [_BIN / "llmaz", "up", *_FREE_PORTS],
             env=self._environment(),
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.STDOUT,
             text=True,
         )

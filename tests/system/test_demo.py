@@ -25,7 +25,7 @@ STEPS = [
 @pytest.mark.timeout(240)
 def test_the_demo_prints_a_real_answer_and_leaves_nothing_behind(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "llmaz.cli", "demo"],
+        [sys.executable, "-m", "llmaz.cli", "demo", "--environment-seconds", "60"],
         env=os.environ | {"TMPDIR": str(tmp_path)},
         capture_output=True,
         check=False,
@@ -37,6 +37,7 @@ def test_the_demo_prints_a_real_answer_and_leaves_nothing_behind(tmp_path: Path)
     assert question == "Which city is the capital of France?"
     assert "Paris" in answer
     assert [line.split("  ")[0] for line in table[-len(STEPS) :]] == STEPS
+    assert table[-len(STEPS)].split()[1].startswith("60.")
     assert list(tmp_path.iterdir()) == []
     assert processes(str(tmp_path)) == {}
 

@@ -12,6 +12,7 @@ from llmaz.kube.errors import (
     Invalid,
     KubeError,
     NotFound,
+    OutOfSpace,
     Unauthorized,
     Unavailable,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "KubeError",
     "Listing",
     "NotFound",
+    "OutOfSpace",
     "Unauthorized",
     "Unavailable",
     "WatchEvent",

@@ -43,6 +43,10 @@ class Unavailable(KubeError):
     """No answer, a broken one, or one that asks to come back later. Nothing is known."""
 
 
+class OutOfSpace(Unavailable):
+    """The server's disk is full: it keeps what it has, and writes again once there is room."""
+
+
 _BY_STATUS: dict[int, type[KubeError]] = {
     400: Invalid,
     401: Unauthorized,
@@ -53,6 +57,7 @@ _BY_STATUS: dict[int, type[KubeError]] = {
     413: Invalid,
     415: Invalid,
     422: Invalid,
+    507: OutOfSpace,
 }
 
 # How a kube-apiserver answers server-side apply of a field that no schema has: with a 500.

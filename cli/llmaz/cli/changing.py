@@ -34,6 +34,7 @@ def apply(
 
     async def work() -> None:
         found = documents.read(_given(filename), namespace)
+        _refuse_malformed(found)
         refused = 0
         async with await connect(kubeconfig) as kube:
             for document in found:
@@ -42,6 +43,16 @@ def apply(
             raise CliError(f"{refused} of {len(found)} objects were refused")
 
     execute(work())
+
+
+def _refuse_malformed(found: "list[documents.Document]") -> None:
+    """Raise CliError unless every object may be sent: half of what belongs together is no use."""
+    wrong = [one for one in found if one.errors]
+    for one in wrong:
+        for error in one.errors:
+            typer.echo(f"{one.where}: {kinds.label(one.kind, one.name)}: {error}", err=True)
+    if wrong:
+        raise CliError(f"{len(wrong)} of {len(found)} objects are malformed; nothing was sent")
 
 
 async def _apply(kube: "Kube", document: documents.Document, *, force: bool) -> bool:
@@ -55,7 +66,7 @@ async def _apply(kube: "Kube", document: documents.Document, *, force: bool) -> 
         before = None
     try:
         applied = await kube.apply(document.kind, document.manifest, manager=MANAGER, force=force)
-    except (Conflict, Forbidden, Invalid) as error:
+    except (Conflict, Forbidden, Invalid, NotFound) as error:  # NotFound: of its namespace
         typer.echo(f"{label}: {error}", err=True)
         return False
     if before is None:

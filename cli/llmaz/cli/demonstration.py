@@ -41,9 +41,8 @@ _ADDRESSES = Addresses(
 class _Clock:
     """When each step was done, each at its first time."""
 
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-        self._started = self._last
+    def __init__(self, *, already: float) -> None:
+        self._last = self._started = time.monotonic() - already
         self.rows: list[tuple[str, str, str]] = []
 
     def done(self, step: str) -> None:
@@ -56,9 +55,12 @@ class _Clock:
         typer.echo(f"  {step:<20} {took:6.2f} s", err=True)
 
 
-async def demonstrate(question: str) -> None:
-    """Serve SmolLM2 on this machine and ask it; raise CliError naming the step that failed."""
-    clock = _Clock()
+async def demonstrate(question: str, *, environment_seconds: float) -> None:
+    """Serve SmolLM2 on this machine and ask it; raise CliError naming the step that failed.
+
+    `environment_seconds` is what it took whoever called to make the Python environment.
+    """
+    clock = _Clock(already=environment_seconds)
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # cleans up, too

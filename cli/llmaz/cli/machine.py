@@ -1,10 +1,11 @@
 """`up`, `down`, `status`, `kubeconfig`: llmaz on this machine."""
 
+import errno
 import os
 import subprocess
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,15 +21,19 @@ _LOOPBACK = "127.0.0.1"
 _BACKGROUND_START_SECONDS = 90.0
 
 
+def _port(what: str) -> Any:  # noqa: ANN401  # typer's own type for an option
+    return typer.Option(min=0, max=65535, help=f"{what}; 0: a free one.")
+
+
 def up(
     detach: Annotated[
         bool, typer.Option("-d", "--detach", help="Run in the background; return when ready.")
     ] = False,
     host: Annotated[str, typer.Option(help="Address of the gateway.")] = _LOOPBACK,
-    gateway_port: Annotated[int, typer.Option(help="OpenAI endpoint; 0: a free one.")] = 8000,
-    api_port: Annotated[int, typer.Option(help="API server; 0: a free one.")] = 6445,
-    agent_port: Annotated[int, typer.Option(help="Agent; 0: a free one.")] = 9400,
-    controller_port: Annotated[int, typer.Option(help="Controller; 0: a free one.")] = 9401,
+    gateway_port: Annotated[int, _port("OpenAI endpoint")] = 8000,
+    api_port: Annotated[int, _port("API server")] = 6445,
+    agent_port: Annotated[int, _port("Agent")] = 9400,
+    controller_port: Annotated[int, _port("Controller")] = 9401,
 ) -> None:
     """Run llmaz on this machine: API server, controller, agent, gateway.
 
@@ -174,4 +179,8 @@ def _print_where(here: "Home", running: "Running") -> None:
 
 
 def _say(line: str) -> None:
-    print(f"{datetime.now().astimezone():%H:%M:%S} {line}", flush=True)
+    try:
+        print(f"{datetime.now().astimezone():%H:%M:%S} {line}", flush=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise  # else the disk of the log is full: no reason to stop serving

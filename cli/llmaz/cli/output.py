@@ -52,7 +52,11 @@ def print_table(
         table.add_column(header.upper(), no_wrap=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+    screen = console()
+    with screen.capture() as drawn:
+        screen.print(table)
+    for line in drawn.get().splitlines():
+        print(line.rstrip())  # rich fills the last column up
 
 
 def table_rows(table: "Manifest", *, wide: bool) -> tuple[list[str], list[list[str]]]:

@@ -45,13 +45,15 @@ def fail(error: CliError) -> NoReturn:
 
 
 def _of_kube(error: Exception) -> CliError:
-    from llmaz.kube import NotFound, Unauthorized, Unavailable
+    from llmaz.kube import NotFound, OutOfSpace, Unauthorized, Unavailable
 
     match error:
         case NotFound():
             return CliError(str(error), code=NOT_FOUND)
         case Unauthorized():
             return CliError(str(error), hint="the token in the kubeconfig is not this server's")
+        case OutOfSpace():
+            return CliError(str(error), hint="make room on the disk of LLMAZ_HOME, and try again")
         case Unavailable():
             return CliError(str(error), hint=_START, code=UNREACHABLE)
         case _:

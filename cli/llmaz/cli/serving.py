@@ -94,12 +94,15 @@ def demo(
     question: Annotated[
         str, typer.Option(help="What to ask.")
     ] = "Which city is the capital of France?",
+    environment_seconds: Annotated[
+        float, typer.Option(min=0, help="What making this environment took, for the table.")
+    ] = 0.0,
 ) -> None:
     """Serve a small real model from nothing, ask it a question, and clean up."""
 
     async def work() -> None:
         from llmaz.cli.demonstration import demonstrate
 
-        await demonstrate(question)
+        await demonstrate(question, environment_seconds=environment_seconds)
 
     execute(work())

@@ -21,7 +21,7 @@ def get(
     kind: Annotated[str, typer.Argument(help="Kind, such as playgrounds or pl.")],
     name: Annotated[str | None, typer.Argument(help="One object.")] = None,
     namespace: Namespace = "default",
-    all_namespaces: Annotated[bool, typer.Option("-A", "--all-namespaces")] = False,
+    all_namespaces: Annotated[bool, typer.Option("-A", "--all-namespaces", help="Of all.")] = False,
     output: Output = Format.TABLE,
     selector: Annotated[str, typer.Option("-l", "--selector", help="Labels to match.")] = "",
     watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on printing changes.")] = False,

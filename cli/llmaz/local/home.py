@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 _ASKERS_SECONDS = 0.5
+_LEAST_ROOM_BYTES = 2**20  # an empty API server's database, certificates and logs
 
 
 class HomeInUse(Exception):
@@ -63,9 +65,17 @@ class Home:
         return self.root / "logs"
 
     def create(self) -> None:
-        """Make the directories; only their owner may look inside."""
+        """Make the directories; only their owner may look inside.
+
+        Raises OSError, which names the home, when nothing could be written there.
+        """
         for path in (self.root, self.server, self.agent, self.cache, self.logs):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryFile(dir=self.root) as probe:
+                probe.write(bytes(_LEAST_ROOM_BYTES))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.root)) from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
