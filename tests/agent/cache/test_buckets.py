@@ -15,6 +15,7 @@ from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import Bucket
 from llmaz.agent.cache.request import FetchRequest
 from llmaz.agent.cache.state import Fetched, FetchFailed
+from support import rooms
 from support.weights import gguf
 
 KEY_ID, SECRET = "AKIATESTKEY", "secretsecret"
@@ -70,7 +71,7 @@ async def _fetch(server: Rclone, tmp_path: Path, key: str, secret: str) -> Fetch
             "AWS_ENDPOINT_URL": server.url,
         },
     )
-    return await FetchChild(os.environ).fetch(request, lambda _: None)
+    return await FetchChild(os.environ).fetch(request, lambda _: None, rooms.plenty)
 
 
 async def test_a_folder_of_a_real_store_comes_whole(rclone: Rclone, tmp_path: Path) -> None:

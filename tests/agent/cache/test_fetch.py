@@ -3,14 +3,16 @@
 import asyncio
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import HubRepository
-from llmaz.agent.cache.request import FetchRequest, Progress
+from llmaz.agent.cache.request import FetchRequest, Progress, Room
 from llmaz.agent.cache.state import Fetched, FetchFailed
+from support import rooms
 from support.downloads import Cut, Downloads, WrongBytes
 from support.hub import COMMIT, Hub, Repository, serving
 from support.weights import gguf, safetensors
@@ -29,6 +31,7 @@ async def _fetch(
     revision: str = "main",
     filename: str | None = None,
     allow_patterns: tuple[str, ...] | None = None,
+    room: Callable[[int], Awaitable[Room]] = rooms.plenty,
 ) -> Fetched | FetchFailed:
     origin = HubRepository(
         repository=repository,
@@ -39,7 +42,7 @@ async def _fetch(
     given = {} if token is None else {"HF_TOKEN": token}
     request = FetchRequest(origin=origin, cache_dir=str(tmp_path), credentials=given)
     environ = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
-    return await FetchChild(environ).fetch(request, (told if told is not None else []).append)
+    return await FetchChild(environ).fetch(request, (told if told is not None else []).append, room)
 
 
 async def _reason(repository: Repository, tmp_path: Path, *, revision: str = "main") -> str:
@@ -138,7 +141,6 @@ async def test_bytes_that_stay_wrong_are_never_visible(tmp_path: Path) -> None:
         (Repository(FILES, revisions=("other",)), "RevisionNotFound"),
         (Repository(FILES, status=403), "Unauthorized"),
         (Repository({}), "FileNotFound"),
-        (Repository({"config.json": b"{}"}, declared_size=10**18), "NoSpace"),
         (Repository({"../../evil.safetensors": WEIGHTS}), "UnsafeRepository"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -182,3 +184,20 @@ async def test_a_fetch_that_is_cancelled_takes_its_process_along(tmp_path: Path)
         assert repository.downloads.gate is not None
         repository.downloads.gate.set()
     assert not list((tmp_path / "hub").glob("*/refs/*"))
+
+
+async def test_no_byte_is_asked_for_where_there_is_no_room(tmp_path: Path) -> None:
+    repository = Repository(FILES)
+    async with serving({"acme/tiny": repository}) as hub:
+        outcome = await _fetch(hub, tmp_path, room=rooms.none)
+    assert isinstance(outcome, FetchFailed)
+    assert (outcome.reason, outcome.passing) == ("NoSpace", True)
+    assert outcome.message.endswith(f"{sum(map(len, FILES.values()))} bytes are needed")
+    assert repository.downloads.asked == []
+
+
+async def test_a_size_that_no_disk_has_is_refused_by_the_disk(tmp_path: Path) -> None:
+    async with serving({"acme/tiny": Repository(FILES, declared_size=10**18)}) as hub:
+        outcome = await _fetch(hub, tmp_path)
+    assert isinstance(outcome, FetchFailed)
+    assert outcome.reason == "NoSpace"

@@ -1,14 +1,14 @@
 """The node's models: what is fetched, verified once, and known of each."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from llmaz.agent.cache.models import ModelCache, SecretUnreadableError
 from llmaz.agent.cache.origin import SecretKeys
-from llmaz.agent.cache.request import FetchRequest, Progress
+from llmaz.agent.cache.request import FetchRequest, Progress, Room
 from llmaz.agent.cache.state import (
     DropModel,
     Failed,
@@ -43,7 +43,10 @@ class World:
         )
 
     async def fetch(
-        self, request: FetchRequest, tell: Callable[[Progress], None]
+        self,
+        request: FetchRequest,
+        tell: Callable[[Progress], None],
+        room: Callable[[int], Awaitable[Room]],
     ) -> Fetched | FetchFailed:
         self.requests.append(request)
         tell(Progress(bytes_done=1, bytes_total=len(self.data)))

@@ -20,6 +20,7 @@ from llmaz.agent.cache.state import Fetched
 from llmaz.agent.cache.store import Store
 from llmaz.agent.cache.transfer import Transfer
 from llmaz.agent.cache.wire import Wire
+from support import rooms
 from support.downloads import Downloads, Stall
 from support.origins import OllamaKind, WebKind, serving_routes
 from support.weights import gguf
@@ -51,7 +52,7 @@ async def _fetch(url: str, cache_dir: Path, tell: object) -> object:
     origin = OllamaModel(registry=registry, repository="library/tiny", tag="7b")
     request = FetchRequest(origin=origin, cache_dir=str(cache_dir))
     assert callable(tell)
-    return await FetchChild(os.environ).fetch(request, tell)
+    return await FetchChild(os.environ).fetch(request, tell, rooms.plenty)
 
 
 async def test_after_a_kill_at_70_percent_at_most_3_percent_come_again(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.request import FetchRequest, Progress
 from llmaz.agent.cache.state import Fetched, FetchFailed
+from support import rooms
 from support.downloads import (
     Cut,
     Downloads,
@@ -69,7 +70,7 @@ class World:
             credentials=self.kind.credentials(),
         )
         environ = {**os.environ, "HOME": str(self.tmp_path), **self.kind.environ(url)}
-        return await FetchChild(environ).fetch(request, self.told.append)
+        return await FetchChild(environ).fetch(request, self.told.append, rooms.plenty)
 
     async def outcome(self, *faults: Fault) -> Fetched | FetchFailed:
         self.downloads.faults.extend(faults)

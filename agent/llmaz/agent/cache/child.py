@@ -1,13 +1,22 @@
 """Runs the fetching child for one fetch, and turns what it says into values."""
 
 import asyncio
+import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
-from llmaz.agent.cache.request import FetchRequest, Progress, read_event, write_request
+from llmaz.agent.cache.request import (
+    FetchRequest,
+    Progress,
+    Room,
+    RoomWanted,
+    read_event,
+    write_request,
+)
 from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.api.manifest import encode
 
 FETCH_PROGRAM = (sys.executable, "-m", "llmaz.agent.cache.fetch")
 _LINE_LIMIT = 64 * 2**20  # the last line names every file
@@ -20,7 +29,10 @@ class FetchChild:
         self._environ = {**environ, "PYTHONUNBUFFERED": "1"}
 
     async def fetch(
-        self, request: FetchRequest, tell: Callable[[Progress], None]
+        self,
+        request: FetchRequest,
+        tell: Callable[[Progress], None],
+        room: Callable[[int], Awaitable[Room]],
     ) -> Fetched | FetchFailed:
         """Fetch, and say how it ended; a child that says nothing at its end has failed."""
         child = await asyncio.create_subprocess_exec(
@@ -32,7 +44,7 @@ class FetchChild:
             limit=_LINE_LIMIT,
         )
         try:
-            return await self._converse(child, request, tell)
+            return await self._converse(child, request, tell, room)
         except ValueError as error:
             words = f"the fetch speaks another protocol: {error}"
             return FetchFailed(reason="FetchFailed", message=words, passing=True)
@@ -43,19 +55,30 @@ class FetchChild:
 
     @staticmethod
     async def _converse(
-        child: asyncio.subprocess.Process, request: FetchRequest, tell: Callable[[Progress], None]
+        child: asyncio.subprocess.Process,
+        request: FetchRequest,
+        tell: Callable[[Progress], None],
+        room: Callable[[int], Awaitable[Room]],
     ) -> Fetched | FetchFailed:
         if child.stdin is None or child.stdout is None:
             raise OSError("the fetching child has no pipes")
-        with suppress(ConnectionError):  # it died at once: its end says so below
-            child.stdin.write(write_request(request).encode() + b"\n")
-            await child.stdin.drain()
+        await _say(child.stdin, write_request(request))
         while line := await child.stdout.readline():
             event = read_event(line)
-            if not isinstance(event, Progress):
-                return event
-            tell(event)
+            match event:
+                case Progress():
+                    tell(event)
+                case RoomWanted(bytes_needed=needed):
+                    await _say(child.stdin, json.dumps(encode(await room(needed))))
+                case _:
+                    return event
         code = await child.wait()
         return FetchFailed(
             reason="FetchFailed", message=f"the fetch ended with code {code}", passing=True
         )
+
+
+async def _say(pipe: asyncio.StreamWriter, line: str) -> None:
+    with suppress(ConnectionError):  # the child died: its end tells
+        pipe.write(line.encode() + b"\n")
+        await pipe.drain()

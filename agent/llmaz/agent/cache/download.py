@@ -1,6 +1,7 @@
 """Brings one range of a file over one connection, and says what came of it."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +12,8 @@ from llmaz.agent.cache.remote import RemoteFile, Source, Target
 from llmaz.agent.cache.sources.answers import refusal
 from llmaz.agent.cache.wire import Answer, CutError, NetworkError, Wire
 
-_SLICE = 2**16
+_SLICE = 2**16  # is read before a connection counts as alive: more of a quick one, as each costs
+_QUICK_SECONDS = 0.1
 PARTIAL_CONTENT, OK = 206, 200
 _BUSY = (429, 503)
 _PASSING = (408, 429)
@@ -121,6 +123,7 @@ class _Reader:
         self._buffer = buffer[: spans.piece_of(download.file.size)]
         self._answer: Answer | None = None
         self._streams = False
+        self._slice = _SLICE
         self.at, self.end = start, end
         self.by_shortcut = False
 
@@ -185,12 +188,15 @@ class _Reader:
         piece = self._buffer[: min(len(self._buffer), self.end - self.at)]
         filled = 0
         while filled < len(piece):
-            want = min(_SLICE, len(piece) - filled)
+            want = min(self._slice, len(piece) - filled)
+            begun = time.monotonic()
             got = self._wire.read_into(answer, piece[filled : filled + want])
             filled += got
             self._alive()
             if got < want:
                 break
+            is_quick = time.monotonic() - begun < _QUICK_SECONDS
+            self._slice = min(2 * self._slice, len(self._buffer)) if is_quick else _SLICE
         new = self._download.partial.write(self.at, piece[:filled])
         self._download.moved(self._download.file, new)
         self.at += filled

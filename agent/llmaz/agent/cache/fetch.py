@@ -10,7 +10,6 @@ memory of the hubs' clients.
 import hashlib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,51 +17,65 @@ from pathlib import Path
 from llmaz.agent.cache.failures import explained
 from llmaz.agent.cache.meter import Meter
 from llmaz.agent.cache.names import first_unsafe
-from llmaz.agent.cache.origin import HubRepository, name_of
-from llmaz.agent.cache.remote import Listing, Refused, RemoteFile
-from llmaz.agent.cache.request import FetchRequest, Progress, read_request, write_event
+from llmaz.agent.cache.origin import HubRepository, Remote, home_of, name_of
+from llmaz.agent.cache.remote import Listing, Refused, RemoteFile, Source
+from llmaz.agent.cache.request import (
+    Event,
+    FetchRequest,
+    Progress,
+    Room,
+    RoomWanted,
+    read_request,
+    write_event,
+)
 from llmaz.agent.cache.selection import chosen, entrance
-from llmaz.agent.cache.sources.every import Place, place_of
+from llmaz.agent.cache.sources.every import source_of
 from llmaz.agent.cache.state import Fetched, FetchFailed, FileMark
 from llmaz.agent.cache.store import Store, Tree, publish
 from llmaz.agent.cache.transfer import Transfer
 from llmaz.agent.children import die_with_parent
-
-RESERVE_BYTES = 256 * 2**20  # left free for logs and the agent's own state
+from llmaz.api.manifest import decode
 
 
 def fetch(
-    request: FetchRequest, environ: Mapping[str, str], tell: Callable[[Progress], None]
+    request: FetchRequest,
+    environ: Mapping[str, str],
+    tell: Callable[[Progress], None],
+    room: Callable[[int], Room],
 ) -> Fetched | FetchFailed:
     """Bring the files into the tree, verify them, and only then make the commit known."""
     try:
-        return _fetch(request, place_of(request, environ), tell)
+        return _fetch(request, source_of(request, environ), tell, room)
     except Refused as refused:
         return refused.failure
     except Exception as error:  # the process's outermost border: any error is an answer
         return explained(error, name_of(request.origin))
 
 
-def _fetch(request: FetchRequest, place: Place, tell: Callable[[Progress], None]) -> Fetched:
+def _fetch(
+    request: FetchRequest,
+    source: Source,
+    tell: Callable[[Progress], None],
+    room: Callable[[int], Room],
+) -> Fetched:
     origin, cache_dir = request.origin, Path(request.cache_dir)
-    listing = place.source.listing()
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    listing = source.listing()
     _check_names(listing, name_of(origin))
     files = chosen(origin, listing.files)
-    store, tree = Store(cache_dir), Tree.of(cache_dir, place.family, place.repository)
+    store, tree = Store(cache_dir), Tree.of(cache_dir, *home_of(origin))
     total = sum(file.size for file in files)
     meter = Meter(total, lambda done: tell(Progress(bytes_done=done, bytes_total=total)))
     tell(Progress(bytes_done=0, bytes_total=total))
-    keys = {file.path: _key(place, listing, file) for file in files}
+    keys = {file.path: _key(origin, listing, file) for file in files}
     there = {f.path: digest for f in files if (digest := _present(store, tree, f, keys[f.path]))}
     for file in files:
         if file.path in there:
             meter.finish(file.path, file.size)
     absent = [file for file in files if file.path not in there]
-    _check_space(cache_dir, name_of(origin), absent, keys)
     if absent:
-        transfer = Transfer(
-            place.source, store, lambda file, size: meter.add(file.path, size, file.size)
-        )
+        _take_room(cache_dir, name_of(origin), absent, keys, room)
+        transfer = Transfer(source, store, lambda file, size: meter.add(file.path, size, file.size))
         there |= transfer.bring(absent, keys)
     for file in files:
         store.show(tree, listing.commit, file, there[file.path])
@@ -96,38 +109,43 @@ def _present(store: Store, tree: Tree, file: RemoteFile, key: str) -> str | None
     return store.adopt(tree.blob(file, ""), file)
 
 
-def _key(place: Place, listing: Listing, file: RemoteFile) -> str:
+def _key(origin: Remote, listing: Listing, file: RemoteFile) -> str:
     """Name a file on its way: by its digest, else by where it is and which version it is of."""
     if file.sha256 is not None:
         return file.sha256
     version = file.git_sha1 or file.etag or file.md5 or listing.commit
-    facts = [place.family, place.repository, file.path, file.size, version]
+    facts = [*home_of(origin), file.path, file.size, version]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _check_space(
-    cache_dir: Path, name: str, absent: list[RemoteFile], keys: Mapping[str, str]
+def _take_room(
+    cache_dir: Path,
+    name: str,
+    absent: list[RemoteFile],
+    keys: Mapping[str, str],
+    room: Callable[[int], Room],
 ) -> None:
-    """Refuse before the first byte what will not fit."""
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    needed = sum(file.size for file in absent)
+    """Ask for room before the first byte, less what a fetch before this one has taken."""
     begun = (cache_dir / "partial" / f"{keys[file.path]}.data" for file in absent)
     taken = sum(data.stat().st_blocks * 512 for data in begun if data.exists())
-    free = shutil.disk_usage(cache_dir).free + taken - RESERVE_BYTES
-    if needed > max(free, 0):
-        words = f"{name} needs {needed} bytes and {cache_dir} has {max(free, 0)} to give"
-        raise Refused("NoSpace", words, passing=True)
+    refusal = room(max(0, sum(file.size for file in absent) - taken)).refusal
+    if refusal is not None:
+        raise Refused("NoSpace", f"there is no room for {name}: {refusal}", passing=True)
 
 
 def main() -> None:
     die_with_parent()
     request = read_request(sys.stdin.readline())
 
-    def tell(event: Progress | Fetched | FetchFailed) -> None:
+    def tell(event: Event) -> None:
         sys.stdout.write(write_event(event) + "\n")
         sys.stdout.flush()
 
-    tell(fetch(request, os.environ, tell))
+    def room(needed: int) -> Room:
+        tell(RoomWanted(bytes_needed=needed))
+        return decode(Room, json.loads(sys.stdin.readline()))
+
+    tell(fetch(request, os.environ, tell, room))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import errno
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +16,14 @@ from llmaz.agent.cache.origin import (
     Remote,
     SecretKeys,
     Unsupported,
+    home_of,
     key_of,
     name_of,
     origin_of,
     secret_of,
 )
-from llmaz.agent.cache.request import FetchRequest, Progress
+from llmaz.agent.cache.request import FetchRequest, Progress, Room
+from llmaz.agent.cache.room import make_room, touch
 from llmaz.agent.cache.state import (
     DropModel,
     Failed,
@@ -33,6 +35,7 @@ from llmaz.agent.cache.state import (
     ModelAction,
     ModelSeen,
 )
+from llmaz.agent.cache.store import Tree
 from llmaz.agent.cache.weights import complaint
 from llmaz.api.node import AssignedModel
 
@@ -56,7 +59,10 @@ class Fetcher(Protocol):
     """What brings a model to the disk."""
 
     async def fetch(
-        self, request: FetchRequest, tell: Callable[[Progress], None]
+        self,
+        request: FetchRequest,
+        tell: Callable[[Progress], None],
+        room: Callable[[int], Awaitable[Room]],
     ) -> Fetched | FetchFailed: ...
 
 
@@ -72,6 +78,7 @@ class ModelCache:
         now: Callable[[], datetime],
         changed: asyncio.Event,
         endpoint: str = DEFAULT_ENDPOINT,
+        quota: int | None = None,
     ) -> None:
         self._cache_dir = cache_dir
         self._fetcher = fetcher
@@ -79,6 +86,8 @@ class ModelCache:
         self._now = now
         self._changed = changed
         self._endpoint = endpoint
+        self._quota = quota
+        self._evicting = asyncio.Lock()
         self._seen: dict[str, ModelSeen] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._one_of_each: dict[str, asyncio.Lock] = {}
@@ -94,7 +103,9 @@ class ModelCache:
                 self._begin(model)
             case DropModel(name=name):
                 self._cancel(name)
-                self._seen.pop(name, None)
+                dropped = self._seen.pop(name, None)
+                if dropped is not None and isinstance(dropped.state, Held):
+                    touch(Path(dropped.state.path))
                 self._changed.set()
             case _:
                 assert_never(action)
@@ -175,13 +186,33 @@ class ModelCache:
             return FetchFailed(reason="SecretUnreadable", message=str(error), passing=True)
         logger.info("fetching model %s from %s", model.name, name_of(origin))
         request = FetchRequest(origin=origin, cache_dir=str(self._cache_dir), credentials=given)
-        outcome = await self._fetcher.fetch(request, lambda told: self._progress(model, told))
+        outcome = await self._fetcher.fetch(
+            request, lambda told: self._progress(model, told), self._room
+        )
         if isinstance(outcome, FetchFailed):
             return outcome
         wrong = await asyncio.to_thread(complaint, Path(outcome.path))
         if wrong is not None:
             return FetchFailed(reason="NotAModel", message=wrong, passing=False)
         return outcome
+
+    async def _room(self, needed: int) -> Room:
+        """Make room for a fetch. What is assigned to this node stays, whether it is here or not."""
+        async with self._evicting:
+            evicted, refusal = await asyncio.to_thread(
+                make_room, self._cache_dir, need=needed, keep=self._kept(), quota=self._quota
+            )
+        for root in evicted:
+            logger.info("evicted %s: it was used least recently", root)
+        return Room(refusal=refusal)
+
+    def _kept(self) -> frozenset[Path]:
+        trees = set()
+        for seen in self._seen.values():
+            origin = origin_of(seen.model.source)
+            if not isinstance(origin, NodePath | Unsupported):
+                trees.add(Tree.of(self._cache_dir, *home_of(origin)).root)
+        return frozenset(trees)
 
     def _progress(self, model: AssignedModel, told: Progress) -> None:
         now = self._seen.get(model.name)

@@ -116,6 +116,21 @@ def name_of(origin: Remote) -> str:
             return f"{repository}:{tag}"
 
 
+def home_of(origin: Remote) -> tuple[str, str]:
+    """Return the family of trees and the repository under which an origin's files are kept."""
+    match origin:
+        case HubRepository(hub=Hub.HUGGINGFACE, repository=repository):
+            return "hub", repository
+        case HubRepository(repository=repository):
+            return "modelscope", repository
+        case Bucket(scheme=scheme, bucket=bucket, key=key):
+            return scheme, f"{bucket}/{key}"
+        case WebFile():
+            return "web", name_of(origin).partition("://")[2]
+        case OllamaModel(repository=repository, tag=tag):
+            return "ollama", f"{repository}/{tag}"
+
+
 def secret_of(origin: Remote) -> SecretKeys | None:
     """Return upstream's Secret for a kind of origin; gs:// takes AWS' keys, as upstream has it."""
     match origin:

@@ -17,7 +17,7 @@ from llmaz.agent.cache import spans
 from llmaz.agent.cache.journal import Replayed, replayed
 from llmaz.agent.cache.spans import Spans
 
-FLUSH_BYTES = 256 * 2**20  # bounds the pages that wait for the disk, too
+FLUSH_BYTES = 2**30  # what a crash of the machine may cost; each flush costs processor time
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

@@ -1,4 +1,4 @@
-"""What the agent and its fetching child say to each other: a request, then events, a line each.
+"""What the agent and its fetching child say to each other, a line each: a request, then events.
 
 The request travels on standard input, since a token must be neither in an argument nor in a log.
 """
@@ -30,9 +30,23 @@ class Progress:
     bytes_total: int
 
 
-Event: TypeAlias = Progress | Fetched | FetchFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomWanted:
+    """So many bytes are about to be fetched. The child waits for a line that answers."""
+
+    bytes_needed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """The answer: whether there is room, and why not if there is none."""
+
+    refusal: str | None = None
+
+
+Event: TypeAlias = Progress | RoomWanted | Fetched | FetchFailed
 _EVENTS: Mapping[str, type[Event]] = {
-    kind.__name__: kind for kind in (Progress, Fetched, FetchFailed)
+    kind.__name__: kind for kind in (Progress, RoomWanted, Fetched, FetchFailed)
 }
 _ORIGINS: Mapping[str, type[Remote]] = {
     kind.__name__: kind for kind in (HubRepository, Bucket, WebFile, OllamaModel)

@@ -1,0 +1,111 @@
+"""Makes room in a cache directory: looks at what is there, and removes what was chosen.
+
+Only names are removed. An engine that still has a file open, or mapped, goes on reading it.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from llmaz.agent.cache.evict import HIGH_SHARE, Entry, Space, evict, lacking
+
+RESERVE_BYTES = 256 * 2**20  # left free for logs and the agent's own state
+PARTIAL_KEPT_SECONDS = 24 * 3600.0  # in which a fetch may be resumed
+
+
+def make_room(
+    cache_dir: Path, *, need: int, keep: Collection[Path], quota: int | None
+) -> tuple[list[str], str | None]:
+    """Evict so that `need` bytes fit; return what went, and why it is not enough if it is not."""
+    _drop_old_partials(cache_dir / "partial")
+    entries = inventory(cache_dir)
+    kept = {entry.root for entry in entries if _is_in(Path(entry.root), keep)}
+    space = Space(free=shutil.disk_usage(cache_dir).free - RESERVE_BYTES, quota=quota)
+    victims = evict(entries, space, need=need, keep=kept)
+    for entry in victims:
+        remove(cache_dir, Path(entry.root))
+    rest = [entry for entry in entries if entry not in victims]
+    if victims or lacking(rest, space, need, share=HIGH_SHARE) == 0:
+        return [entry.root for entry in victims], None
+    limit = "" if quota is None else f", the cache may take {quota}"
+    words = f"{need} bytes are needed, the disk has {max(space.free, 0)} to give{limit}"
+    return [], f"{words}, and too little of it is unused"
+
+
+def touch(path: Path) -> None:
+    """Note that a model is used now: what was used last goes last."""
+    for folder in (path, *path.parents):
+        if folder.parent.name == "snapshots":
+            with suppress(OSError):  # a cache that can't be written evicts nothing either
+                os.utime(folder)
+            return
+
+
+def inventory(cache_dir: Path) -> list[Entry]:
+    """Return every snapshot, with its blobs by inode: hard links share them over trees."""
+    return [
+        Entry(
+            root=str(root),
+            last_used=root.stat().st_mtime,
+            blobs={
+                str(status.st_ino): status.st_size
+                for file in _files(root)
+                for status in (file.stat(),)
+            },
+        )
+        for root in sorted(cache_dir.glob("*/models--*/snapshots/*"))
+    ]
+
+
+def remove(cache_dir: Path, snapshot: Path) -> None:
+    """Remove a snapshot, its revisions first, and the bytes that nothing else shows."""
+    tree, commit = snapshot.parent.parent, snapshot.name
+    for ref in (tree / "refs").rglob("*"):
+        if ref.is_file() and ref.read_text() == commit:
+            ref.unlink(missing_ok=True)
+    (tree / "trees" / f"{commit}.json").unlink(missing_ok=True)
+    shutil.rmtree(snapshot)
+    shown = {file.resolve() for root in (tree / "snapshots").iterdir() for file in _files(root)}
+    gone = set()
+    for blob in (tree / "blobs").iterdir():
+        if blob not in shown:
+            gone.add(blob.stat().st_ino)
+            blob.unlink()
+    _drop_unshown(cache_dir / "store" / "sha256", gone)
+
+
+def _drop_unshown(store: Path, gone: Collection[int]) -> None:
+    """Remove stored bytes that no tree shows; those of a fetch under way are not shown yet."""
+    limit = time.time() - PARTIAL_KEPT_SECONDS
+    for stored in store.glob("*/*"):
+        with suppress(FileNotFoundError):
+            status = stored.stat()
+            if status.st_nlink == 1 and (status.st_ino in gone or status.st_mtime < limit):
+                stored.unlink()
+
+
+def _files(root: Path) -> Iterator[Path]:
+    return (file for file in root.rglob("*") if file.is_file())
+
+
+def _is_in(root: Path, keep: Collection[Path]) -> bool:
+    """Tell whether a snapshot is kept: itself, what is in it, or the tree that it is of."""
+    return any(path.is_relative_to(root) or root.is_relative_to(path) for path in keep)
+
+
+def _drop_old_partials(folder: Path) -> None:
+    limit = time.time() - PARTIAL_KEPT_SECONDS
+    for journal in folder.glob("*.journal"):
+        if journal.stat().st_mtime > limit:
+            continue
+        with journal.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # it is being fetched, slowly
+            journal.with_suffix(".data").unlink(missing_ok=True)
+            journal.unlink()

@@ -1,0 +1,89 @@
+"""Making room on a real disk: names go, bytes that others show stay."""
+
+import os
+import time
+from pathlib import Path
+
+from llmaz.agent.cache.partial import Partial
+from llmaz.agent.cache.remote import Listing, RemoteFile
+from llmaz.agent.cache.room import PARTIAL_KEPT_SECONDS, inventory, make_room, touch
+from llmaz.agent.cache.store import Digests, Store, Tree, publish
+
+SIZE = 2**16
+
+
+def _snapshot(cache_dir: Path, name: str, *contents: bytes, age: float) -> Path:
+    """Put a repository with files of these letters into the cache, last used so long ago."""
+    store, tree = Store(cache_dir), Tree.of(cache_dir, "hub", f"acme/{name}")
+    commit, files = name.ljust(40, "0"), []
+    for letter in contents:
+        data = letter * SIZE
+        digests = Digests(RemoteFile(path="x", size=SIZE))
+        digests.update(data)
+        file = RemoteFile(path=f"{letter.decode()}.bin", size=SIZE, sha256=digests.sha256)
+        if not store.holds(digests.sha256, SIZE):
+            with store.partial(digests.sha256, SIZE) as partial:
+                partial.write(0, memoryview(data))
+                partial.seal(store.path(digests.sha256))
+        store.show(tree, commit, file, digests.sha256)
+        files.append(file)
+    publish(tree, Listing(commit=commit, files=tuple(files)), "main")
+    then = time.time() - age
+    os.utime(tree.snapshot(commit), (then, then))
+    return tree.snapshot(commit)
+
+
+def _stored(cache_dir: Path) -> int:
+    return len(list((cache_dir / "store").rglob("*/??/*")))
+
+
+def test_a_model_that_was_long_unused_goes_with_all_its_names(tmp_path: Path) -> None:
+    old = _snapshot(tmp_path, "old", b"a", b"b", age=100)
+    new = _snapshot(tmp_path, "new", b"b", b"c", age=1)
+    gone, refusal = make_room(tmp_path, need=SIZE, keep=(), quota=4 * SIZE)
+    assert (gone, refusal) == ([str(old)], None)
+    assert [path.name for path in old.parent.parent.rglob("*") if path.is_file()] == []
+    assert (new / "b.bin").read_bytes() == b"b" * SIZE
+    assert _stored(tmp_path) == 2
+
+
+def test_what_is_assigned_stays_and_a_refusal_says_so(tmp_path: Path) -> None:
+    old = _snapshot(tmp_path, "old", b"a", age=100)
+    gone, refusal = make_room(tmp_path, need=SIZE, keep=[old.parent.parent], quota=SIZE)
+    assert gone == []
+    assert refusal is not None
+    assert "too little of it is unused" in refusal
+    assert (old / "a.bin").exists()
+
+
+def test_a_model_that_was_used_goes_last(tmp_path: Path) -> None:
+    old = _snapshot(tmp_path, "old", b"a", age=100)
+    new = _snapshot(tmp_path, "new", b"b", age=50)
+    touch(old / "a.bin")
+    gone, _ = make_room(tmp_path, need=SIZE, keep=(), quota=int(2.6 * SIZE))
+    assert gone == [str(new)]
+
+
+def test_an_open_file_can_be_read_on_after_it_went(tmp_path: Path) -> None:
+    old = _snapshot(tmp_path, "old", b"a", age=100)
+    with (old / "a.bin").open("rb") as engine:
+        make_room(tmp_path, need=SIZE, keep=(), quota=SIZE + SIZE // 4)
+        assert not old.exists()
+        assert engine.read() == b"a" * SIZE
+
+
+def test_what_a_fetch_left_long_ago_goes_and_what_is_under_way_stays(tmp_path: Path) -> None:
+    for key in ("left", "held", "recent"):
+        Partial(tmp_path / "partial", key, 100).close()
+    then = time.time() - 2 * PARTIAL_KEPT_SECONDS
+    for key in ("left", "held"):
+        os.utime(tmp_path / "partial" / f"{key}.journal", (then, then))
+    held = Partial(tmp_path / "partial", "held", 100)
+    os.utime(tmp_path / "partial" / "held.journal", (then, then))
+    make_room(tmp_path, need=0, keep=(), quota=None)
+    held.close()
+    assert {path.stem for path in (tmp_path / "partial").iterdir()} == {"held", "recent"}
+
+
+def test_an_empty_cache_has_nothing(tmp_path: Path) -> None:
+    assert inventory(tmp_path) == []
