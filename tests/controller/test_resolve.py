@@ -6,7 +6,9 @@ from llmaz.api.playground import BackendRuntimeConfig, Playground
 from llmaz.api.pod import EnvVar, Probe, Resources
 from llmaz.api.podtemplate import Container
 from llmaz.api.quantity import Quantity
+from llmaz.api.service import Service
 from llmaz.controller.actions import Refusal
+from llmaz.controller.demand import Demand, demand
 from llmaz.controller.resolve import resolve
 from llmaz.controller.snapshot import ClusterSnapshot
 from support.controlling import flavor, model, playground, runtime
@@ -118,6 +120,16 @@ def test_shared_memory_is_the_playgrounds_or_the_configs() -> None:
 def test_probes_come_from_the_runtime() -> None:
     probe = Probe(period_seconds=7)
     assert container(chat(), runtime(readiness_probe=probe)).readiness_probe == probe
+
+
+def test_the_requirements_of_a_process_reach_its_engines() -> None:
+    vllm = runtime(process=Process(command=("vllm",), requirements=("vllm>=0.32", "ray[default]")))
+    models = {"qwen": model("qwen")}
+    service = resolve(chat(), ClusterSnapshot(models=models, runtimes={vllm.metadata.name: vllm}))
+    assert isinstance(service, Service)
+    wanted = demand(service, models)
+    assert isinstance(wanted, Demand)
+    assert wanted.pattern.requirements == ("vllm>=0.32", "ray[default]")
 
 
 def test_the_command_of_a_process_wins_over_the_containers() -> None:

@@ -80,7 +80,13 @@ class Node:
     async def step(self) -> float | None:
         self._engines.changed.clear()
         seen = await self._engines.observe()
-        plan = decide_engines(self.assigned, seen, {"fake": MODEL_PATH}, datetime.now(UTC))
+        plan = decide_engines(
+            self.assigned,
+            seen,
+            {"fake": MODEL_PATH},
+            datetime.now(UTC),
+            environments=self._engines.environments(),
+        )
         now = time.monotonic()
         for report in plan.reports:
             former = self.reports.get(report.id)

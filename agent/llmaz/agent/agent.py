@@ -76,6 +76,7 @@ class Agent:
             node_name=facts.name,
             address=facts.address,
             accelerators=self._by_uuid,
+            environments_dir=settings.cache_dir / "environments",
         )
         self._performer = Performer(
             engines=self._engines,

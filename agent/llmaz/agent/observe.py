@@ -7,7 +7,7 @@ from typing import Protocol
 from llmaz.agent.accelerators.device import Sighting
 from llmaz.agent.assignment import Assignment, Reading, Refusal, read_assignment
 from llmaz.agent.cache.state import ModelSeen
-from llmaz.agent.engines.state import EngineSeen
+from llmaz.agent.engines.state import EngineSeen, Environment
 from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.state import NodeState
 from llmaz.api.manifest import Manifest
@@ -20,6 +20,8 @@ class EnginesSeen(Protocol):
     """What tells of the engines."""
 
     async def observe(self) -> tuple[EngineSeen, ...]: ...
+
+    def environments(self) -> Mapping[tuple[str, ...], Environment]: ...
 
 
 class AssignmentWatch:
@@ -95,5 +97,6 @@ class Observer:
             accelerators=self._sighting(),
             models=self._models(),
             engines=engines,
+            environments=self._engines.environments(),
             conditions=self.conditions,
         )

@@ -7,7 +7,13 @@ from typing import Protocol, assert_never
 
 from llmaz.agent.assignment import Reading, confirms_stop
 from llmaz.agent.cache.state import DropModel, FetchModel, ModelAction
-from llmaz.agent.engines.state import EngineAction, ForgetEngine, StartEngine, StopEngine
+from llmaz.agent.engines.state import (
+    BuildEnvironment,
+    EngineAction,
+    ForgetEngine,
+    StartEngine,
+    StopEngine,
+)
 from llmaz.agent.plan import AgentAction, AskThenStop
 from llmaz.kube.errors import KubeError
 
@@ -53,6 +59,8 @@ class Performer:
                 self._models.perform(action)
             case StartEngine(engine=engine):
                 self._begin(engine.id, self._engine(action), action)
+            case BuildEnvironment(requirements=requirements):
+                self._begin(", ".join(requirements), self._engine(action), action)
             case StopEngine() | ForgetEngine():
                 self._begin(action.id, self._engine(action), action)
             case AskThenStop():
@@ -103,6 +111,8 @@ class Performer:
 
 def _words(action: EngineAction) -> str:
     match action:
+        case BuildEnvironment(requirements=requirements):
+            return f"preparing a Python environment with {', '.join(requirements)}"
         case StartEngine(engine=engine):
             return f"starting engine {engine.id}"
         case StopEngine(id=id_, reason=reason):

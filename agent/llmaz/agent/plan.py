@@ -10,6 +10,7 @@ from llmaz.agent.cache.decide import decide_models
 from llmaz.agent.cache.state import ModelAction
 from llmaz.agent.engines.decide import decide_engines
 from llmaz.agent.engines.state import (
+    BuildEnvironment,
     EngineAction,
     EngineSeen,
     ForgetEngine,
@@ -35,7 +36,9 @@ class AskThenStop:
         return self.stop.id
 
 
-AgentAction: TypeAlias = ModelAction | StartEngine | StopEngine | ForgetEngine | AskThenStop
+AgentAction: TypeAlias = (
+    ModelAction | BuildEnvironment | StartEngine | StopEngine | ForgetEngine | AskThenStop
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,12 @@ def plan(facts: NodeFacts, state: NodeState, now: datetime) -> Plan:
     models = decide_models(spec, state.models, now)
     taken = busy(state.accelerators, state.engines)
     engines = decide_engines(
-        spec.engines if spec is not None else None, state.engines, models.ready, now, taken
+        spec.engines if spec is not None else None,
+        state.engines,
+        models.ready,
+        now,
+        busy_accelerators=taken,
+        environments=state.environments,
     )
     actions = (*models.actions, *_guarded(engines.actions, state.engines, spec))
     waits = [wait for wait in (models.look_again_in, engines.look_again_in) if wait is not None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from llmaz.agent.accelerators.device import Sighting
 from llmaz.agent.assignment import Assignment, Refusal
 from llmaz.agent.cache.state import Fetching, ModelSeen
-from llmaz.agent.engines.state import EngineSeen
+from llmaz.agent.engines.state import EngineSeen, Environment
 from llmaz.api.meta import Condition
 from llmaz.api.quantity import Quantity
 
@@ -32,6 +32,7 @@ class NodeState:
     accelerators: Sighting = field(default_factory=Sighting)
     models: Mapping[str, ModelSeen] = field(default_factory=dict)
     engines: tuple[EngineSeen, ...] = ()
+    environments: Mapping[tuple[str, ...], Environment] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()  # as they were last reported
 
     @property

@@ -10,6 +10,7 @@ SKIP_MODEL_LOADER = "llmaz.io/skip-model-loader"
 PLAYGROUND_NAME = "llmaz.io/playground"
 SERVICE_NAME = "llmaz.io/service"
 RUNTIME_NAME = "llmaz.io/backend-runtime"
+REQUIREMENTS = "llmaz.io/python-requirements"  # of the engines of a Service, one a line
 APPLIED = "llmaz.io/applied"  # on what the controller makes: a digest of what it last wrote there
 ENGINE_ID = "llmaz.io/engine"
 OWNED_LABELS = "llmaz.io/owned-labels"  # on a Node: the label keys that the controller may remove

@@ -53,6 +53,7 @@ class AssignedEngine:
     image: the container image, used where there are containers
     command: the program and its first arguments
     args: further arguments
+    requirements: Python packages that bring the program, if the node has no other
     env: environment variables, in order
     accelerators: UUIDs of the devices that the engine owns; without any, it runs on the CPU
     resources: what it asks for and may not exceed
@@ -78,6 +79,7 @@ class AssignedEngine:
     image: str = ""
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
     env: tuple[EnvVar, ...] = field(default=(), metadata=bounds(longest=256))
     accelerators: tuple[str, ...] = ()
     resources: Resources = field(default_factory=Resources)

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 from llmaz.agent.engines import backoff
 from llmaz.agent.engines.decide import decide_engines
 from llmaz.agent.engines.state import (
+    BuildEnvironment,
     EnginePlan,
     EngineSeen,
+    EnvironmentBuilding,
+    EnvironmentFailed,
+    EnvironmentReady,
     Exited,
     Fault,
     ForgetEngine,
@@ -61,6 +65,37 @@ def test_an_engine_waits_for_its_weights() -> None:
     assert plan.actions == ()
     assert plan.reports[0].phase is EnginePhase.WAITING
     assert plan.reports[0].message == "waits for the weights of small"
+
+
+def test_an_engine_waits_for_the_programs_that_its_runtime_requires() -> None:
+    wanted = engine(requirements=("vllm",))
+    build = BuildEnvironment(requirements=("vllm",))
+    begun = decide_engines((wanted,), (), {}, NOW)  # without waiting for its weights
+    assert (begun.actions, phases(begun)) == ((build,), {wanted.id: EnginePhase.WAITING})
+    states = {wanted.requirements: EnvironmentBuilding(progress="Collecting torch")}
+    building = decide_engines((wanted,), (), WEIGHTS, NOW, environments=states)
+    assert building.actions == ()
+    assert building.reports[0].message == (
+        "waits for a Python environment with vllm: Collecting torch"
+    )
+    ready = {wanted.requirements: EnvironmentReady(programs="/cache/vllm/bin")}
+    started = decide_engines((wanted,), (), WEIGHTS, NOW, environments=ready)
+    start = StartEngine(engine=wanted, model_path="/models/qwen", programs="/cache/vllm/bin")
+    assert started.actions == (start,)
+
+
+def test_an_environment_that_failed_is_built_again_when_it_is_time() -> None:
+    wanted = engine(requirements=("vllm",))
+    fault = Fault(reason="IndexUnreachable", message="Python environment of vllm: Max retries")
+    states = {wanted.requirements: EnvironmentFailed(fault=fault, retry_at=NOW)}
+    early = decide_engines((wanted,), (), WEIGHTS, NOW - timedelta(seconds=3), environments=states)
+    assert (early.actions, early.look_again_in) == ((), 3)
+    assert (early.reports[0].phase, early.reports[0].reason) == (
+        EnginePhase.BACKOFF,
+        "IndexUnreachable",
+    )
+    due = decide_engines((wanted,), (), WEIGHTS, NOW, environments=states)
+    assert due.actions == (BuildEnvironment(requirements=("vllm",)),)
 
 
 def test_an_engine_that_loads_its_model_itself_waits_for_none() -> None:

@@ -16,6 +16,7 @@ from typing import Protocol, Self, assert_never
 import aiohttp
 
 from llmaz.agent.engines import env, lifecycle, ports, record
+from llmaz.agent.engines.environments import Environments
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
 from llmaz.agent.engines.launch import Shims
 from llmaz.agent.engines.liveness import Patience
@@ -23,8 +24,10 @@ from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.probe import Prober
 from llmaz.agent.engines.record import EngineRecord
 from llmaz.agent.engines.state import (
+    BuildEnvironment,
     EngineAction,
     EngineSeen,
+    Environment,
     ForgetEngine,
     StartEngine,
     StopEngine,
@@ -62,6 +65,7 @@ class Engines:
         node_name: str = "",
         address: str = "127.0.0.1",
         accelerators: Callable[[], Mapping[str, Accelerator]] = dict,
+        environments_dir: Path | None = None,
         patience: Patience | None = None,
         port_band: range = ports.BAND,
     ) -> None:
@@ -77,6 +81,12 @@ class Engines:
         self._engines: dict[str, Supervised] = {}
         self._session: aiohttp.ClientSession | None = None
         self._shims = Shims(environ)
+        self._environments = Environments(
+            environments_dir or state_dir / "environments",
+            environ=environ,
+            in_use=self._requirements,
+            changed=changed,
+        )
         self._effects = crash.Effects("agent", environ.get(crash.VARIABLE, ""))
 
     async def __aenter__(self) -> Self:
@@ -104,6 +114,7 @@ class Engines:
     ) -> None:
         await asyncio.gather(*(engine.aclose() for engine in self._engines.values()))
         await self._shims.aclose()
+        await self._environments.aclose()
         if self._session is not None:
             await self._session.close()
 
@@ -115,6 +126,10 @@ class Engines:
         """Return every engine that has a record, by id."""
         return tuple(engine.seen() for _, engine in sorted(self._engines.items()))
 
+    def environments(self) -> Mapping[tuple[str, ...], Environment]:
+        """Return the Python environments that were asked for."""
+        return self._environments.seen()
+
     def numbers(self) -> tuple[tuple[AssignedEngine, Numbers], ...]:
         """Return what engines tell of themselves, as it was read last, by id."""
         engines = (engine for _, engine in sorted(self._engines.items()))
@@ -123,6 +138,8 @@ class Engines:
     async def perform(self, action: EngineAction) -> None:
         """Do one action; doing it twice is safe. A stop returns when it has begun."""
         match action:
+            case BuildEnvironment(requirements=requirements):
+                self._environments.build(requirements)
             case StartEngine():
                 await self._start(action)
             case StopEngine(id=id_, reason=reason):
@@ -181,6 +198,9 @@ class Engines:
             self._engines[engine.id] = known
         await known.start(wanted)
 
+    def _requirements(self) -> set[tuple[str, ...]]:
+        return {engine.record.assignment.requirements for engine in self._engines.values()}
+
     def _port(self, engine: AssignedEngine, former: EngineRecord | None) -> int:
         if engine.port is not None:
             return engine.port
@@ -212,6 +232,7 @@ class Engines:
                 port=kept.port or 0,
                 model_path=kept.model_path,
                 draft_model_path=kept.draft_model_path,
+                programs=kept.programs,
                 secrets=secrets,
                 config_maps=config_maps,
             ),

@@ -131,7 +131,10 @@ def _not_started(error: str) -> Fault:
         return Fault(reason="ShimKilled", message=f"ended because {error}")
     program, _, why = error.rpartition(": ")
     if why == "No such file or directory":
-        message = f"{program}: no such program on this node; install it, or name another command"
+        message = (
+            f"{program}: no such program on this node; install it, or name the Python package that"
+            " brings it in the BackendRuntime's spec.process.requirements"
+        )
         return Fault(reason="ExecutableNotFound", message=message)
     if why in ("Permission denied", "Exec format error"):
         return Fault(reason="NotExecutable", message=f"{program}: {why.lower()}")

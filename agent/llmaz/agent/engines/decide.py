@@ -12,10 +12,15 @@ from types import MappingProxyType
 from typing import assert_never
 
 from llmaz.agent.engines import backoff
+from llmaz.agent.engines.inputs import missing_model, programs_of
 from llmaz.agent.engines.state import (
+    BuildEnvironment,
     EngineAction,
     EnginePlan,
     EngineSeen,
+    Environment,
+    EnvironmentFailed,
+    EnvironmentReady,
     Exited,
     Fault,
     ForgetEngine,
@@ -29,6 +34,7 @@ from llmaz.agent.engines.state import (
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, fingerprint
 
 NONE_BUSY: Mapping[str, str] = MappingProxyType({})
+NO_ENVIRONMENTS: Mapping[tuple[str, ...], Environment] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,7 @@ class _Node:
     """What a start depends on besides the engine itself."""
 
     ready_models: Mapping[str, str]
+    environments: Mapping[tuple[str, ...], Environment]
     taken: Mapping[str, str]  # accelerator or ":port" -> words on who holds it
     now: datetime
 
@@ -52,12 +59,13 @@ def decide_engines(
     ready_models: Mapping[str, str],
     now: datetime,
     busy_accelerators: Mapping[str, str] = NONE_BUSY,
+    environments: Mapping[tuple[str, ...], Environment] = NO_ENVIRONMENTS,
 ) -> EnginePlan:
     """Bring the engines that are seen one step towards those that are assigned.
 
     `ready_models` maps each model whose weights are complete to their path. `busy_accelerators`
     maps the UUIDs whose memory a process that is not ours holds to words which say so: no engine
-    is started on them.
+    is started on them. `environments` are the Python environments by what is required of them.
     """
     present = {engine.id: engine for engine in seen}
     wanted = {engine.id: engine for engine in assigned or ()}
@@ -66,7 +74,7 @@ def decide_engines(
         steps |= {id_: _parting(e) for id_, e in present.items() if id_ not in wanted}
     taken = {**busy_accelerators, **_held(seen)}
     for id_, engine in sorted(wanted.items()):
-        node = _Node(ready_models=ready_models, taken=taken, now=now)
+        node = _Node(ready_models=ready_models, environments=environments, taken=taken, now=now)
         steps[id_] = step = _keep(engine, present.get(id_), node)
         if isinstance(step.action, StartEngine):
             taken |= dict.fromkeys(_needs(engine), f"is held by engine {id_}")
@@ -125,10 +133,18 @@ def _retry(
 
 
 def _start(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step:
-    """Start it, or say what it waits for: weights first, then its accelerators and its port."""
-    waits = _missing_model(engine, node.ready_models) or next(
-        (f"{_words(need)} {node.taken[need]}" for need in _needs(engine) if need in node.taken),
-        None,
+    """Start it, or say what it waits for: weights, programs, then its accelerators and its port."""
+    environment = node.environments.get(engine.requirements)
+    if isinstance(environment, EnvironmentFailed):
+        return _unbuilt(engine, seen, environment, node.now)
+    programs = programs_of(engine, environment)
+    waits = (
+        missing_model(engine, node.ready_models)
+        or (None if isinstance(programs, EnvironmentReady) else programs)
+        or next(
+            (f"{_words(need)} {node.taken[need]}" for need in _needs(engine) if need in node.taken),
+            None,
+        )
     )
     report = EngineReport(
         id=engine.id,
@@ -139,23 +155,39 @@ def _start(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Ste
         restarts=seen.restarts if seen else 0,
         log=seen.log if seen else "",
     )
-    if waits is not None:
+    if environment is None and engine.requirements:
+        return _Step(action=BuildEnvironment(requirements=engine.requirements), report=report)
+    if waits is not None or not isinstance(programs, EnvironmentReady):
         return _Step(report=report)
     paths = node.ready_models
     action = StartEngine(
         engine=engine,
         model_path=paths.get(engine.main_model, ""),
         draft_model_path=paths.get(engine.draft_model or "", ""),
+        programs=programs.programs,
     )
     return _Step(action=action, report=report)
 
 
-def _missing_model(engine: AssignedEngine, ready_models: Mapping[str, str]) -> str | None:
-    if engine.skip_model_loader:
-        return None
-    needed = (engine.main_model, *((engine.draft_model,) if engine.draft_model else ()))
-    missing = [model for model in needed if model not in ready_models]
-    return f"waits for the weights of {', '.join(missing)}" if missing else None
+def _unbuilt(
+    engine: AssignedEngine, seen: EngineSeen | None, failed: EnvironmentFailed, now: datetime
+) -> _Step:
+    """Say that its Python environment could not be built, and try again when it is time."""
+    permanent = failed.fault.permanent
+    report = EngineReport(
+        id=engine.id,
+        phase=EnginePhase.FAILED if permanent else EnginePhase.BACKOFF,
+        fingerprint=fingerprint(engine),
+        epoch=engine.epoch,
+        reason=failed.fault.reason,
+        message=failed.fault.message,
+        restarts=seen.restarts if seen else 0,
+        retry_at=None if permanent else failed.retry_at,
+        log=seen.log if seen else "",
+    )
+    if permanent or now < failed.retry_at:
+        return _Step(report=report)
+    return _Step(action=BuildEnvironment(requirements=engine.requirements), report=report)
 
 
 def _needs(engine: AssignedEngine) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ class Leased:
     port: int
     model_path: str = ""
     draft_model_path: str = ""
+    programs: str = ""  # of its Python environment, before all others
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -108,7 +109,8 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def _basis(engine: AssignedEngine, local: Local, leased: Leased) -> dict[str, str]:
-    env = {**local.inherited, "PATH": local.path}
+    path = f"{leased.programs}:{local.path}" if leased.programs else local.path
+    env = {**local.inherited, "PATH": path}
     env |= _devices(engine.accelerators, local.accelerators)
     env |= {
         names.MODEL_PATH: leased.model_path,

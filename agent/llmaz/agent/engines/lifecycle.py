@@ -21,6 +21,7 @@ def wanted(action: StartEngine, former: EngineRecord | None, port: int) -> Engin
         fingerprint=fingerprint(engine),
         model_path=action.model_path,
         draft_model_path=action.draft_model_path,
+        programs=action.programs,
         port=port,
         runs_counted=former.runs_counted if former else 0,
     )

@@ -41,6 +41,7 @@ class EngineRecord:
     fingerprint: str
     model_path: str = ""
     draft_model_path: str = ""
+    programs: str = ""  # where those of its Python environment lie
     port: int | None = None
     runs_counted: int = 0  # the shim's run whose end is in `failures`
     failures: int = 0

@@ -91,6 +91,7 @@ class StartEngine:
     engine: AssignedEngine
     model_path: str
     draft_model_path: str = ""
+    programs: str = ""  # where those of its Python environment lie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,39 @@ class ForgetEngine:
     id: str
 
 
-EngineAction = StartEngine | StopEngine | ForgetEngine
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildEnvironment:
+    """Have the Python environment that engines wait for."""
+
+    requirements: tuple[str, ...]
+
+
+EngineAction = BuildEnvironment | StartEngine | StopEngine | ForgetEngine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentReady:
+    """A Python environment that is there; its programs lie in a directory ("": the agent's own)."""
+
+    programs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentBuilding:
+    """One that is being built."""
+
+    progress: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentFailed:
+    """One that could not be built."""
+
+    fault: Fault
+    retry_at: datetime
+
+
+Environment = EnvironmentReady | EnvironmentBuilding | EnvironmentFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

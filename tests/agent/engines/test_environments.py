@@ -1,0 +1,147 @@
+"""Python environments of engines, built with a real installer from wheels of the test."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from llmaz.agent.engines.environments import Environments, classify
+from llmaz.agent.engines.state import (
+    Environment,
+    EnvironmentBuilding,
+    EnvironmentFailed,
+    EnvironmentReady,
+)
+from llmaz.api.node import EnginePhase
+from support.engines import Node, assigned, engines
+from support.wheels import wheel
+
+WANTED = ("tinyengine>=1",)
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Variables by which installers find the wheels of the test and nothing else."""
+    wheel(tmp_path / "wheels", "tinyengine")
+    links = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+    offline = {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(tmp_path / "wheels")}
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **links, **offline}
+
+
+class Site:
+    """Environments, and the way to wait for one."""
+
+    def __init__(self, root: Path, environ: dict[str, str]) -> None:
+        self.changed = asyncio.Event()
+        self.environments = Environments(
+            root, environ=environ, in_use=frozenset, changed=self.changed
+        )
+
+    async def built(self, wanted: tuple[str, ...]) -> Environment:
+        self.environments.build(wanted)
+        async with asyncio.timeout(60):
+            while isinstance(state := self.environments.seen()[wanted], EnvironmentBuilding):
+                self.changed.clear()
+                await self.changed.wait()
+        return state
+
+
+@asynccontextmanager
+async def site(root: Path, environ: dict[str, str]) -> AsyncIterator[Site]:
+    made = Site(root, environ)
+    try:
+        yield made
+    finally:
+        await made.environments.aclose()
+
+
+async def test_an_environment_is_built_once_and_shared(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    root = tmp_path / "environments"
+    async with site(root, environ) as made:
+        both = await asyncio.gather(made.built(WANTED), made.built(WANTED))
+    assert both[0] == both[1]
+    assert isinstance(both[0], EnvironmentReady)
+    program = Path(both[0].programs) / "tinyengine"
+    assert subprocess.check_output([program], text=True) == "tinyengine 1.0 runs\n"
+    (directory,) = root.iterdir()
+    inode = (directory / "pyvenv.cfg").stat().st_ino
+    async with site(root, environ) as another:  # the next agent finds it
+        assert await another.built(WANTED) == both[0]
+    assert (directory / "pyvenv.cfg").stat().st_ino == inode
+
+
+async def test_what_a_killed_agent_left_half_built_is_built_anew(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    root = tmp_path / "environments"
+    async with site(root, environ) as made:
+        made.environments.build(WANTED)
+        async with asyncio.timeout(60):
+            while not list(root.glob("*/pyvenv.cfg")):
+                await asyncio.sleep(0.01)
+    (directory,) = root.iterdir()
+    (directory / "rubbish").touch()
+    async with site(root, environ) as made:
+        assert await made.built(WANTED) == EnvironmentReady(programs=str(directory / "bin"))
+    assert not (directory / "rubbish").exists()
+
+
+async def test_what_the_agent_brings_itself_is_not_built(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    async with site(tmp_path / "environments", environ) as made:
+        assert await made.built(("aiohttp", "llmaz")) == EnvironmentReady(programs="")
+    assert not (tmp_path / "environments").exists()
+
+
+async def test_an_environment_that_cannot_be_built_says_why_and_when_it_is_tried_again(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    async with site(tmp_path / "environments", environ) as made:
+        state = await made.built(("no-such-engine==9",))
+        wrong = await made.built(("--pre",))
+    assert isinstance(state, EnvironmentFailed)
+    assert state.fault.reason == "RequirementNotFound"
+    assert state.fault.message.startswith("Python environment of no-such-engine==9: ")
+    assert isinstance(wrong, EnvironmentFailed)
+    assert (wrong.fault.reason, wrong.fault.permanent) == ("InvalidRequirement", True)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("ERROR: [Errno 28] No space left on device", "NoSpace"),
+        ("ERROR: ResolutionImpossible: for help visit", "RequirementsConflict"),
+        ("WARNING: Retrying: Max retries exceeded with url: /simple/vllm/", "IndexUnreachable"),
+        ("error: metadata-generation-failed", "WheelBuildFailed"),
+        ("Killed", "EnvironmentFailed"),
+    ],
+)
+def test_a_failed_build_is_classified(line: str, reason: str) -> None:
+    assert classify(("vllm",), ["Collecting vllm", line]).reason == reason
+
+
+async def test_an_engine_runs_the_program_that_its_requirements_bring(
+    state_dir: Path, environ: dict[str, str]
+) -> None:
+    async with engines(state_dir, environ=environ) as under:
+        node = Node(under)
+        node.assigned = (assigned(command=("tinyengine",), args=(), requirements=WANTED),)
+        told: set[str] = set()
+
+        def ended() -> bool:
+            report = node.reports["default/fake-0"]
+            told.add(report.message.partition(":")[0])
+            return report.phase is EnginePhase.BACKOFF
+
+        await node.until(ended, "the program has run and ended")
+        report = node.reports["default/fake-0"]
+    assert "waits for a Python environment with tinyengine>=1" in told
+    assert report.reason == "Completed"
+    assert "tinyengine 1.0 runs" in report.message
