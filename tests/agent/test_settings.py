@@ -41,6 +41,13 @@ def test_engines_are_stopped_by_a_command_of_its_own() -> None:
     assert settings == StopEngines(state_dir=Path("/s"), grace_seconds=2.5, log_format="text")
 
 
+def test_the_cache_may_be_bounded_as_kubernetes_writes_bytes() -> None:
+    assert _run().cache_quota is None
+    assert _run("--cache-quota", "500Gi").cache_quota == 500 * 2**30
+    with pytest.raises(SystemExit):
+        _run("--cache-quota", "much")
+
+
 @pytest.mark.parametrize("listen", ["9400", ":9400", "host:port", "host:70000"])
 def test_a_place_to_listen_at_that_is_none_is_refused(
     listen: str, capsys: pytest.CaptureFixture[str]

@@ -67,6 +67,7 @@ class Agent:
             now=_now,
             changed=self._changed,
             endpoint=environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
+            quota=settings.cache_quota,
         )
         self._engines = Engines(
             settings.state_dir,

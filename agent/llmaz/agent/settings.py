@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from llmaz.api.manifest import ManifestError
+from llmaz.api.quantity import Quantity
+
 DEFAULT_ROOT = "/var/lib/llmaz"  # a DaemonSet mounts the node's directory of this name
 DEFAULT_LISTEN = "127.0.0.1:9400"
 STOP_GRACE_SECONDS = 30.0
@@ -29,6 +32,7 @@ class RunAgent:
     listen_port: int
     state_dir: Path
     cache_dir: Path
+    cache_quota: int | None  # bytes; None: as much as the disk has
     kubeconfig: Path | None
     register_node: bool
     stop_engines_within: float | None  # seconds; None: the engines live on
@@ -57,6 +61,12 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     parser.add_argument("--address", default=host.address, help="IP at which others reach the node")
     parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
     parser.add_argument("--cache-dir", type=Path, default=_root(environ) / "cache")
+    parser.add_argument(
+        "--cache-quota",
+        type=_bytes,
+        metavar="BYTES",
+        help="what fetched models may take, such as 500Gi: what was used least recently goes first",
+    )
     parser.add_argument("--kubeconfig", type=Path, default=_path(environ.get("KUBECONFIG")))
     parser.add_argument(
         "--register-node", action="store_true", help="create the Node object: no kubelet does"
@@ -78,6 +88,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         listen_port=listen_port,
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
+        cache_quota=given.cache_quota,
         kubeconfig=given.kubeconfig,
         register_node=given.register_node,
         stop_engines_within=given.stop_engines_within,
@@ -119,6 +130,13 @@ def _root(environ: Mapping[str, str]) -> Path:
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
+
+
+def _bytes(text: str) -> int:
+    try:
+        return int(Quantity.from_json(text, "--cache-quota"))
+    except ManifestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _endpoint(text: str) -> tuple[str, int]:
