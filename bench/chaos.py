@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from harness.figures import options, report
@@ -95,6 +96,7 @@ class Chaos:
         self._doomed: set[proc.Process] = set()  # those that may be dying of what was done to them
         self.bystanders = Bystanders(folder)
         self.kills = 0
+        self.failures = 0
         self.needless = 0
         self.seen: set[proc.Process] = set()  # engines that were watched
         self.orphans = 0
@@ -129,19 +131,23 @@ class Chaos:
         self._agent = os.fork()
         if self._agent == 0:
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            with contextlib.suppress(KeyboardInterrupt):
+            try:
                 asyncio.run(_supervise(self._state, self._wish, at))
-            os._exit(0)
+            except BaseException:  # whatever it is, this process never goes on as the other one
+                traceback.print_exc()
+            finally:
+                os._exit(1)
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):
             while True:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
-                if pid == self._agent:  # it died at its effect
+                if pid == self._agent:
                     self._agent = None
-                    self.kills += 1
+                    self.failures += os.WIFEXITED(status)  # by itself, which no agent does
+                    self.kills += os.WIFSIGNALED(status)  # at its effect
 
     def _kill(self, kind: str) -> None:
         name = f"fake-{self._random.randrange(ENGINES)}"
@@ -265,6 +271,7 @@ def main() -> None:
             needless_restarts=chaos.needless,
             engines=len(chaos.seen),
             shims_left=len(shims),
+            agent_failures=chaos.failures,
             seed=seed,
             seconds=time.monotonic() - started,
         )

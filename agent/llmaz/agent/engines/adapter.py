@@ -146,8 +146,7 @@ class Engines:
                 if id_ in self._engines:
                     await self._engines[id_].stop(reason)
             case ForgetEngine(id=id_):
-                if id_ in self._engines:
-                    await self._engines[id_].forget()
+                if id_ in self._engines and await self._engines[id_].forget():
                     del self._engines[id_]
                     self.changed.set()
             case _:

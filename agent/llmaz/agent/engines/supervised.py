@@ -135,20 +135,29 @@ class Supervised:
                     return True
             await heard.wait()
 
-    async def dismiss(self) -> None:
-        """Have its shim end. Only what has ended is dismissed."""
-        async with self._turn:
-            if self._client is not None and not self._client.lost.is_set():
-                await self._client.request(protocol.SHUTDOWN)
-                self._forgotten = True
-                await self._client.lost.wait()
-            self._forgotten = True
-            await self._close()
+    async def dismiss(self) -> bool:
+        """Have its shim end; False when that died first: its successor is to see what it left.
 
-    async def forget(self) -> None:
-        """Dismiss its shim and remove its files."""
-        await self.dismiss()
-        record.remove(self._directory, self._tools.effects)
+        Only what has ended is dismissed.
+        """
+        async with self._turn:
+            if self._client is None:
+                return False
+            try:
+                await self._client.request(protocol.SHUTDOWN)
+            except ShimLost:
+                return False
+            self._forgotten = True
+            await self._client.lost.wait()
+            await self._close()
+        return True
+
+    async def forget(self) -> bool:
+        """Dismiss its shim and remove its files; False when that has to be tried again."""
+        dismissed = await self.dismiss()
+        if dismissed:
+            record.remove(self._directory, self._tools.effects)
+        return dismissed
 
     async def aclose(self) -> None:
         """Let go of it; it runs on under its shim."""
