@@ -120,7 +120,7 @@ def _names(pins: str) -> set[str]:
     return {line.partition("==")[0] for line in pins.splitlines()}
 
 
-@pytest.mark.parametrize("path", ["docs/install.md", "charts/llmaz/README.md"])
+@pytest.mark.parametrize("path", ["docs/install.md", "docs/security.md", "charts/llmaz/README.md"])
 def test_values_that_the_documents_name_exist(path: str) -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     text = (ROOT / path).read_text()
