@@ -5,6 +5,7 @@ aria2c with eight connections and its own check of the sha256, curl and rclone f
 sha256sum. Ours alone also flushes to the disk. Rounds alternate, since noise drifts.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from harness.figures import options, report
 from harness.origin import FILE, REPOSITORY, digest
 
 from llmaz.agent.cache.origin import HubRepository
-from llmaz.agent.cache.request import FetchRequest, write_request
+from llmaz.agent.cache.request import FetchRequest, Room, write_request
+from llmaz.api.manifest import encode
 
 BIN = Path(sys.executable).parent
 GIGABYTE = 1e9
@@ -53,7 +55,8 @@ class Contest:
     def request(self, cache: Path) -> bytes:
         origin = HubRepository(repository=REPOSITORY, revision="main")
         request = FetchRequest(origin=origin, cache_dir=str(cache))
-        return write_request(request).encode() + b"\n"
+        room = json.dumps(encode(Room()))
+        return f"{write_request(request)}\n{room}\n".encode()
 
     def commands(self, into: Path) -> dict[str, list[list[str]]]:
         target = str(into / FILE)
