@@ -10,10 +10,15 @@ from llmaz.agent.engines.backoff import CRASH_LOOP, delay, failures_after
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 
-@given(st.text(), st.integers(1, CRASH_LOOP - 1))
+@given(st.text(), st.integers(2, CRASH_LOOP - 1))
 def test_the_wait_doubles_with_a_fifth_of_jitter(name: str, failures: int) -> None:
     base = 2.0 ** (failures - 1)
     assert 0.8 * base <= delay(name, failures) <= 1.2 * base
+
+
+@given(st.text())
+def test_what_crashes_once_is_back_almost_at_once(name: str) -> None:
+    assert 0.2 <= delay(name, 1) <= 0.3
 
 
 def test_the_same_failure_waits_as_long_after_the_agent_was_restarted() -> None:

@@ -7,7 +7,8 @@ restarted arrives at the same moment again: nothing of it needs to be kept but t
 import zlib
 from datetime import datetime, timedelta
 
-FIRST_SECONDS = 1.0
+FIRST_SECONDS = 0.25  # what served until now shall serve again: most crashes do not come twice
+SECOND_SECONDS = 2.0
 CAP_SECONDS = 60.0
 JITTER = 0.2  # engines that fail together (a lost disk) shall not come back together
 CRASH_LOOP = 5  # failures in a row after which the user is told that waiting won't help
@@ -21,7 +22,8 @@ def delay(engine_id: str, failures: int) -> float:
         return 0.0
     if failures >= CRASH_LOOP:
         return CRASH_LOOP_SECONDS * _jitter(engine_id, failures)
-    return min(CAP_SECONDS, FIRST_SECONDS * 2.0 ** (failures - 1)) * _jitter(engine_id, failures)
+    grown = SECOND_SECONDS * 2.0 ** (failures - 2) if failures > 1 else FIRST_SECONDS
+    return min(CAP_SECONDS, grown) * _jitter(engine_id, failures)
 
 
 def failures_after(
