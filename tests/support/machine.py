@@ -100,7 +100,7 @@ class Machine:
             seen.update(self.condition(playground))
             return bool(seen) and is_so(seen)
 
-        until(look, f"{playground} stays {seen}; {self.log('up')}")
+        until(look, lambda: f"{playground} stays {seen}; {self.log('up')}")
         return seen
 
     def engines(self) -> list[dict[str, Any]]:
@@ -133,11 +133,12 @@ class Machine:
         return kept | {"LLMAZ_HOME": str(self.home)}
 
 
-def until(is_so: Callable[[], bool], otherwise: str) -> None:
-    """Wait for a condition; fail the test when it does not come."""
+def until(is_so: Callable[[], bool], otherwise: str | Callable[[], str]) -> None:
+    """Wait for a condition; fail the test when it does not come, with what is so by then."""
     deadline = time.monotonic() + WITHIN_SECONDS
     while not is_so():
-        assert time.monotonic() < deadline, otherwise
+        late = time.monotonic() > deadline
+        assert not late, otherwise() if callable(otherwise) else otherwise
         time.sleep(0.05)
 
 

@@ -95,7 +95,7 @@ def demo(
         str, typer.Option(help="What to ask.")
     ] = "Which city is the capital of France?",
     environment_seconds: Annotated[
-        float, typer.Option(min=0, help="What making this environment took, for the table.")
+        float, typer.Option(min=0, hidden=True, help="What making this environment took.")
     ] = 0.0,
 ) -> None:
     """Serve a small real model from nothing, ask it a question, and clean up."""
