@@ -130,7 +130,7 @@ def test_fields_of_the_pod_are_the_engines() -> None:
 def test_limits_become_those_of_a_cgroup() -> None:
     limits = {"memory": Quantity("2Gi"), "cpu": Quantity("1500m"), "nvidia.com/gpu": Quantity("1")}
     line = command_line(engine(resources=Resources(limits=limits)), LOCAL, LEASED)
-    assert line.limits == {"memory": 2 << 30, "cpu": 1500}
+    assert line.limits == {"pids": 32768, "memory": 2 << 30, "cpu": 1500}
 
 
 def test_a_runtime_without_a_command_is_refused() -> None:

@@ -21,6 +21,7 @@ INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "USER"
 # Engines open a file for each shard, connection and worker. No core file: it would hold all the
 # weights.
 RLIMITS: Mapping[str, int] = {"nofile": 1 << 20, "core": 0}
+PIDS = 32768  # of one engine: far more than any needs, and no fork bomb
 _REFERENCE = re.compile(r"\$\$|\$\(([^)]+)\)")
 _VISIBLE_DEVICES = {
     "nvidia": "CUDA_VISIBLE_DEVICES",
@@ -129,9 +130,9 @@ def _basis(engine: AssignedEngine, local: Local, leased: Leased) -> dict[str, st
 
 
 def _limits(engine: AssignedEngine) -> dict[str, int]:
-    """Return the limits of the engine's cgroup: bytes of memory, thousandths of a processor."""
+    """Return the limits of its cgroup: processes, bytes of memory, thousandths of a processor."""
     given = engine.resources.limits
-    limits = {}
+    limits = {"pids": PIDS}
     if "memory" in given:
         limits["memory"] = int(given["memory"])
     if "cpu" in given:

@@ -76,7 +76,10 @@ class Supervised:
         async with self._turn:
             if self._client is None:
                 self._client = await self._tools.shims.connect(self._directory, self._on_change)
-            await self._settle()
+            try:
+                await self._settle()
+            except ShimLost:  # heard of as a change, which attaches to its successor
+                return
         if self.record.stopping is not None and isinstance(self._process(), Running):
             self._tasks.begin(self._finish_stop(self.record.stopping))
         if self.record.ready_run == self._run():  # taken for ready until a probe says otherwise
@@ -251,7 +254,8 @@ class Supervised:
 
     async def _settle_in_turn(self) -> None:
         async with self._turn:
-            await self._settle()
+            with contextlib.suppress(ShimLost):  # as above
+                await self._settle()
         self._changed()
 
     def _watch(self) -> None:
