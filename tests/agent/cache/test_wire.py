@@ -1,0 +1,46 @@
+"""Where redirects may lead, and what goes along."""
+
+import asyncio
+from contextlib import closing
+
+import pytest
+from aiohttp import web
+
+from llmaz.agent.cache.remote import Target
+from llmaz.agent.cache.wire import Forbidden, NetworkError, Wire
+from support.origins import serving_routes
+
+
+def _asked(url: str) -> int:
+    with closing(Wire()) as wire:
+        answer, _ = wire.text(Target(url=url, headers={"Authorization": "Bearer secret"}))
+        return answer.status
+
+
+async def _redirected(location: str) -> int:
+    async def redirect(_: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": location})
+
+    async def here(request: web.Request) -> web.Response:
+        return web.Response(status=200 if "Authorization" in request.headers else 401)
+
+    async with serving_routes([web.get("/a", redirect), web.get("/here", here)]) as url:
+        return await asyncio.to_thread(_asked, f"{url}/a")
+
+
+async def test_a_redirect_within_the_origin_keeps_the_token() -> None:
+    assert await _redirected("/here") == 200
+
+
+@pytest.mark.parametrize("location", ["/a", "file:///etc/passwd", "ftp://host/x"])
+async def test_a_redirect_in_a_circle_or_out_of_the_web_is_refused(location: str) -> None:
+    with pytest.raises(Forbidden) as refused:
+        await _redirected(location)
+    assert "secret" not in str(refused.value)
+
+
+async def test_a_place_where_nobody_listens_is_a_passing_error() -> None:
+    async with serving_routes([]) as url:
+        pass
+    with pytest.raises(NetworkError, match=r"127\.0\.0\.1 can't be reached"):
+        await asyncio.to_thread(_asked, url)
