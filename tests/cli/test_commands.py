@@ -141,9 +141,12 @@ async def test_a_watch_prints_a_row_for_each_change(llmaz: Llmaz) -> None:
     assert lines[-1] == "playground.inference.llmaz.io/commands deleted\n"
 
 
-def test_without_a_cluster_a_command_says_how_to_start_one(tmp_path: Path) -> None:
-    failed = Llmaz(tmp_path)("get", "pl")
-    assert failed.returncode == 4
+@pytest.mark.parametrize("argv", [("get", "pl"), ("kubeconfig",)])
+def test_without_a_cluster_a_command_says_how_to_start_one(
+    argv: tuple[str, ...], tmp_path: Path
+) -> None:
+    failed = Llmaz(tmp_path)(*argv)
+    assert (failed.returncode, failed.stdout) == (4, "")
     assert failed.stderr == (
         f"error: there is no llmaz on this machine yet ({tmp_path})\n"
         "hint: start it with `llmaz up -d`\n"

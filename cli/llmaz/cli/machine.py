@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmaz.cli.errors import UNREACHABLE, CliError
-from llmaz.cli.options import home
-from llmaz.cli.runner import execute
+from llmaz.cli.options import home, made_home
+from llmaz.cli.runner import execute, fail
 
 if TYPE_CHECKING:
     from llmaz.local.home import Home, Running
@@ -162,12 +162,10 @@ async def _print_playgrounds(here: "Home") -> None:
 
 def kubeconfig() -> None:
     """Print the path of the kubeconfig: export KUBECONFIG=$(llmaz kubeconfig)."""
-    path = home().kubeconfig
-    if not path.exists():
-        from llmaz.cli.runner import fail
-
-        fail(CliError("there is no kubeconfig yet", hint="start llmaz with `llmaz up -d`"))
-    typer.echo(path)
+    try:
+        typer.echo(made_home().kubeconfig)
+    except CliError as error:
+        fail(error)
 
 
 def _print_where(here: "Home", running: "Running") -> None:

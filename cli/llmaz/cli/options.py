@@ -40,12 +40,8 @@ def home() -> "Home":
     return Home.of(os.environ)
 
 
-async def connect(kubeconfig: Path | None) -> "Kube":
-    """Connect to the named cluster, or to this machine's."""
-    from llmaz.kube import Kube
-
-    if kubeconfig is not None:
-        return await Kube.connect(kubeconfig)
+def made_home() -> "Home":
+    """Return the home of this machine's llmaz; raise CliError where it was never started."""
     here = home()
     if not here.kubeconfig.exists():
         raise CliError(
@@ -53,7 +49,14 @@ async def connect(kubeconfig: Path | None) -> "Kube":
             hint="start it with `llmaz up -d`",
             code=UNREACHABLE,
         )
-    return await Kube.connect(here.kubeconfig)
+    return here
+
+
+async def connect(kubeconfig: Path | None) -> "Kube":
+    """Connect to the named cluster, or to this machine's."""
+    from llmaz.kube import Kube
+
+    return await Kube.connect(kubeconfig or made_home().kubeconfig)
 
 
 def known_gateway(given: str | None) -> str | None:
