@@ -12,12 +12,21 @@ from llmaz.cli.naming import backend_for, dns_label, open_model, playground, wan
         ("Qwen/Qwen2.5-0.5B-Instruct", "qwen2-5-0-5b-instruct"),
         ("/models/SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2-135m-instruct-q4-1"),
         ("s3://bucket/models/My_Model/", "my-model"),
-        ("x" * 80, "x" * 63),
+        ("x" * 80, "x" * 60),
+        ("/models/7b.gguf", "model-7b"),
         ("...", "model"),
     ],
 )
 def test_a_name_is_a_dns_label_made_of_the_last_part(text: str, name: str) -> None:
     assert dns_label(text) == name
+
+
+@pytest.mark.parametrize("name", ["Bad_Name", "7b", "x" * 61])
+def test_a_name_that_no_playground_may_have_is_refused(name: str, tmp_path: Path) -> None:
+    words = f"^--name {name}: the name must be at most 60 lower case letters"
+    with pytest.raises(CliError, match=words) as caught:
+        wanted("Qwen/Qwen2.5-7B", directory=tmp_path, name=name)
+    assert caught.value.code == USAGE
 
 
 def test_a_hub_id_is_fetched_from_hugging_face_and_served_by_vllm(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmaz.api.manifest import Manifest
+from llmaz.api.manifest import Manifest, decode
+from llmaz.api.playground import Playground
+from llmaz.api.validation import validate
 from llmaz.cli.errors import USAGE, CliError
 
-_LONGEST_NAME = 63  # of a DNS label
+_LONGEST_NAME = 60  # of a Playground
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 _HUB_FILE = re.compile(r"^([\w.-]+/[\w.-]+)/(.+\.gguf)$")
 _HINT = (
@@ -28,7 +30,7 @@ class Wanted:
 def wanted(text: str, *, directory: Path, name: str | None = None) -> Wanted:
     """Read a model's reference; a relative path starts at `directory`."""
     is_gguf = text.endswith(".gguf")
-    chosen = name or dns_label(text)
+    chosen = _checked(name) if name else dns_label(text)
     if "://" in text:
         return Wanted(source={"uri": text}, name=chosen, is_gguf=is_gguf)
     path = directory / text
@@ -46,10 +48,22 @@ def wanted(text: str, *, directory: Path, name: str | None = None) -> Wanted:
 
 
 def dns_label(text: str) -> str:
-    """Make a name of the last part of a path, id or URI: `Qwen2.5-0.5B` gives `qwen2-5-0-5b`."""
+    """Make a name of the last part of a path, id or URI: `Qwen2.5-0.5B` gives `qwen2-5-0-5b`.
+
+    It begins with a letter, as a Playground's must.
+    """
     last = text.rstrip("/").rpartition("/")[2].removesuffix(".gguf").lower()
-    name = re.sub(r"[^a-z0-9]+", "-", last)[:_LONGEST_NAME].strip("-")
-    return name or "model"
+    name = re.sub(r"[^a-z0-9]+", "-", last).strip("-")
+    begun = name if name[:1].isalpha() else f"model-{name}"
+    return begun[:_LONGEST_NAME].strip("-")
+
+
+def _checked(name: str) -> str:
+    """Refuse a name that the API server would refuse, before anything is sent."""
+    made = playground(name, name, backend="any", replicas=1, namespace="default")
+    for problem in validate(decode(Playground, made)):
+        raise CliError(f"--name {name}: {problem.reason}", code=USAGE)
+    return name
 
 
 def open_model(model: Wanted, *, device: str | None) -> Manifest:
