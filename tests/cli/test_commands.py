@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,17 @@ async def test_run_makes_both_objects_under_a_valid_name(llmaz: Llmaz) -> None:
     llmaz.done("delete", "pl", "qwen2-5-0-5b")
 
 
+async def test_the_log_of_a_replica_that_does_not_exist_is_not_waited_for(llmaz: Llmaz) -> None:
+    llmaz.done("apply", "-f", "-", stdin=MANIFESTS)
+    failed = llmaz("logs", "commands", "--replica", "7")
+    assert (failed.returncode, failed.stdout) == (3, "")
+    assert failed.stderr == (
+        "error: there is no replica 7 of default/commands: it has 1, counted from 0\n"
+    )
+    assert "commands-0 has no log yet" in llmaz("logs", "commands").stderr
+    llmaz.done("delete", "-f", "-", stdin=MANIFESTS)
+
+
 async def test_a_watch_prints_a_row_for_each_change(llmaz: Llmaz) -> None:
     llmaz.done("apply", "-f", "-", stdin=MANIFESTS)
     environment = os.environ | {"KUBECONFIG": str(llmaz.kubeconfig)}
@@ -171,6 +183,11 @@ def test_wrong_usage_ends_with_2_and_the_usage(tmp_path: Path) -> None:
     assert (failed.returncode, failed.stderr.startswith("Usage: llmaz get")) == (2, True)
     assert Llmaz(tmp_path)("up", "--gateway-port=65536").returncode == 2
     assert Llmaz(tmp_path)("status").returncode == 4
+
+
+def test_the_version_is_an_option_as_well_as_a_command(tmp_path: Path) -> None:
+    llmaz = Llmaz(tmp_path)
+    assert llmaz.done("--version") == llmaz.done("version") == f"{version('llmaz')}\n"
 
 
 def test_help_names_every_command_and_the_exit_codes_without_loading_a_client(

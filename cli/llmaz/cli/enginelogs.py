@@ -24,6 +24,12 @@ async def log_of(kube: Kube, namespace: str, name: str, replica: int) -> tuple[s
         for engine in node.status.engines or ():
             if engine.id == engine_id and engine.log:
                 return node.metadata.name, Path(engine.log)
+    if replica >= playground.spec.replicas:
+        raise CliError(
+            f"there is no replica {replica} of {namespace}/{name}: "
+            f"it has {playground.spec.replicas}, counted from 0",
+            code=NOT_FOUND,
+        )
     raise CliError(
         f"{engine_id} has no log yet: {progress(playground, nodes).sentence}", code=NOT_FOUND
     )
