@@ -1,5 +1,7 @@
 import dataclasses
 
+import pytest
+
 from llmaz.api.backendruntime import RecommendedConfig
 from llmaz.api.kinds import PLAYGROUND, SERVICE
 from llmaz.api.meta import ObjectMeta, OwnerReference
@@ -38,7 +40,7 @@ def test_a_playground_is_pending_until_its_replicas_are_ready() -> None:
     world = world_of()
     world.decide()
     assert told(world.progressing("chat")) == ("True", "Pending")
-    assert told(world.available("chat")) == ("False", "StartingEngine")
+    assert told(world.available("chat")) == ("False", "Pending")
     world.settle()
     assert told(world.progressing("chat")) == ("True", "Pending")
     assert told(world.available("chat")) == ("True", "PlaygroundReady")
@@ -74,15 +76,44 @@ def test_an_engine_that_can_not_start_is_told_in_one_sentence() -> None:
     assert available.message == "on n1: ExecutableNotFound: vllm is not on the PATH"
 
 
+def weights(world: World, phase: ModelPhase, done: int | None = None) -> None:
+    """Let n1 report how far the weights are."""
+    one = world.nodes["n1"]
+    model = ModelReport(name="qwen", phase=phase, bytes_done=done, bytes_total=5 * 2**30)
+    status = dataclasses.replace(one.status, models=(model,))
+    world.nodes["n1"] = dataclasses.replace(one, status=status)
+
+
+@pytest.mark.parametrize(
+    ("phases", "reasons"),
+    [
+        (("Pending", "Ready"), ("Pending", "Pending", "StartingEngine")),
+        (
+            ("Pending", "Fetching", "Ready"),
+            ("Pending", "Pending", "FetchingModel", "StartingEngine"),
+        ),
+    ],
+    ids=["on the node", "far away"],
+)
+def test_a_start_is_told_in_its_order_wherever_the_weights_are(
+    phases: tuple[str, ...], reasons: tuple[str, ...]
+) -> None:
+    world = world_of()
+    world.decide()
+    said = [world.available("chat")]
+    for phase in map(ModelPhase, phases):
+        is_here = phase is ModelPhase.READY
+        weights(world, phase)
+        report(world, EnginePhase.STARTING if is_here else EnginePhase.WAITING)
+        world.decide()
+        said.append(world.available("chat"))
+    assert tuple(one.reason for one in said if one is not None) == reasons
+
+
 def test_weights_on_their_way_are_told_in_percent() -> None:
     world = world_of()
     world.decide()
-    one = world.nodes["n1"]
-    fetching = ModelReport(
-        name="qwen", phase=ModelPhase.FETCHING, bytes_done=2 * 2**30, bytes_total=5 * 2**30
-    )
-    status = dataclasses.replace(one.status, models=(fetching,))
-    world.nodes["n1"] = dataclasses.replace(one, status=status)
+    weights(world, ModelPhase.FETCHING, done=2 * 2**30)
     world.decide()
     available = world.available("chat")
     assert told(available) == ("False", "FetchingModel")

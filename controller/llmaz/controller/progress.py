@@ -29,6 +29,7 @@ _ORDER = (
     "NodeLost",
     "EngineNotReady",
     "FetchingModel",
+    "Pending",
     "StartingEngine",
 )
 
@@ -120,7 +121,7 @@ def _why_unseated(
     if seat is not None:
         return None
     node = outcome.node if isinstance(outcome, Placed) else "its node"
-    assigning = Refusal(reason="StartingEngine", message=f"is being assigned to {node}")
+    assigning = Refusal(reason="Pending", message=f"is being assigned to {node}")
     return refusal or assigning
 
 
@@ -151,23 +152,32 @@ def _why_unready(seat: Seat, report: EngineReport) -> Refusal:
 
 
 def _why_waiting(seat: Seat, node: InferenceNode) -> Refusal:
-    """Say which weights an engine waits for, else what its agent says."""
+    """Say which weights an engine waits for, else what its agent says.
+
+    Until the agent has looked for all of them it is Pending: it may have to fetch some, so to say
+    that the engine starts would be taken back.
+    """
     reports = {model.name: model for model in node.status.models or ()}
-    for name in _model_names(seat.engine):
-        model = reports.get(name)
+    models = [reports.get(name) for name in _model_names(seat.engine)]
+    for model in models:
         if model is not None and model.phase is not ModelPhase.READY:
-            return _why_fetching(seat.node, model)
+            return _why_without(seat.node, model)
+    reason = "Pending" if seat.report is None or None in models else "StartingEngine"
     words = (seat.report.message if seat.report else "") or "waits for the agent"
-    return Refusal(reason="StartingEngine", message=f"on {seat.node}: {words}")
+    return Refusal(reason=reason, message=f"on {seat.node}: {words}")
 
 
-def _why_fetching(node: str, model: ModelReport) -> Refusal:
+def _why_without(node: str, model: ModelReport) -> Refusal:
+    """Say how far weights are that are not on the node, or not yet known to be."""
     if model.phase is ModelPhase.FAILED:
         said = ": ".join(part for part in (model.reason, model.message) if part)
         return Refusal(reason="FetchFailed", message=f"OpenModel {model.name} on {node}: {said}")
+    if model.phase is ModelPhase.PENDING:
+        words = f"on {node}: looks for OpenModel {model.name}, or waits for its turn to fetch it"
+        return Refusal(reason="Pending", message=words)
     if model.bytes_done is None or not model.bytes_total:
-        words = "waits to be fetched" if model.phase is ModelPhase.PENDING else "is being fetched"
-        return Refusal(reason="FetchingModel", message=f"OpenModel {model.name} {words} to {node}")
+        words = f"OpenModel {model.name} is being fetched to {node}"
+        return Refusal(reason="FetchingModel", message=words)
     percent = 100 * model.bytes_done // model.bytes_total
     size = f"{model.bytes_total / 2**30:.1f} GiB"
     return Refusal(
