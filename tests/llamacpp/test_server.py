@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -27,21 +28,26 @@ async def start(*argv: str) -> asyncio.subprocess.Process:
     )
 
 
-async def last_line(process: asyncio.subprocess.Process) -> str:
+async def output(process: asyncio.subprocess.Process) -> str:
     _, errors = await asyncio.wait_for(process.communicate(), 30)
-    return errors.decode().splitlines()[-1]
+    return errors.decode()
+
+
+async def last_line(process: asyncio.subprocess.Process) -> str:
+    return (await output(process)).splitlines()[-1]
 
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[Server]:
     process = await start("-m", str(SMOLLM2), "--port", "0", "-a", "smol", "-c", "512", "--metrics")
     assert process.stderr is not None
+    # llama.cpp logs from a thread of its own, in pieces: our line may stand within one of those.
     async for line in process.stderr:
-        if line.startswith(b"serving smol at "):
+        if served := re.search(rb"serving smol at (http://[\d.:]+)\n", line):
             break
     else:
         pytest.fail("the server ended before it served")
-    yield Server(process, line.decode().split()[-1])
+    yield Server(process, served[1].decode())
     if process.returncode is None:
         process.kill()
         await process.communicate()
@@ -79,5 +85,5 @@ async def test_a_file_cut_short_is_llama_cpps_own_failure(tmp_path: Path) -> Non
     path = tmp_path / "cut.gguf"
     path.write_bytes(SMOLLM2.read_bytes()[:1000])
     process = await start("-m", str(path), "--port", "0")
-    assert await last_line(process) == f"llmaz-llamacpp: llama.cpp could not load {path}"
+    assert f"llmaz-llamacpp: llama.cpp could not load {path}\n" in await output(process)
     assert process.returncode == 1
