@@ -5,6 +5,7 @@ import sys
 
 from llmaz.llamacpp.checks import StartError, check_address, check_model
 from llmaz.llamacpp.options import Options, from_argv
+from llmaz.llamacpp.say import say
 
 
 def main() -> int:
@@ -13,7 +14,7 @@ def main() -> int:
     try:
         _run(options)
     except StartError as error:
-        print(f"llmaz-llamacpp: {error}", file=sys.stderr)  # noqa: T201  # a program's last word
+        say(f"llmaz-llamacpp: {error}")
         return error.exit_code
     return 0
 

@@ -16,6 +16,7 @@ import xllamacpp
 
 from llmaz.llamacpp.checks import StartError, spare_threads
 from llmaz.llamacpp.options import Options
+from llmaz.llamacpp.say import say
 
 _FLASH_ATTENTION = {
     "on": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED,
@@ -38,7 +39,7 @@ def serve(options: Options) -> NoReturn:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    print(f"serving {options.served_name} at {server.listening_address}", file=sys.stderr)  # noqa: T201  # for the log
+    say(f"serving {options.served_name} at {server.listening_address}")
     stop.wait()
     sys.stderr.flush()
     os._exit(os.EX_OK)
