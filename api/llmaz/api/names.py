@@ -3,7 +3,6 @@
 # Labels and annotations of upstream llmaz, kept.
 MODEL_NAME = "llmaz.io/model-name"
 MODEL_FAMILY_NAME = "llmaz.io/model-family-name"
-INFERENCE_SERVICE_FLAVORS = "llmaz.io/inference-service-flavors"
 SKIP_MODEL_LOADER = "llmaz.io/skip-model-loader"
 
 # Labels and annotations of ours.
@@ -12,7 +11,6 @@ SERVICE_NAME = "llmaz.io/service"
 RUNTIME_NAME = "llmaz.io/backend-runtime"
 REQUIREMENTS = "llmaz.io/python-requirements"  # of the engines of a Service, one a line
 APPLIED = "llmaz.io/applied"  # on what the controller makes: a digest of what it last wrote there
-ENGINE_ID = "llmaz.io/engine"
 OWNED_LABELS = "llmaz.io/owned-labels"  # on a Node: the label keys that the controller may remove
 ACCELERATOR = (
     "llmaz.io/accelerator"  # prefix of accelerator.vendor, .model, .count, .memory-mib, ...
