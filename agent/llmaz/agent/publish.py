@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 WORDS_SECONDS = 0.5
 PROGRESS_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 10.0
-_PROGRESS = ("bytesDone",)
-_UNKNOWN_IF_ABSENT = ("accelerators", "models", "engines")
+_PROGRESS = ("bytesDone", "bytesPerSecond", "secondsLeft")
+_UNKNOWN_IF_ABSENT = ("accelerators", "models", "cache", "engines")
 _STATUS_KEYS = tuple(key_of(field) for field in NodeStatus.__dataclass_fields__.values())
 
 

@@ -57,7 +57,7 @@ SERVED: dict[Kind, Served] = {
             Column("CACHED", ".status.cached", "Nodes that hold the weights, of those that shall."),
             _READY,
             _AGE,
-            Column("SIZE", ".status.sizeBytes", "Bytes of the weights.", "integer", wide=True),
+            Column("SIZE", ".status.size", "The size of the weights.", wide=True),
             Column("REVISION", ".status.revision", "The commit that is served.", wide=True),
             _MESSAGE,
         ),

@@ -4,6 +4,7 @@
 MODEL_NAME = "llmaz.io/model-name"
 MODEL_FAMILY_NAME = "llmaz.io/model-family-name"
 SKIP_MODEL_LOADER = "llmaz.io/skip-model-loader"
+MODEL_PREHEAT = "llmaz.io/model-preheat"  # "true" on an OpenModel: hold its weights ahead
 
 # Labels and annotations of ours.
 PLAYGROUND_NAME = "llmaz.io/playground"

@@ -28,11 +28,15 @@ class AssignedModel:
     name: the OpenModel
     source: where the weights come from
     secret_namespace: where the hub's Secrets are looked up; without one, no credentials are used
+    pin: whether its weights are never evicted, not even once they are assigned no more
+    priority: demand for what an engine waits for; prefetch yields to it
     """
 
     name: str
     source: ModelSource
     secret_namespace: str | None = None
+    pin: bool = False
+    priority: Literal["demand", "prefetch"] = "demand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +137,9 @@ class ModelReport:
     revision: the commit or digest that the node holds, never a branch
     bytes_done: how many bytes are here and verified
     bytes_total: the size of the weights
+    bytes_per_second: how fast they come, while fetching
+    seconds_left: how long the rest takes at this rate
+    fetched_from: where the bytes come from: peers, origin or both
     path: what LLMAZ_MODEL_PATH is on this node
     reason: why it failed, in CamelCase
     message: why it failed, in a sentence
@@ -143,6 +150,9 @@ class ModelReport:
     revision: str = ""
     bytes_done: int | None = None
     bytes_total: int | None = None
+    bytes_per_second: int | None = None
+    seconds_left: int | None = None
+    fetched_from: str = ""
     path: str = ""
     reason: str = ""
     message: str = ""
@@ -197,6 +207,22 @@ class EngineReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheReport:
+    """The cache of weights of a node, as it was when it last changed.
+
+    used_bytes: what fetched models take of the disk, shared files once
+    quota_bytes: what they may take; absent where the disk is the bound
+    disk_bytes: the size of the disk
+    pending_bytes: what was evicted while engines had it open: the disk gets it back when they end
+    """
+
+    used_bytes: int
+    quota_bytes: int | None = None
+    disk_bytes: int | None = None
+    pending_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
     """What the agent last saw.
 
@@ -208,6 +234,7 @@ class NodeStatus:
     capacity: the node's cpu and memory
     accelerators: its devices; absent while they are not known
     models: what its cache holds; absent while they are not known
+    cache: how full its cache is; absent while that is not known
     engines: what runs on it; absent while they are not known
     conditions: Ready
     """
@@ -220,6 +247,7 @@ class NodeStatus:
     capacity: Mapping[str, Quantity] = field(default_factory=dict)
     accelerators: tuple[Accelerator, ...] | None = None
     models: tuple[ModelReport, ...] | None = None
+    cache: CacheReport | None = None
     engines: tuple[EngineReport, ...] | None = None
     conditions: tuple[Condition, ...] = ()
 

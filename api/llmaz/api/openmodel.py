@@ -47,6 +47,24 @@ class InferenceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prefetch:
+    """Which nodes hold the weights before anything asks for them.
+
+    node_selector: labels of the nodes; without any, all that may serve the model
+    nodes: how many of them; without a number, all
+    priority: what comes first where nodes can't hold all: the highest
+    pin: whether the weights are never evicted there
+    """
+
+    node_selector: Mapping[str, str] = field(
+        default_factory=dict, metadata=STRINGLY | bounds(longest=32)
+    )
+    nodes: int | None = field(default=None, metadata=bounds(minimum=0, maximum=100_000))
+    priority: int = field(default=0, metadata=bounds(minimum=-1000, maximum=1000))
+    pin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenModelSpec:
     """What the model is.
 
@@ -55,6 +73,7 @@ class OpenModelSpec:
     inference_config: what the model needs to be served
     owned_by: whom the list of models names as the owner
     created_at: when the model came to be; else when the object did
+    prefetch: which nodes hold the weights before anything asks for them
     """
 
     family_name: str = field(metadata=bounds(longest=63))
@@ -62,6 +81,7 @@ class OpenModelSpec:
     inference_config: InferenceConfig = field(default_factory=InferenceConfig)
     owned_by: str = "llmaz"
     created_at: datetime | None = None
+    prefetch: Prefetch | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +91,7 @@ class OpenModelStatus:
     observed_generation: the generation that this status is about
     cached: nodes that hold the weights of those that shall, as n/m
     size_bytes: the size of the weights
+    size: the same for people, such as 15.3Gi
     revision: the commit or digest that is served, never a branch
     message: why the model is not ready, in one sentence
     conditions: Ready, and Cached
@@ -79,6 +100,7 @@ class OpenModelStatus:
     observed_generation: int = 0
     cached: str = ""
     size_bytes: int | None = None
+    size: str = ""
     revision: str = ""
     message: str = ""
     conditions: tuple[Condition, ...] = ()
