@@ -12,6 +12,7 @@ def addresses(gateway_port: int = 0) -> Addresses:
         gateway=Address(host="127.0.0.1", port=gateway_port, flag="--gateway-port"),
         agent=Address(host="127.0.0.1", port=0, flag="--agent-port"),
         controller=Address(host="127.0.0.1", port=0, flag="--controller-port"),
+        sharing=Address(host="127.0.0.1", port=0, flag="--sharing-port"),
     )
 
 

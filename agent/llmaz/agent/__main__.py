@@ -52,6 +52,7 @@ async def _run(settings: RunAgent) -> None:
             facts = facts_of(settings, port)
             agent = Agent(settings, facts, kube, os.environ)
             face.show(agent, AgentCollector(facts, agent.last_look, agent.numbers))
+            face.registry.register(agent.sharing)
             logger.info("agent of node %s at %s", facts.name, facts.agent_url)
             await agent.run_until(stop)
 

@@ -24,6 +24,8 @@ from llmaz.agent.plan import Plan
 from llmaz.agent.publish import StatusPublisher
 from llmaz.agent.register import Registration
 from llmaz.agent.settings import RunAgent
+from llmaz.agent.sharing.child import SharingChild
+from llmaz.agent.sharing.settings import SharingSettings
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import Accelerator, AssignedEngine
@@ -59,6 +61,12 @@ class Agent:
             kube, facts.name, changed=self._changed, missing=self._registration.missing.set
         )
         self._accelerators = AcceleratorWatch(ChildProbe(), now=_now, changed=self._changed)
+        self.sharing = SharingChild(
+            _sharing(settings, facts.name),
+            address=settings.address,
+            environ=environ,
+            changed=self._changed.set,
+        )
         lookup = ClusterLookup(kube)
         self._models = ModelCache(
             settings.cache_dir,
@@ -93,6 +101,7 @@ class Agent:
             engines=self._engines,
             models=self._models.seen,
             sighting=lambda: self._accelerators.sighting,
+            sharing_url=lambda: self.sharing.url,
         )
         return Loop(
             facts,
@@ -130,6 +139,7 @@ class Agent:
                     self._registration.run(),
                     self._publisher.run(),
                     self._accelerators.run(),
+                    self.sharing.run(),
                     self._loop.run(),
                 )
                 running = [group.create_task(part) for part in parts]
@@ -145,6 +155,18 @@ class Agent:
 
     def _found(self, manifest: Manifest) -> None:
         self._publisher.found(cast("Manifest", manifest.get("status") or {}))
+
+
+def _sharing(settings: RunAgent, name: str) -> SharingSettings:
+    return SharingSettings(
+        node_name=name,
+        listen_host=settings.sharing_host,
+        listen_port=settings.sharing_port,
+        cache_dir=settings.cache_dir,
+        token_file=settings.peer_token_file,
+        tls=settings.peer_tls,
+        log_format=settings.log_format,
+    )
 
 
 def _now() -> datetime:

@@ -81,11 +81,13 @@ class Observer:
         engines: EnginesSeen,
         models: Callable[[], Mapping[str, ModelSeen]],
         sighting: Callable[[], Sighting],
+        sharing_url: Callable[[], str] = str,
     ) -> None:
         self._assignments = assignments
         self._engines = engines
         self._models = models
         self._sighting = sighting
+        self._sharing_url = sharing_url
         self.conditions: tuple[Condition, ...] = ()  # as they were last reported
 
     async def look(self) -> NodeState:
@@ -98,5 +100,6 @@ class Observer:
             models=self._models(),
             engines=engines,
             environments=self._engines.environments(),
+            sharing_url=self._sharing_url(),
             conditions=self.conditions,
         )

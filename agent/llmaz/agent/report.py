@@ -33,6 +33,7 @@ def report(
         address=facts.address,
         agent_url=facts.agent_url,
         agent_version=facts.agent_version,
+        sharing_url=state.sharing_url,
         capacity=facts.capacity,
         accelerators=state.accelerators.accelerators,
         models=models,

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from llmaz.agent.sharing.settings import TlsFiles
 from llmaz.api.manifest import ManifestError
 from llmaz.api.quantity import Quantity
 
 DEFAULT_ROOT = "/var/lib/llmaz"  # a DaemonSet mounts the node's directory of this name
 DEFAULT_LISTEN = "127.0.0.1:9400"
+DEFAULT_SHARING_LISTEN = "127.0.0.1:9401"
 STOP_GRACE_SECONDS = 30.0
 
 
@@ -30,6 +32,10 @@ class RunAgent:
     address: str  # an IP that others reach: engines are offered at it
     listen_host: str
     listen_port: int
+    sharing_host: str
+    sharing_port: int
+    peer_token_file: Path | None  # None: nothing is shared with other nodes
+    peer_tls: TlsFiles | None
     state_dir: Path
     cache_dir: Path
     cache_quota: int | None  # bytes; None: as much as the disk has
@@ -60,6 +66,24 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     parser.add_argument("--node-name", default=environ.get("NODE_NAME") or host.name.lower())
     parser.add_argument("--address", default=host.address, help="IP at which others reach the node")
     parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
+    parser.add_argument(
+        "--sharing-listen",
+        default=DEFAULT_SHARING_LISTEN,
+        type=_endpoint,
+        metavar="HOST:PORT",
+        help="where the weights of this node are served to others",
+    )
+    parser.add_argument(
+        "--peer-token-file",
+        type=Path,
+        help="a secret that all nodes share; without one, weights are not shared between nodes",
+    )
+    for name, words in (
+        ("certificate", "this node's certificate, for TLS between nodes"),
+        ("key", "the key of that certificate"),
+        ("authority", "the authority that signed the certificates of all nodes"),
+    ):
+        parser.add_argument(f"--peer-tls-{name}", type=Path, help=words)
     parser.add_argument("--cache-dir", type=Path, default=_root(environ) / "cache")
     parser.add_argument(
         "--cache-quota",
@@ -81,11 +105,16 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
     given = parser.parse_args(argv)
     listen_host, listen_port = given.listen
+    sharing_host, sharing_port = given.sharing_listen
     return RunAgent(
         node_name=given.node_name,
         address=given.address,
         listen_host=listen_host,
         listen_port=listen_port,
+        sharing_host=sharing_host,
+        sharing_port=sharing_port,
+        peer_token_file=given.peer_token_file,
+        peer_tls=_tls(parser, given),
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
         cache_quota=given.cache_quota,
@@ -95,6 +124,15 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         lifeline=given.lifeline,
         log_format=given.log_format,
     )
+
+
+def _tls(parser: argparse.ArgumentParser, given: argparse.Namespace) -> TlsFiles | None:
+    files = (given.peer_tls_certificate, given.peer_tls_key, given.peer_tls_authority)
+    if not any(files):
+        return None
+    if not all(files):
+        parser.error("--peer-tls-certificate, --peer-tls-key and --peer-tls-authority go together")
+    return TlsFiles(certificate=files[0], key=files[1], authority=files[2])
 
 
 def _stop_engines(argv: Sequence[str], environ: Mapping[str, str]) -> StopEngines:

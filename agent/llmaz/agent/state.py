@@ -33,6 +33,7 @@ class NodeState:
     models: Mapping[str, ModelSeen] = field(default_factory=dict)
     engines: tuple[EngineSeen, ...] = ()
     environments: Mapping[tuple[str, ...], Environment] = field(default_factory=dict)
+    sharing_url: str = ""  # empty while nothing is served to other nodes
     conditions: tuple[Condition, ...] = ()  # as they were last reported
 
     @property

@@ -30,6 +30,7 @@ class AssignedModel:
     secret_namespace: where the hub's Secrets are looked up; without one, no credentials are used
     pin: whether its weights are never evicted, not even once they are assigned no more
     priority: demand for what an engine waits for; prefetch yields to it
+    revision: the commit to fetch, where other nodes hold one already; else the source is asked
     """
 
     name: str
@@ -37,6 +38,7 @@ class AssignedModel:
     secret_namespace: str | None = None
     pin: bool = False
     priority: Literal["demand", "prefetch"] = "demand"
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +233,7 @@ class NodeStatus:
     address: an IP that other nodes reach
     agent_url: http://address:port of the agent, which serves /healthz and /metrics
     agent_version: the agent's version
+    sharing_url: where the node serves its weights to other nodes and to clients on it
     capacity: the node's cpu and memory
     accelerators: its devices; absent while they are not known
     models: what its cache holds; absent while they are not known
@@ -244,6 +247,7 @@ class NodeStatus:
     address: str = ""
     agent_url: str = ""
     agent_version: str = ""
+    sharing_url: str = ""
     capacity: Mapping[str, Quantity] = field(default_factory=dict)
     accelerators: tuple[Accelerator, ...] | None = None
     models: tuple[ModelReport, ...] | None = None

@@ -1,5 +1,6 @@
 """The small HTTP server of every program: is it alive, is it ready, and its metrics."""
 
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -37,7 +38,9 @@ def health_routes(why_not_ready: WhyNotReady, registry: CollectorRegistry) -> li
 
 
 @asynccontextmanager
-async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+async def listening(
+    app: web.Application, host: str, port: int, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """Serve `app` inside the `with` block; port 0 takes a free one. Yields the port in use."""
     # A handler ends with its client: what a request holds (an engine, a watch) is freed at once.
     runner = web.AppRunner(
@@ -45,7 +48,7 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -35,6 +35,7 @@ _ADDRESSES = Addresses(
     gateway=Address(host="127.0.0.1", port=0, flag=""),
     agent=Address(host="127.0.0.1", port=0, flag=""),
     controller=Address(host="127.0.0.1", port=0, flag=""),
+    sharing=Address(host="127.0.0.1", port=0, flag=""),
 )
 
 

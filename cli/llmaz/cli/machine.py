@@ -34,6 +34,9 @@ def up(
     api_port: Annotated[int, _port("API server")] = 6445,
     agent_port: Annotated[int, _port("Agent")] = 9400,
     controller_port: Annotated[int, _port("Controller")] = 9401,
+    sharing_port: Annotated[
+        int | None, _port("Weights of this machine; default: 9402, or as free as the agent's")
+    ] = None,
 ) -> None:
     """Run llmaz on this machine: API server, controller, agent, gateway.
 
@@ -41,11 +44,14 @@ def up(
     """
     from llmaz.local.programs import Address, Addresses
 
+    if sharing_port is None:
+        sharing_port = 9402 if agent_port else 0
     addresses = Addresses(
         api=Address(host=_LOOPBACK, port=api_port, flag="--api-port"),
         gateway=Address(host=host, port=gateway_port, flag="--gateway-port"),
         agent=Address(host=_LOOPBACK, port=agent_port, flag="--agent-port"),
         controller=Address(host=_LOOPBACK, port=controller_port, flag="--controller-port"),
+        sharing=Address(host=_LOOPBACK, port=sharing_port, flag="--sharing-port"),
     )
     execute(_in_background(home(), addresses) if detach else _in_foreground(home(), addresses))
 

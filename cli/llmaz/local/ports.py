@@ -17,6 +17,7 @@ def free(addresses: Addresses) -> Addresses:
         gateway=_free(addresses.gateway),
         agent=_free(addresses.agent),
         controller=_free(addresses.controller),
+        sharing=_free(addresses.sharing),
     )
 
 

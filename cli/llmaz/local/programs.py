@@ -26,16 +26,17 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the four programs listen."""
+    """Where the programs listen."""
 
     api: Address
     gateway: Address
     agent: Address
     controller: Address
+    sharing: Address
 
     @property
     def all(self) -> tuple[Address, ...]:
-        return (self.api, self.gateway, self.agent, self.controller)
+        return (self.api, self.gateway, self.agent, self.controller, self.sharing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +64,11 @@ def other_programs(home: Home, addresses: Addresses, node: str) -> tuple[Program
     kubeconfig = ("--kubeconfig", home.kubeconfig)
     gateway = ("--gateway-url", f"http://{addresses.gateway.reached_at}/v1")
     register = ("--register-node", "--node-name", node, "--address", "127.0.0.1")
+    sharing = ("--sharing-listen", addresses.sharing.listen)
     directories = ("--state-dir", home.agent, "--cache-dir", home.cache)
     return (
         _client("controller", addresses.controller, *kubeconfig, *gateway),
-        _client("agent", addresses.agent, *kubeconfig, *register, *directories),
+        _client("agent", addresses.agent, *kubeconfig, *register, *sharing, *directories),
         _client("gateway", addresses.gateway, *kubeconfig),
     )
 

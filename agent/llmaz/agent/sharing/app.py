@@ -1,0 +1,16 @@
+"""The web application of the sharing process: a module for each concern adds its own routes."""
+
+from aiohttp import web
+
+from llmaz.agent.sharing.context import Context
+from llmaz.agent.sharing.peers import add_routes as add_peers
+
+_CONCERNS = (add_peers,)
+
+
+def application(context: Context) -> web.Application:
+    """Return everything that the process answers to."""
+    app = web.Application()
+    for add_routes in _CONCERNS:
+        add_routes(app, context)
+    return app

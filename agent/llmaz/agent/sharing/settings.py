@@ -1,0 +1,92 @@
+"""What the sharing process is told at its start, read from argv once, in `__main__`."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+DEFAULT_UPLOADS = 16
+DEFAULT_UPLOADS_PER_PEER = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """The files that make peers speak TLS, each of them proving itself to the other."""
+
+    certificate: Path
+    key: Path
+    authority: Path  # who signed the certificates of all nodes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharingSettings:
+    """Serve the cache of one node."""
+
+    node_name: str
+    listen_host: str
+    listen_port: int
+    cache_dir: Path
+    token_file: Path | None  # None: nothing is served to peers
+    tls: TlsFiles | None
+    uploads: int = DEFAULT_UPLOADS
+    uploads_per_peer: int = DEFAULT_UPLOADS_PER_PEER
+    log_format: Literal["text", "json"] = "text"
+
+
+def from_argv(argv: Sequence[str]) -> SharingSettings:
+    """Read the command line; a mistake in it ends the process with the usage and exit code 2."""
+    parser = argparse.ArgumentParser(
+        prog="llmaz-sharing", description="Serves the cache of one node.", allow_abbrev=False
+    )
+    parser.add_argument("--node-name", required=True)
+    parser.add_argument("--listen-host", required=True)
+    parser.add_argument("--listen-port", required=True, type=int)
+    parser.add_argument("--cache-dir", required=True, type=Path)
+    parser.add_argument("--peer-token-file", type=Path)
+    parser.add_argument("--tls-certificate", type=Path)
+    parser.add_argument("--tls-key", type=Path)
+    parser.add_argument("--tls-authority", type=Path)
+    parser.add_argument("--uploads", type=int, default=DEFAULT_UPLOADS)
+    parser.add_argument("--uploads-per-peer", type=int, default=DEFAULT_UPLOADS_PER_PEER)
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    given = parser.parse_args(argv)
+    return SharingSettings(
+        node_name=given.node_name,
+        listen_host=given.listen_host,
+        listen_port=given.listen_port,
+        cache_dir=given.cache_dir,
+        token_file=given.peer_token_file,
+        tls=_tls(given),
+        uploads=given.uploads,
+        uploads_per_peer=given.uploads_per_peer,
+        log_format=given.log_format,
+    )
+
+
+def to_argv(settings: SharingSettings) -> list[str]:
+    """Return the command line that says the same."""
+    options: list[tuple[str, object]] = [
+        ("--node-name", settings.node_name),
+        ("--listen-host", settings.listen_host),
+        ("--listen-port", settings.listen_port),
+        ("--cache-dir", settings.cache_dir),
+        ("--uploads", settings.uploads),
+        ("--uploads-per-peer", settings.uploads_per_peer),
+        ("--log-format", settings.log_format),
+    ]
+    if settings.token_file is not None:
+        options.append(("--peer-token-file", settings.token_file))
+    if settings.tls is not None:
+        options.append(("--tls-certificate", settings.tls.certificate))
+        options.append(("--tls-key", settings.tls.key))
+        options.append(("--tls-authority", settings.tls.authority))
+    return [f"{option}={value}" for option, value in options]
+
+
+def _tls(given: argparse.Namespace) -> TlsFiles | None:
+    if given.tls_certificate is None:
+        return None
+    return TlsFiles(
+        certificate=given.tls_certificate, key=given.tls_key, authority=given.tls_authority
+    )
