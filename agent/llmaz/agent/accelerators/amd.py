@@ -88,7 +88,7 @@ def _accelerator(
 def _uuid(device: PciDevice) -> str:
     """Return the name that ROCm knows it by, else its place on the bus."""
     unique = text(device.directory / "unique_id")
-    return f"GPU-{unique}" if unique else f"amd-{device.address}"
+    return f"GPU-{unique}" if unique.strip("0") else f"amd-{device.address}"
 
 
 def _gauges(device: PciDevice) -> Gauges:

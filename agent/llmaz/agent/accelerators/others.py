@@ -117,7 +117,7 @@ def _devices(vendor: _Vendor, present: Iterator[PciDevice]) -> Iterator[Device]:
         message = _complaint(device)
         accelerator = Accelerator(
             uuid=f"{vendor.name}-{device.address}",
-            index=index,
+            index=_number(device, index),
             vendor=vendor.name,
             product=model.product,
             resource=model.resource,
@@ -128,6 +128,12 @@ def _devices(vendor: _Vendor, present: Iterator[PciDevice]) -> Iterator[Device]:
             message=message,
         )
         yield Device(accelerator=accelerator)
+
+
+def _number(device: PciDevice, place: int) -> int:
+    """Return the number by which its library selects it: habanalabs tells a module's own."""
+    module = sysfs.number(device.directory / "module_id")
+    return place if module is None else module
 
 
 def _complaint(device: PciDevice) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from llmaz.agent.engines.errors import EngineError
 from llmaz.agent.engines.state import Fault
+from llmaz.agent.engines.visible import visible_devices
 from llmaz.api import names
 from llmaz.api.node import Accelerator, AssignedEngine
 from llmaz.api.pod import EnvVar, KeySelector
@@ -23,13 +24,6 @@ INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "USER"
 RLIMITS: Mapping[str, int] = {"nofile": 1 << 20, "core": 0}
 PIDS = 32768  # of one engine: far more than any needs, and no fork bomb
 _REFERENCE = re.compile(r"\$\$|\$\(([^)]+)\)")
-_VISIBLE_DEVICES = {
-    "nvidia": "CUDA_VISIBLE_DEVICES",
-    "amd": "ROCR_VISIBLE_DEVICES",
-    "huawei": "ASCEND_RT_VISIBLE_DEVICES",
-    "intel": "ZE_AFFINITY_MASK",
-}
-_BY_INDEX = ("huawei", "intel")  # their libraries know no UUIDs
 
 
 class InvalidEnvironment(EngineError):  # carries a fault, which is what callers want
@@ -112,7 +106,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 def _basis(engine: AssignedEngine, local: Local, leased: Leased) -> dict[str, str]:
     path = f"{leased.programs}:{local.path}" if leased.programs else local.path
     env = {**local.inherited, "PATH": path}
-    env |= _devices(engine.accelerators, local.accelerators)
+    env |= visible_devices(engine.accelerators, local.accelerators)
     env |= {
         names.MODEL_PATH: leased.model_path,
         names.DRAFT_MODEL_PATH: leased.draft_model_path,
@@ -138,17 +132,6 @@ def _limits(engine: AssignedEngine) -> dict[str, int]:
     if "cpu" in given:
         limits["cpu"] = int(given["cpu"].value * 1000)
     return limits
-
-
-def _devices(uuids: tuple[str, ...], known: Mapping[str, Accelerator]) -> dict[str, str]:
-    """Show the engine its own accelerators, and none where it has none."""
-    vendors = {known[uuid].vendor if uuid in known else "nvidia" for uuid in uuids}
-    env = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ""}
-    for vendor in sorted(vendors & _VISIBLE_DEVICES.keys()):
-        own = [u for u in uuids if (known[u].vendor if u in known else "nvidia") == vendor]
-        shown = [str(known[u].index) for u in own] if vendor in _BY_INDEX else own
-        env[_VISIBLE_DEVICES[vendor]] = ",".join(shown)
-    return env
 
 
 def _value(
