@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -107,3 +108,16 @@ def _contains(actual: object, expected: object) -> bool:
     if isinstance(expected, dict) and isinstance(actual, dict):
         return all(k in actual and _contains(actual[k], v) for k, v in expected.items())
     return expected == "*" or actual == expected
+
+
+def test_a_shim_whose_directory_was_deleted_ends(tmp_path: Path) -> None:
+    directory = tmp_path / "engine"
+    directory.mkdir()
+    assert launch(directory) == 0
+    with Connection(directory) as shim:
+        shim.start("true")
+        shim.wait_clear()
+    pid = json.loads((directory / protocol.JOURNAL).read_text())["shim"][0]
+    shutil.rmtree(directory)
+    os.kill(pid, signal.SIGCHLD)  # it looks once a minute, and whenever it is woken
+    wait_until(lambda: not is_running(pid), "the shim has ended")

@@ -1,5 +1,6 @@
 """The shim's socket: requests in, answers and events out, for the same user (or root) only."""
 
+import contextlib
 import json
 import os
 import select
@@ -14,6 +15,7 @@ from llmaz.shim.output import Output
 from llmaz.shim.protocol import Refused
 from llmaz.shim.spawn import Spec
 
+IDLE_SECONDS = 60.0  # how often one without an engine looks whether its directory is there
 _MAX_BACKLOG_BYTES = 1 << 20  # of a client that does not read: it is let go
 
 
@@ -51,13 +53,14 @@ class Server:
         for client in self._clients.values():
             _flush(client)
         self._effects.announce("remove the socket")
-        os.unlink(protocol.SOCKET)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(protocol.SOCKET)
 
     def _turn(self, woken: int) -> None:
         source = self._output.source
         if source >= 0:
             self._poll.register(source, select.POLLIN)
-        ready = self._poll.poll(self._engine.wait_seconds() * 1000)
+        ready = self._poll.poll(min(self._engine.wait_seconds(), IDLE_SECONDS) * 1000)
         if source >= 0:
             self._poll.unregister(source)
         for descriptor, happened in ready:
@@ -70,6 +73,12 @@ class Server:
                 self._serve(self._clients[descriptor], happened)
         for event in self._engine.step():
             self._tell(event)
+        if self._is_forsaken():
+            self._leaving = True
+
+    def _is_forsaken(self) -> bool:
+        """Whether nobody can ever reach this shim: its directory was deleted around it."""
+        return not (self._engine.alive or self._clients or os.path.exists(protocol.LOCK))
 
     def _terminate(self) -> None:
         """End the engine, then this process: what a pod's end means where the shim is its first."""

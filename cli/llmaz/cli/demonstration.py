@@ -5,8 +5,8 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -62,24 +62,49 @@ async def demonstrate(question: str, *, environment_seconds: float) -> None:
     `environment_seconds` is what it took whoever called to make the Python environment.
     """
     clock = _Clock(already=environment_seconds)
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # cleans up, too
     weights = _weights()
     clock.done("environment")
+    with _interruptible():
+        answer = await _demonstrated(weights, question, clock)
+    clock.done("cleaned up")
+    typer.echo(f"\n{question}\n> {answer}\n")
+    print_table(("step", "took", "since start"), clock.rows)
+
+
+async def _demonstrated(weights: Path, question: str, clock: _Clock) -> str:
     with tempfile.TemporaryDirectory(prefix="llmaz-demo-") as directory:
         home = Home(Path(directory))
         try:
             async with asyncio.timeout(_WITHIN_SECONDS):
-                answer = await _served(home, weights, question, clock)
+                return await _served(home, weights, question, clock)
         except TimeoutError:
             last = clock.rows[-1][0]
             raise CliError(f"nothing came after {last!r} in {_WITHIN_SECONDS:.0f} s") from None
         except (HomeInUse, PortInUse, UpError) as error:
             raise CliError(str(error)) from None
-    clock.done("cleaned up")
-    typer.echo(f"\n{question}\n> {answer}\n")
-    print_table(("step", "took", "since start"), clock.rows)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM end this task as SIGINT does; once, so that nothing cuts the cleanup short.
+
+    What fails in the cleanup is said, and the task has been interrupted all the same.
+    """
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+
+    def end() -> None:
+        loop.add_signal_handler(signal.SIGTERM, lambda: None)
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, end)
+    try:
+        yield
+    except Exception as error:
+        if not task.cancelling():
+            raise
+        typer.echo(f"while cleaning up: {error}", err=True)
+        raise asyncio.CancelledError from error
 
 
 async def _served(home: Home, weights: Path, question: str, clock: _Clock) -> str:

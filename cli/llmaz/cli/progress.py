@@ -108,7 +108,8 @@ async def follow(
 
 async def _changes(changed: asyncio.Event, *, within: float | None) -> bool:
     try:
-        await asyncio.wait_for(changed.wait(), within)
+        async with asyncio.timeout(within):
+            await changed.wait()
     except TimeoutError:
         return False
     return True

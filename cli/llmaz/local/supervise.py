@@ -77,4 +77,6 @@ class Supervised:
                 stderr=log,
                 start_new_session=True,
             )
+        if self._stopping:  # asked while it was being started
+            self._process.terminate()
         return await self._process.wait()

@@ -118,16 +118,20 @@ class _Machine:
     async def stop(self, *, and_engines: bool) -> None:
         """Stop everything; the API server last, so that the others can still say what they saw."""
         await asyncio.gather(*(other.stop() for other in reversed(self._others)))
-        if and_engines:
-            self._say("stopping the engines")
-            process = await asyncio.create_subprocess_exec(
-                *stop_engines(self._home), start_new_session=True
-            )
-            await process.wait()
+        code = await self._stop_engines() if and_engines else 0
         await self._server.stop()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        if code != 0:
+            raise UpError("not every engine could be stopped: `llmaz down` tries again")
+
+    async def _stop_engines(self) -> int:
+        self._say("stopping the engines")
+        process = await asyncio.create_subprocess_exec(
+            *stop_engines(self._home), start_new_session=True
+        )
+        return await process.wait()
 
     def _run(self, supervised: Supervised) -> None:
         name = supervised.program.name

@@ -1,5 +1,6 @@
 """Shims are started when they are needed, or a little before."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from llmaz.agent.engines.launch import Shims, shim_lives
 from llmaz.shim import proc, protocol
-from support.shims import wait_until
+from support.shims import is_running, wait_until
 
 
 @asynccontextmanager
@@ -55,3 +56,17 @@ async def test_a_shim_that_is_not_needed_ends_with_the_agent() -> None:
     async with shims() as made:
         prepared = await prepared_by(made)
     wait_until(lambda: proc.start_time(prepared) is None, "the spare shim has ended")
+
+
+async def test_a_launch_that_is_given_up_does_not_come_to_life_later(state_dir: Path) -> None:
+    directory = state_dir / "engines" / "default_fake-0"
+    directory.mkdir(parents=True)
+    async with shims() as made:
+        starter = await prepared_by(made)
+        os.kill(starter, signal.SIGSTOP)  # as slow as can be
+        launching = asyncio.create_task(made.launch(directory, lambda: None))
+        await asyncio.sleep(0)
+        launching.cancel()
+        await asyncio.gather(launching, return_exceptions=True)
+        assert not is_running(starter)
+    assert not (directory / protocol.LOCK).exists()

@@ -18,7 +18,7 @@ import aiohttp
 from llmaz.agent.engines import env, lifecycle, ports, record
 from llmaz.agent.engines.environments import Environments
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
-from llmaz.agent.engines.launch import Shims
+from llmaz.agent.engines.launch import START_SECONDS, Shims
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.probe import Prober
@@ -68,6 +68,7 @@ class Engines:
         environments_dir: Path | None = None,
         patience: Patience | None = None,
         port_band: range = ports.BAND,
+        adoption_seconds: float = ADOPTION_SECONDS,
     ) -> None:
         self.changed = changed
         self._root = state_dir / "engines"
@@ -78,6 +79,7 @@ class Engines:
         self._accelerators = accelerators
         self._patience = patience or Patience()
         self._port_band = port_band
+        self._adoption_seconds = adoption_seconds
         self._engines: dict[str, Supervised] = {}
         self._session: aiohttp.ClientSession | None = None
         self._shims = Shims(environ)
@@ -152,18 +154,16 @@ class Engines:
             case _:
                 assert_never(action)
 
-    async def stop_all(self, reason: str, *, within: float) -> None:
-        """Stop every engine, wait until nothing of them is left, and dismiss their shims."""
-        async with asyncio.TaskGroup() as group:
-            for engine in self._engines.values():
-                group.create_task(self._stop_and_dismiss(engine, reason, within))
+    async def stop_all(self, reason: str, *, within: float) -> tuple[str, ...]:
+        """Stop every engine, wait until nothing of them is left, and dismiss their shims.
 
-    async def _stop_and_dismiss(self, engine: Supervised, reason: str, within: float) -> None:
-        await engine.stop(reason, within=within)
-        if await engine.gone():
-            await engine.dismiss()
-        else:
-            logger.error("engine %s is left as it is: its shim does not answer", engine.id)
+        Return the ids of those whose shims do not answer: they are left as they are.
+        """
+        engines = tuple(self._engines.values())
+        stopped = await asyncio.gather(*(_stopped(engine, reason, within) for engine in engines))
+        return tuple(
+            engine.id for engine, is_done in zip(engines, stopped, strict=True) if not is_done
+        )
 
     async def _adopt(self) -> None:
         tasks = []
@@ -182,7 +182,7 @@ class Engines:
             self._engines[engine.id] = engine
             tasks.append(engine.begin_attach())
         if tasks:
-            await asyncio.wait(tasks, timeout=ADOPTION_SECONDS)
+            await asyncio.wait(tasks, timeout=self._adoption_seconds)
 
     async def _start(self, action: StartEngine) -> None:
         engine = action.engine
@@ -259,22 +259,39 @@ async def _found(reading: Awaitable[Mapping[str, str]]) -> Mapping[str, str]:
         return {}
 
 
+async def _stopped(engine: Supervised, reason: str, within: float) -> bool:
+    await engine.stop(reason, within=within)
+    if await engine.gone():
+        await engine.dismiss()
+        return True
+    logger.error("engine %s is left as it is: its shim does not answer", engine.id)
+    return False
+
+
 def _clashed(former: EngineRecord) -> bool:
     return former.fault is not None and former.fault.reason == "PortInUse"
 
 
-async def stop_all(state_dir: Path, grace_seconds: float, environ: Mapping[str, str]) -> None:
+async def stop_all(
+    state_dir: Path, grace_seconds: float, environ: Mapping[str, str]
+) -> tuple[str, ...]:
     """End every engine under `state_dir`, drained, within about `grace_seconds`, and their shims.
 
     Records and logs stay: the next agent starts the engines again if they are still assigned.
+    Return the ids of the engines that could not be stopped.
     """
     changed = asyncio.Event()
     unheard = Patience(drain_seconds=0.0)  # no agent runs that could tell the endpoints
     engines = Engines(
-        state_dir, environ=environ, lookup=_Nowhere(), changed=changed, patience=unheard
+        state_dir,
+        environ=environ,
+        lookup=_Nowhere(),
+        changed=changed,
+        patience=unheard,
+        adoption_seconds=START_SECONDS,  # nobody comes after us who would try again
     )
     async with engines:
-        await engines.stop_all("the node's engines are stopped", within=grace_seconds)
+        return await engines.stop_all("the node's engines are stopped", within=grace_seconds)
 
 
 class _Nowhere:

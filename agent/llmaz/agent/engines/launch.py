@@ -73,8 +73,15 @@ class Shims:
         assert starter.stdin is not None
         starter.stdin.write(os.fsencode(directory))
         starter.stdin.close()
-        async with asyncio.timeout(START_SECONDS):
-            code = await starter.wait()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                code = await starter.wait()
+        except (TimeoutError, asyncio.CancelledError):
+            # Nobody waits for it now, so it must not come to life later, when the directory is
+            # somebody else's. A shim that it has begun finds that it can't tell it, and ends.
+            starter.kill()
+            await starter.wait()
+            raise
         if code != 0:
             said = await asyncio.to_thread(_log, directory)
             raise EngineError(f"{directory}: its shim ended with code {code}: {said[-500:]}")
