@@ -3,10 +3,11 @@
 import dataclasses
 from datetime import UTC, datetime, timedelta
 
-from llmaz.agent.accelerators.device import LookFailed, Sighting
+from llmaz.agent.accelerators.device import Device, LookFailed, Sighting
 from llmaz.agent.assignment import Assignment, Refusal
 from llmaz.agent.report import report
 from llmaz.agent.state import NodeFacts, NodeState
+from llmaz.api.accelerator import Accelerator
 from llmaz.api.meta import Condition, find_condition
 from llmaz.api.node import ModelPhase, ModelReport, NodeSpec, NodeStatus
 
@@ -30,7 +31,7 @@ def _condition(status: NodeStatus, type_: str) -> Condition:
 
 def test_a_node_on_which_all_is_well_is_ready() -> None:
     status = _report(NodeState(assignment=ASSIGNED, accelerators=SEEN))
-    assert [condition.status for condition in status.conditions] == ["True"] * 4
+    assert [condition.status for condition in status.conditions] == ["True"] * 5
     assert status.observed_generation == 4
     assert status.accelerators == ()
 
@@ -55,6 +56,39 @@ def test_a_driver_that_does_not_answer_is_told_as_such() -> None:
     status = _report(NodeState(assignment=ASSIGNED, accelerators=seen))
     assert _condition(status, "AcceleratorsKnown").reason == "NoAnswer"
     assert not _condition(status, "Ready").is_true
+
+
+def _device(uuid: str, message: str = "") -> Accelerator:
+    return Accelerator(
+        uuid=uuid,
+        index=0,
+        vendor="nvidia",
+        product="",
+        resource="nvidia.com/gpu",
+        pci_address="0000:17:00.0",
+        healthy=not message,
+        message=message,
+    )
+
+
+def test_a_device_without_a_driver_is_told_and_the_node_is_ready_for_the_rest() -> None:
+    undriven = _device("nvidia-0000:17:00.0", "no driver holds it")
+    seen = dataclasses.replace(SEEN, unusable=(undriven,))
+    status = _report(NodeState(assignment=ASSIGNED, accelerators=seen))
+    assert status.accelerators == (undriven,)
+    usable = _condition(status, "AcceleratorsUsable")
+    assert (usable.status, usable.reason) == ("False", "DriverMissing")
+    assert usable.message == "nvidia 0000:17:00.0: no driver holds it"
+    assert _condition(status, "Ready").is_true
+
+
+def test_a_device_that_is_not_well_is_a_condition_that_names_it() -> None:
+    devices = tuple(Device(accelerator=_device(*told)) for told in (("GPU-a",), ("GPU-b", "gone")))
+    seen = dataclasses.replace(SEEN, devices=devices)
+    usable = _condition(
+        _report(NodeState(assignment=ASSIGNED, accelerators=seen)), "AcceleratorsUsable"
+    )
+    assert (usable.reason, usable.message) == ("DeviceUnhealthy", "GPU-b: gone")
 
 
 def test_devices_that_nobody_looked_at_yet_are_not_none() -> None:

@@ -10,6 +10,7 @@ from llmaz.api.node import EngineReport, ModelReport, NodeStatus
 READY = "Ready"
 ASSIGNMENT_ACCEPTED = "AssignmentAccepted"
 ACCELERATORS_KNOWN = "AcceleratorsKnown"
+ACCELERATORS_USABLE = "AcceleratorsUsable"
 CACHE_USABLE = "CacheUsable"
 _CACHE_FAULTS = ("NoSpace", "CacheNotWritable")
 
@@ -59,7 +60,7 @@ def _conditions(state: NodeState, models: tuple[ModelReport, ...]) -> tuple[Cond
         ready = Condition(type=READY, status="False", reason=broken[0].reason, message=words)
     else:
         ready = Condition(type=READY, status="True", reason="AgentReady")
-    return (ready, *parts)
+    return (ready, *parts, _usable(state))
 
 
 def _accepted(state: NodeState) -> Condition:
@@ -91,6 +92,26 @@ def _accelerators(state: NodeState) -> Condition:
     if state.accelerators.devices is None:
         return Condition(type=ACCELERATORS_KNOWN, status="Unknown", reason="NotSeenYet")
     return Condition(type=ACCELERATORS_KNOWN, status="True", reason="Seen")
+
+
+def _usable(state: NodeState) -> Condition:
+    """Tell of devices on which nothing can run. The node is ready all the same: for the others."""
+    if state.accelerators.unusable:
+        told = "; ".join(
+            f"{d.vendor} {d.pci_address}: {d.message}" for d in state.accelerators.unusable
+        )
+        return Condition(
+            type=ACCELERATORS_USABLE, status="False", reason="DriverMissing", message=told
+        )
+    devices = state.accelerators.accelerators
+    if devices is None:
+        return Condition(type=ACCELERATORS_USABLE, status="Unknown", reason="NotSeenYet")
+    if sick := [device for device in devices if not device.healthy]:
+        told = "; ".join(f"{device.uuid}: {device.message}" for device in sick)
+        return Condition(
+            type=ACCELERATORS_USABLE, status="False", reason="DeviceUnhealthy", message=told
+        )
+    return Condition(type=ACCELERATORS_USABLE, status="True", reason="Usable")
 
 
 def _cache(models: tuple[ModelReport, ...]) -> Condition:

@@ -12,12 +12,16 @@ from pathlib import Path
 
 from llmaz.agent.accelerators import sysfs
 from llmaz.agent.accelerators.device import Answer, Device, Devices, Gauges, NoDriver, Process
+from llmaz.agent.accelerators.driverless import driverless
 from llmaz.agent.accelerators.families import rocm_family
-from llmaz.agent.accelerators.pci import PciDevice, devices_of
+from llmaz.agent.accelerators.pci import ACCELERATOR, DISPLAY_OTHER, PciDevice, devices_of
 from llmaz.agent.accelerators.sysfs import number, text
 from llmaz.api.accelerator import Accelerator
 
 VENDOR = "0x1002"
+_DRIVER = "amdgpu"
+_RESOURCE = "amd.com/gpu"
+_ACCELERATORS = (DISPLAY_OTHER, ACCELERATOR)  # Instinct; a screen's device may be left alone
 # A graphics unit inside a processor has some hundred MiB set aside, and serves no model.
 LEAST_MEMORY_BYTES = 2 * 2**30
 _XGMI = "11"  # CRAT_IOLINK_TYPE_XGMI
@@ -39,9 +43,14 @@ class Amd:
         self._root = root
 
     def look(self) -> Answer:
-        found = [device for device in devices_of(VENDOR, self._root) if _computes(device)]
+        present = list(devices_of(VENDOR, self._root))
+        found = [device for device in present if _computes(device)]
+        idle = (d for d in present if d.driver != _DRIVER and d.kind in _ACCELERATORS)
+        unusable = driverless(
+            idle, vendor="amd", resource=_RESOURCE, why=f"the driver {_DRIVER} is missing"
+        )
         if not found:
-            return NoDriver(message="amdgpu holds no device")
+            return NoDriver(message=f"{_DRIVER} holds no device", unusable=unusable)
         nodes = dict(_nodes(self._root))
         uuids = {device.address: _uuid(device) for device in found}
         return Devices(
@@ -52,13 +61,14 @@ class Amd:
                     processes=_processes(self._root, nodes.get(device.address)),
                 )
                 for index, device in enumerate(found)
-            )
+            ),
+            unusable=unusable,
         )
 
 
 def _computes(device: PciDevice) -> bool:
     memory = number(device.directory / "mem_info_vram_total")
-    return device.driver == "amdgpu" and (memory is None or memory >= LEAST_MEMORY_BYTES)
+    return device.driver == _DRIVER and (memory is None or memory >= LEAST_MEMORY_BYTES)
 
 
 def _accelerator(
@@ -73,7 +83,7 @@ def _accelerator(
         index=index,
         vendor="amd",
         product=text(device.directory / "product_name") or f"AMD {device.device[2:]}",
-        resource="amd.com/gpu",
+        resource=_RESOURCE,
         memory_bytes=number(device.directory / "mem_info_vram_total"),
         family=rocm_family(target),
         compute=target,

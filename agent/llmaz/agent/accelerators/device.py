@@ -74,6 +74,7 @@ class Devices:
     devices: tuple[Device, ...]
     driver: str = ""
     xids: tuple[Xid, ...] = ()
+    unusable: tuple[Accelerator, ...] = ()  # on the bus, and no driver tells of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class NoDriver:
     """A provider's answer: the node has no such driver."""
 
     message: str
+    unusable: tuple[Accelerator, ...] = ()  # on the bus all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,7 @@ class Sighting:
     seen_at: datetime | None = None
     failure: LookFailed | None = None  # of the looks since `seen_at`
     xids: Mapping[Xid, int] = field(default_factory=dict)  # how often, since the agent started
+    unusable: tuple[Accelerator, ...] = ()  # on the bus, and no driver tells of them
 
     @property
     def accelerators(self) -> tuple[Accelerator, ...] | None:
@@ -116,11 +119,11 @@ class Sighting:
         if self.devices is None:
             return None
         if self.failure is None:
-            return tuple(device.accelerator for device in self.devices)
+            return (*(device.accelerator for device in self.devices), *self.unusable)
         stale = f"not seen anew: {self.failure.message}"
         return tuple(
-            dataclasses.replace(device.accelerator, message=device.accelerator.message or stale)
-            for device in self.devices
+            dataclasses.replace(accelerator, message=accelerator.message or stale)
+            for accelerator in (*(device.accelerator for device in self.devices), *self.unusable)
         )
 
 
@@ -130,21 +133,25 @@ def joined(answers: Iterable[Answer]) -> Answer:
     Otherwise the devices that it does not tell of now would pass for lost.
     """
     found: list[Devices] = []
-    absent = []
+    absent: list[NoDriver] = []
     for answer in answers:
         match answer:
             case Devices():
                 found.append(answer)
-            case NoDriver(message=message):
-                absent.append(message)
+            case NoDriver():
+                absent.append(answer)
             case LookFailed():
                 return answer
+    told: list[Devices | NoDriver] = [*found, *absent]
+    unusable = tuple(device for answer in told for device in answer.unusable)
     if not found:
-        return NoDriver(message="; ".join(absent))
+        words = "; ".join(answer.message for answer in absent)
+        return NoDriver(message=words, unusable=unusable)
     return Devices(
         devices=tuple(device for answer in found for device in answer.devices),
         driver=", ".join(answer.driver for answer in found if answer.driver),
         xids=tuple(xid for answer in found for xid in answer.xids),
+        unusable=unusable,
     )
 
 
@@ -156,17 +163,19 @@ def merged(known: Sighting, answer: Answer, now: datetime) -> Sighting:
     devices and says why it failed.
     """
     match answer:
-        case Devices(devices=devices, driver=driver):
+        case Devices(devices=devices, driver=driver, unusable=unusable):
             before = {device.accelerator.uuid: device for device in known.devices or ()}
             xids = Counter(known.xids) + Counter(answer.xids)
             seen = tuple(_judged(_remembered(device, before), xids) for device in devices)
             lost = _lost(before, devices)
-            return Sighting(devices=(*seen, *lost), driver=driver, seen_at=now, xids=xids)
+            return Sighting(
+                devices=(*seen, *lost), driver=driver, seen_at=now, xids=xids, unusable=unusable
+            )
         case NoDriver(message=message) if known.devices:
             failure = LookFailed(reason="DriverGone", message=message)
             return dataclasses.replace(known, failure=failure)
-        case NoDriver():
-            return Sighting(devices=(), seen_at=now, xids=known.xids)
+        case NoDriver(unusable=unusable):
+            return Sighting(devices=(), seen_at=now, xids=known.xids, unusable=unusable)
         case LookFailed():
             return dataclasses.replace(known, failure=answer)
 

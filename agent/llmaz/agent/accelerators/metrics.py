@@ -6,6 +6,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from llmaz.agent.accelerators.device import Device, Sighting, Throttle
 from llmaz.agent.accelerators.xid import XidClass, xid_class
+from llmaz.api.accelerator import Accelerator
 
 _INFO = ("uuid", "vendor", "product", "family", "resource", "driver_version")
 _GAUGES = (
@@ -19,7 +20,7 @@ _GAUGES = (
 def accelerator_metrics(sighting: Sighting) -> Iterator[Metric]:
     """Yield what is known of every device. What is not known has no series."""
     devices = sighting.devices or ()
-    yield from _of_devices(devices)
+    yield from _of_devices(devices, sighting.unusable)
     yield from _of_gauges(devices)
     yield _of_throttling(devices)
     yield _of_memory_errors(devices)
@@ -31,7 +32,7 @@ def accelerator_metrics(sighting: Sighting) -> Iterator[Metric]:
     yield stale
 
 
-def _of_devices(devices: tuple[Device, ...]) -> Iterator[Metric]:
+def _of_devices(devices: tuple[Device, ...], unusable: tuple[Accelerator, ...]) -> Iterator[Metric]:
     info = GaugeMetricFamily("llmaz_accelerator_info", "An accelerator of the node.", labels=_INFO)
     healthy = GaugeMetricFamily(
         "llmaz_accelerator_healthy", "1 while an engine may be put on it.", labels=["uuid"]
@@ -42,14 +43,14 @@ def _of_devices(devices: tuple[Device, ...]) -> Iterator[Metric]:
     processes = GaugeMetricFamily(
         "llmaz_accelerator_processes", "Processes that compute on the device.", labels=["uuid"]
     )
-    for device in devices:
-        accelerator = device.accelerator
+    for accelerator in (*(device.accelerator for device in devices), *unusable):
         info.add_metric([str(getattr(accelerator, name)) for name in _INFO], 1)
         healthy.add_metric([accelerator.uuid], float(accelerator.healthy))
         if accelerator.memory_bytes is not None:
             total.add_metric([accelerator.uuid], accelerator.memory_bytes)
+    for device in devices:
         if device.processes is not None:
-            processes.add_metric([accelerator.uuid], len(device.processes))
+            processes.add_metric([device.accelerator.uuid], len(device.processes))
     yield from (info, healthy, total, processes)
 
 

@@ -11,12 +11,15 @@ from pathlib import Path
 import pynvml
 
 from llmaz.agent.accelerators.device import Answer, Device, Devices, LookFailed, NoDriver
-from llmaz.agent.accelerators.nvml_facts import Handle, facts, told
+from llmaz.agent.accelerators.driverless import driverless
+from llmaz.agent.accelerators.nvml_facts import RESOURCE, VENDOR, Handle, facts, told
 from llmaz.agent.accelerators.nvml_now import complaint, gauges, processes
 from llmaz.agent.accelerators.nvml_xid import XidEvents
+from llmaz.agent.accelerators.pci import DISPLAY_3D, VGA, devices_of
 from llmaz.agent.accelerators.sysfs import ROOT
 from llmaz.api.accelerator import Accelerator
 
+_NUMBER = "0x10de"  # NVIDIA's, on the PCI bus
 # What hardly changes is asked for once a minute. The rest is most of what a look costs.
 _LOOKS_PER_FACTS = 20
 # nvidia-smi speaks of an unknown error too where a device has fallen off the bus.
@@ -52,10 +55,15 @@ class Nvidia:
             return self._answer(self._xids)
         except _NO_DRIVER as error:
             self._close()
-            return NoDriver(message=f"NVML: {error}")
+            return NoDriver(message=f"NVML: {error}", unusable=self._on_the_bus(str(error)))
         except pynvml.NVMLError as error:
             self._close()
             return LookFailed(reason="NVMLError", message=f"NVML: {error}")
+
+    def _on_the_bus(self, error: str) -> tuple[Accelerator, ...]:
+        computing = (d for d in devices_of(_NUMBER, self._sysfs) if d.kind in (VGA, DISPLAY_3D))
+        why = f"NVIDIA's driver or its library is missing (NVML: {error})"
+        return driverless(computing, vendor=VENDOR, resource=RESOURCE, why=why)
 
     def _close(self) -> None:
         """Begin anew at the next look: a driver that was loaded again does not know the old one."""

@@ -4,12 +4,13 @@ How much memory they have and what they do is told by the vendors' own libraries
 unknown here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from llmaz.agent.accelerators import sysfs
 from llmaz.agent.accelerators.device import Answer, Device, Devices, NoDriver
+from llmaz.agent.accelerators.driverless import driverless
 from llmaz.agent.accelerators.pci import PciDevice, devices_of
 from llmaz.api.accelerator import Accelerator
 
@@ -101,18 +102,31 @@ class OnTheBus:
         self._root = root
 
     def look(self) -> Answer:
-        found = tuple(
-            device
+        present = [
+            (vendor, [d for d in devices_of(number, self._root) if d.device in vendor.models])
             for number, vendor in _VENDORS.items()
-            for device in _devices(vendor, devices_of(number, self._root))
-        )
-        return Devices(devices=found) if found else NoDriver(message="no other device is known")
+        ]
+        found = tuple(device for vendor, of in present for device in _devices(vendor, of))
+        unusable = tuple(device for vendor, of in present for device in _driverless(vendor, of))
+        if not found:
+            return NoDriver(message="no other device is known", unusable=unusable)
+        return Devices(devices=found, unusable=unusable)
 
 
-def _devices(vendor: _Vendor, present: Iterator[PciDevice]) -> Iterator[Device]:
-    held = (device for device in present if device.driver and device.device in vendor.models)
-    ours = (device for device in held if vendor.driver in ("", device.driver))
-    for index, device in enumerate(ours):
+def _driverless(vendor: _Vendor, present: Sequence[PciDevice]) -> Iterator[Accelerator]:
+    why = f"the driver {vendor.driver} is missing" if vendor.driver else "its driver is missing"
+    for device in present:
+        if not _is_held(vendor, device):
+            resource = vendor.models[device.device].resource
+            yield from driverless([device], vendor=vendor.name, resource=resource, why=why)
+
+
+def _is_held(vendor: _Vendor, device: PciDevice) -> bool:
+    return device.driver != "" and vendor.driver in ("", device.driver)
+
+
+def _devices(vendor: _Vendor, present: Sequence[PciDevice]) -> Iterator[Device]:
+    for index, device in enumerate(d for d in present if _is_held(vendor, d)):
         model = vendor.models[device.device]
         message = _complaint(device)
         accelerator = Accelerator(
