@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmaz.api.manifest import ManifestError
-from llmaz.api.quantity import Quantity
+from llmaz.api.quantity import Quantity, in_words
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,10 @@ def test_bytes_are_never_rounded(amount: int) -> None:
 @given(st.integers(-(10**12), 10**12), st.sampled_from(["", "m", "k", "Mi", "G", "Ti"]))
 def test_order_is_the_order_of_values(amount: int, suffix: str) -> None:
     assert Quantity(f"{amount}{suffix}") < Quantity(f"{amount + 1}{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(0, "0"), (1023, "1023"), (1536, "1.5Ki"), (16_429_023_232, "15.3Gi")]
+)
+def test_bytes_are_written_for_people(amount: int, text: str) -> None:
+    assert in_words(amount) == text

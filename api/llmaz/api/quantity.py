@@ -84,3 +84,12 @@ class Quantity:
 
     def __str__(self) -> str:
         return self.text
+
+
+def in_words(amount: int) -> str:
+    """Write a number of bytes for people, to three digits or so: 15.3Gi."""
+    for suffix in ("Ti", "Gi", "Mi", "Ki"):
+        factor = int(_SUFFIXES[suffix])
+        if amount >= factor:
+            return f"{amount / factor:.1f}{suffix}"
+    return str(amount)

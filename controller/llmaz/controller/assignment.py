@@ -5,12 +5,16 @@ be missing, and none before the weights of its successor are there.
 An update whose first engines do not become ready therefore goes no further.
 """
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
 from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPhase, NodeSpec
+from llmaz.api.source import Hub
 from llmaz.controller.actions import Assign
+from llmaz.controller.catalogue import held_revisions
 from llmaz.controller.demand import Demand
-from llmaz.controller.placement import Placed
+from llmaz.controller.placement import Placed, Unplaced
+from llmaz.controller.prefetch import prefetch, wish_for_waiting, wish_of
 from llmaz.controller.rollout import most_unavailable
 from llmaz.controller.served import Served, service_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key
@@ -29,13 +33,37 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
             models[where] += demand.models
             if engine is not None:
                 engines[where].append(engine)
+    for name, ahead in _ahead(snapshot, served, models).items():
+        models[name] += ahead
+    pins = held_revisions(snapshot)
     writes = []
     for name, node in sorted(snapshot.nodes.items()):
-        spec = _spec(engines[name], models[name])
+        spec = _spec(engines[name], (_pinned(model, pins) for model in models[name]))
         if spec != _ordered(node.spec) or _was_made_anew(node):
             gone = _gone(node, spec, snapshot)
             writes.append(Assign(node=name, uid=node.metadata.uid, spec=spec, gone=gone))
     return tuple(writes)
+
+
+def _ahead(
+    snapshot: ClusterSnapshot, served: Served, models: Mapping[str, list[AssignedModel]]
+) -> dict[str, list[AssignedModel]]:
+    """Return what each node shall hold beside the models of its engines."""
+    wishes = [wish for model in snapshot.models.values() if (wish := wish_of(model)) is not None]
+    for demand in served.placeable():
+        waiting = sum(isinstance(served.outcomes.get(id_), Unplaced) for id_ in demand.ids)
+        flavors = tuple(option.flavor for option in demand.options)
+        wishes += [
+            wish_for_waiting(model, flavors, waiting, demand.prefix)
+            for model in (demand.models if waiting else ())
+        ]
+    needed = {name: frozenset(model.name for model in there) for name, there in models.items()}
+    sizes = {
+        name: model.status.size_bytes
+        for name, model in snapshot.models.items()
+        if model.status.size_bytes is not None
+    }
+    return prefetch(wishes, needed, snapshot.nodes, served.views, sizes)
 
 
 def _engines(
@@ -76,11 +104,26 @@ def _spec(engines: Iterable[AssignedEngine], models: Iterable[AssignedModel]) ->
     """Return the node's spec in a fixed order.
 
     Where Services of several namespaces share a model, the first namespace's Secrets fetch it.
+    What an engine needs is on demand and pinned all the same where it is also held ahead.
     """
     by_name: dict[str, AssignedModel] = {}
-    for model in sorted(models, key=lambda model: (model.name, model.secret_namespace or "")):
-        by_name.setdefault(model.name, model)
+    for model in sorted(models, key=_urgency):
+        first = by_name.setdefault(model.name, model)
+        if model.pin and not first.pin:
+            by_name[model.name] = dataclasses.replace(first, pin=True)
     return _ordered(NodeSpec(engines=tuple(engines), models=tuple(by_name.values())))
+
+
+def _pinned(model: AssignedModel, pins: Mapping[str, str]) -> AssignedModel:
+    """Return the model at the commit that other nodes hold: a branch may have moved since."""
+    hub = model.source.model_hub
+    if hub is None or hub.name is not Hub.HUGGINGFACE:
+        return model  # other sources can't be asked for what they had before
+    return dataclasses.replace(model, revision=pins.get(model.name, ""))
+
+
+def _urgency(model: AssignedModel) -> tuple[str, bool, str]:
+    return model.name, model.priority == "prefetch", model.secret_namespace or ""
 
 
 def _ordered(spec: NodeSpec) -> NodeSpec:
