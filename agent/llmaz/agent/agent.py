@@ -165,6 +165,8 @@ def _sharing(settings: RunAgent, name: str) -> SharingSettings:
         cache_dir=settings.cache_dir,
         token_file=settings.peer_token_file,
         tls=settings.peer_tls,
+        mirror_fetch=settings.mirror_fetch,
+        cache_quota=settings.cache_quota,
         log_format=settings.log_format,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from llmaz.agent.sharing.settings import TlsFiles
+from llmaz.agent.sharing.settings import MirrorFetch, TlsFiles
 from llmaz.api.manifest import ManifestError
 from llmaz.api.quantity import Quantity
 
@@ -36,6 +36,7 @@ class RunAgent:
     sharing_port: int
     peer_token_file: Path | None  # None: nothing is shared with other nodes
     peer_tls: TlsFiles | None
+    mirror_fetch: MirrorFetch
     state_dir: Path
     cache_dir: Path
     cache_quota: int | None  # bytes; None: as much as the disk has
@@ -93,6 +94,13 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     )
     parser.add_argument("--kubeconfig", type=Path, default=_path(environ.get("KUBECONFIG")))
     parser.add_argument(
+        "--mirror-fetch",
+        choices=("any", "none", "off"),
+        default="any",
+        help="what the Hugging Face endpoint at the sharing address fetches for its clients; none:"
+        " it serves what is in the cache; off: there is no such endpoint",
+    )
+    parser.add_argument(
         "--register-node", action="store_true", help="create the Node object: no kubelet does"
     )
     parser.add_argument(
@@ -115,6 +123,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         sharing_port=sharing_port,
         peer_token_file=given.peer_token_file,
         peer_tls=_tls(parser, given),
+        mirror_fetch=given.mirror_fetch,
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
         cache_quota=given.cache_quota,

@@ -2,10 +2,11 @@
 
 from aiohttp import web
 
+from llmaz.agent.mirror.app import add_routes as add_mirror
 from llmaz.agent.sharing.context import Context
 from llmaz.agent.sharing.peers import add_routes as add_peers
 
-_CONCERNS = (add_peers,)
+_CONCERNS = (add_peers, add_mirror)  # the mirror last: its files may have any path
 
 
 def application(context: Context) -> web.Application:

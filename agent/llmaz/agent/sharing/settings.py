@@ -4,10 +4,13 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 DEFAULT_UPLOADS = 16
 DEFAULT_UPLOADS_PER_PEER = 4
+
+# What the node's Hugging Face endpoint does about files that are not in the cache; off: it is none.
+MirrorFetch: TypeAlias = Literal["any", "none", "off"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,8 @@ class SharingSettings:
     uploads: int = DEFAULT_UPLOADS
     uploads_per_peer: int = DEFAULT_UPLOADS_PER_PEER
     log_format: Literal["text", "json"] = "text"
+    mirror_fetch: MirrorFetch = "any"
+    cache_quota: int | None = None
 
 
 def from_argv(argv: Sequence[str]) -> SharingSettings:
@@ -50,6 +55,8 @@ def from_argv(argv: Sequence[str]) -> SharingSettings:
     parser.add_argument("--uploads", type=int, default=DEFAULT_UPLOADS)
     parser.add_argument("--uploads-per-peer", type=int, default=DEFAULT_UPLOADS_PER_PEER)
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--mirror-fetch", choices=("any", "none", "off"), default="any")
+    parser.add_argument("--cache-quota", type=int)
     given = parser.parse_args(argv)
     return SharingSettings(
         node_name=given.node_name,
@@ -61,6 +68,8 @@ def from_argv(argv: Sequence[str]) -> SharingSettings:
         uploads=given.uploads,
         uploads_per_peer=given.uploads_per_peer,
         log_format=given.log_format,
+        mirror_fetch=given.mirror_fetch,
+        cache_quota=given.cache_quota,
     )
 
 
@@ -74,7 +83,10 @@ def to_argv(settings: SharingSettings) -> list[str]:
         ("--uploads", settings.uploads),
         ("--uploads-per-peer", settings.uploads_per_peer),
         ("--log-format", settings.log_format),
+        ("--mirror-fetch", settings.mirror_fetch),
     ]
+    if settings.cache_quota is not None:
+        options.append(("--cache-quota", settings.cache_quota))
     if settings.token_file is not None:
         options.append(("--peer-token-file", settings.token_file))
     if settings.tls is not None:

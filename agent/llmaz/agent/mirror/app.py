@@ -1,0 +1,26 @@
+"""The endpoint's part in the sharing process."""
+
+from aiohttp import web
+
+from llmaz.agent.mirror.fetching import Fetching
+from llmaz.agent.mirror.routes import Mirror
+from llmaz.agent.mirror.upstream import Upstream
+from llmaz.agent.sharing.context import Context
+
+
+def add_routes(app: web.Application, context: Context) -> None:
+    """Serve the cache as a Hugging Face hub does, unless the agent was told not to."""
+    policy = context.settings.mirror_fetch
+    if policy == "off":
+        return
+    upstream = Upstream(context.cache_dir, context.environ)
+    fetching = None
+    if policy == "any":
+        fetching = Fetching(context.cache_dir, upstream.environ, context.settings.cache_quota)
+        ending = fetching
+
+        async def end(_: web.Application) -> None:
+            await ending.aclose()
+
+        app.on_cleanup.append(end)
+    app.add_routes(Mirror(context.cache_dir, upstream, fetching).routes())

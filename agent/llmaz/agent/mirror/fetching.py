@@ -1,0 +1,65 @@
+"""Brings what a client asks for and the cache lacks: one fetch a file, however many wait for it."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from llmaz.agent.cache.child import FetchChild
+from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.request import FetchRequest, Room
+from llmaz.agent.cache.room import make_room
+from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.api.names import HF_TOKEN
+
+FILES_AT_ONCE = 4
+
+Fetch = asyncio.Task[Fetched | FetchFailed]
+
+
+class Fetching:
+    """Fetches under way. A client that goes away ends none: another may wait for the same file."""
+
+    def __init__(self, cache_dir: Path, environ: Mapping[str, str], quota: int | None) -> None:
+        self._cache_dir = cache_dir
+        self._child = FetchChild(environ)
+        self._quota = quota
+        self._places = asyncio.Semaphore(FILES_AT_ONCE)
+        self._under_way: dict[tuple[str, str, str], Fetch] = {}
+
+    def fetch(self, repository: str, commit: str, path: str, token: str | None) -> Fetch:
+        """Return the fetch of a file, begun now or before. The caller may read the file."""
+        key = (repository, commit, path)
+        task = self._under_way.get(key)
+        if task is None:
+            origin = HubRepository(repository=repository, revision=commit, filename=path)
+            task = asyncio.create_task(self._bring(origin, token))
+            self._under_way[key] = task
+            task.add_done_callback(lambda _: self._under_way.pop(key))
+        return task
+
+    async def aclose(self) -> None:
+        """Stop the fetches under way; what they brought stays."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _bring(self, origin: HubRepository, token: str | None) -> Fetched | FetchFailed:
+        request = FetchRequest(
+            origin=origin,
+            cache_dir=str(self._cache_dir),
+            credentials={HF_TOKEN: token} if token else {},
+        )
+        async with self._places:
+            return await self._child.fetch(request, lambda _: None, self._room)
+
+    async def _room(self, needed: int) -> Room:
+        """Take what is free and evict nothing: what is assigned to the node matters more."""
+        _, refusal = await asyncio.to_thread(
+            make_room,
+            self._cache_dir,
+            need=needed,
+            keep=(self._cache_dir,),
+            quota=self._quota,
+        )
+        return Room(refusal=refusal)

@@ -1,0 +1,113 @@
+"""Sends a file's bytes from the disk: those that are verified, and those that still come.
+
+Of a file on its way the last byte is held back until the whole of it is verified, so that no client
+ends well with wrong bytes. Those who were sent a part of what turned out wrong are cut off, and a
+later request that would go on from such a part is answered with the whole file.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+
+from llmaz.agent.cache.journal import replayed
+
+_POLL_SECONDS = 0.05
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class SpoiledError(Exception):
+    """The bytes that were sent are not those of the file."""
+
+
+async def send_verified(
+    request: web.Request, response: web.StreamResponse, descriptor: int, start: int, end: int
+) -> None:
+    """Send a range of an open file; the kernel copies it. The descriptor is closed at the end."""
+    try:
+        await response.prepare(request)
+        await _send(request, descriptor, start, end)
+        await response.write_eof()
+    finally:
+        os.close(descriptor)
+
+
+async def _send(request: web.Request, descriptor: int, start: int, end: int) -> None:
+    if request.transport is None or request.transport.is_closing():
+        raise ConnectionResetError("the client went away")
+    if start < end:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            loop = asyncio.get_running_loop()
+            await loop.sendfile(request.transport, file, start, end - start)
+
+
+class Coming:
+    """A file on its way, held open: it stays readable under whatever name it has by now."""
+
+    def __init__(self, cache_dir: Path, key: str, size: int) -> None:
+        self._journal = cache_dir / "partial" / f"{key}.journal"
+        self._data = cache_dir / "partial" / f"{key}.data"
+        self._size = size
+        self.descriptor: int | None = None
+
+    def open(self) -> bool:
+        """Open it if it is there; tell whether it is."""
+        if self.descriptor is None:
+            with suppress(OSError):
+                self.descriptor = os.open(self._data, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return self.descriptor is not None
+
+    def close(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+    def is_discarded(self) -> bool:
+        """Tell whether the file was thrown away; bytes that were only cut off are right so far."""
+        if self.descriptor is None:
+            return False
+        status = os.fstat(self.descriptor)
+        return status.st_nlink == 0 and status.st_mode & 0o222 != 0
+
+    def there(self, offset: int) -> int:
+        """Return up to where bytes can be sent from an offset on; raise when they are spoiled."""
+        if self.descriptor is None:
+            return offset
+        status = os.fstat(self.descriptor)
+        if status.st_mode & 0o222 == 0:  # sealed: verified as a whole
+            return self._size
+        if self.is_discarded():
+            raise SpoiledError
+        try:
+            text = self._journal.read_text()
+            boot = _BOOT_ID.read_text().strip()
+        except OSError:
+            return offset
+        spans = replayed(text, size=self._size, boot=boot).there
+        ends = [end for start, end in spans if start <= offset < end]
+        return min(ends[0], self._size - 1) if ends else offset
+
+
+async def send_coming(
+    request: web.Request,
+    coming: Coming,
+    *,
+    start: int,
+    end: int,
+    ended: Callable[[], bool],
+) -> None:
+    """Send a range as it comes, after the head of the answer; raise when it can't be completed."""
+    at = start
+    while at < end:
+        over = ended()  # looked at first: what came before the end is seen below
+        there = min(end, await asyncio.to_thread(coming.there, at))
+        if there > at and coming.descriptor is not None:
+            await _send(request, coming.descriptor, at, there)
+            at = there
+        elif over:
+            raise SpoiledError
+        else:
+            await asyncio.sleep(_POLL_SECONDS)

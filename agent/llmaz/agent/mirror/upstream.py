@@ -1,0 +1,142 @@
+"""What the hub says, asked with the caller's own token and no other: listings, and rights.
+
+The agent's token opens nothing for callers. An answer is remembered for a minute under an HMAC of
+the token; what the hub does not confirm is refused, but for repositories known to be public.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmaz.agent.cache.acl import Acl, Visibility
+from llmaz.agent.cache.aclfile import read_acl, write_acl
+from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.remote import Listing, Refused
+from llmaz.agent.cache.sources.answers import refusal
+from llmaz.agent.cache.sources.huggingface import HuggingFace
+from llmaz.agent.cache.store import Tree
+from llmaz.agent.cache.wire import Forbidden, NetworkError, Wire
+from llmaz.agent.mirror.catalogue import cached_listing, is_commit
+from llmaz.api.names import HF_TOKEN
+
+REMEMBERED_SECONDS = 60.0
+_MOST_REMEMBERED = 10_000
+# Without HOME no login of a user of this machine is found either.
+_OF_A_USER = (HF_TOKEN, "HF_TOKEN_PATH", "HF_HOME", "HOME", "HUGGING_FACE_HUB_TOKEN")
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    at: float
+    answer: Listing | Refused | None
+
+
+class Upstream:
+    """The hub behind the endpoint, and what it lately said to each caller."""
+
+    def __init__(
+        self,
+        cache_dir: Path,
+        environ: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.environ = {k: v for k, v in environ.items() if k not in _OF_A_USER}
+        self._cache_dir = cache_dir
+        self._clock = clock
+        self._learning = asyncio.Lock()
+        self._key = secrets.token_bytes(32)
+        self._lately: dict[tuple[str, ...], _Remembered] = {}
+        self._one_of_each: dict[tuple[str, ...], asyncio.Lock] = {}
+
+    async def listing(self, repository: str, revision: str, token: str | None) -> Listing:
+        """Return the files of a revision as the caller may see them; raise `Refused` otherwise."""
+        if is_commit(revision) and self._is_public(repository):
+            held = await asyncio.to_thread(cached_listing, self._cache_dir, repository, revision)
+            if held is not None:
+                return held
+        try:
+            found = await self._once("list", (repository, revision), token)
+        except Refused as refused:
+            held = self._held(repository, revision, refused)
+            if held is None:
+                raise
+            return held
+        if found is None:
+            raise AssertionError("a listing is no right")
+        return found
+
+    async def check(self, repository: str, commit: str, path: str, token: str | None) -> None:
+        """Raise `Refused` unless the hub lets the caller read the bytes of a file."""
+        if self._is_public(repository):
+            return
+        await self._once("read", (repository, commit, path), token)
+        if token is None:
+            await self._learn_public(repository)
+
+    async def _once(self, what: str, about: tuple[str, ...], token: str | None) -> Listing | None:
+        caller = hmac.new(self._key, (token or "").encode(), hashlib.sha256).hexdigest()
+        key = (what, caller, *about[:2])
+        if len(self._lately) > _MOST_REMEMBERED:
+            self._lately.clear()
+            self._one_of_each = {k: lock for k, lock in self._one_of_each.items() if lock.locked()}
+        async with self._one_of_each.setdefault(key, asyncio.Lock()):
+            known = self._lately.get(key)
+            if known is None or self._clock() - known.at > REMEMBERED_SECONDS:
+                answer = await asyncio.to_thread(self._ask, what, about, token)
+                known = _Remembered(self._clock(), answer)
+                passing = isinstance(answer, Refused) and answer.failure.passing
+                if not passing:
+                    self._lately[key] = known
+        if isinstance(known.answer, Refused):
+            raise known.answer
+        return known.answer
+
+    def _ask(
+        self, what: str, about: tuple[str, ...], token: str | None
+    ) -> Listing | Refused | None:
+        origin = HubRepository(repository=about[0], revision=about[1])
+        wire = Wire()
+        credentials = {HF_TOKEN: token} if token else {}
+        try:
+            hub = HuggingFace.of(origin, wire, credentials, self.environ)
+            return hub.listing() if what == "list" else _read(hub, wire, about[2])
+        except Refused as refused:
+            return refused
+        except Forbidden as error:
+            return Refused("ForbiddenAddress", str(error), passing=False)
+        except (NetworkError, ValueError) as error:
+            words = f"the hub can't be asked about {about[0]}: {error}"
+            return Refused("HubUnreachable", words, passing=True)
+        finally:
+            wire.close()
+
+    async def _learn_public(self, repository: str) -> None:
+        async with self._learning:  # two that write one file at once would meet beside it
+            if not self._is_public(repository):
+                root = Tree.of(self._cache_dir, "hub", repository).root
+                await asyncio.to_thread(write_acl, root, Acl(visibility=Visibility.PUBLIC))
+
+    def _is_public(self, repository: str) -> bool:
+        root = Tree.of(self._cache_dir, "hub", repository).root
+        return read_acl(root).visibility is Visibility.PUBLIC
+
+    def _held(self, repository: str, revision: str, refused: Refused) -> Listing | None:
+        """Serve the pinned revision of a public repository while the hub is away."""
+        if not refused.failure.passing or not self._is_public(repository):
+            return None
+        return cached_listing(self._cache_dir, repository, revision)
+
+
+def _read(hub: HuggingFace, wire: Wire, path: str) -> Refused | None:
+    file = next((f for f in hub.listing().files if f.path == path), None)
+    if file is None:
+        return Refused("FileNotFound", f"{hub.origin.repository} has no {path}", passing=False)
+    answer = wire.ask(hub.target(file), {}, method="HEAD")
+    if answer.status == 200:
+        return None
+    return hub.why(answer.status, answer.headers) or refusal(answer.status, path)
