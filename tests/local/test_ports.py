@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from llmaz.local.ports import PortInUse, free
+from llmaz.local.ports import BAND, PortInUse, free
 from llmaz.local.programs import Address, Addresses
 
 
@@ -16,8 +16,10 @@ def addresses(gateway_port: int = 0) -> Addresses:
     )
 
 
-def test_zero_becomes_a_free_port() -> None:
-    assert all(address.port for address in free(addresses()).all)
+def test_zero_becomes_a_free_port_that_no_connection_is_given() -> None:
+    ports = [address.port for address in free(addresses()).all]
+    assert len(set(ports)) == len(ports)
+    assert all(port in BAND for port in ports)
 
 
 def test_a_port_in_use_is_named_with_its_option() -> None:
