@@ -1,15 +1,19 @@
 """Making room on a real disk: names go, bytes that others show stay."""
 
 import os
+import random
 import time
 from pathlib import Path
 
+from llmaz.agent.cache.evict import HIGH_SHARE, Entry, Space, evict, lacking, used
 from llmaz.agent.cache.partial import Partial
+from llmaz.agent.cache.pins import USER, pin
 from llmaz.agent.cache.remote import Listing, RemoteFile
 from llmaz.agent.cache.room import PARTIAL_KEPT_SECONDS, inventory, make_room, touch
 from llmaz.agent.cache.store import Digests, Store, Tree, publish
 
 SIZE = 2**16
+SEED = 20260102
 
 
 def _snapshot(cache_dir: Path, name: str, *contents: bytes, age: float) -> Path:
@@ -87,3 +91,48 @@ def test_what_a_fetch_left_long_ago_goes_and_what_is_under_way_stays(tmp_path: P
 
 def test_an_empty_cache_has_nothing(tmp_path: Path) -> None:
     assert inventory(tmp_path) == []
+
+
+def test_what_is_pinned_stays_and_the_next_one_goes(tmp_path: Path) -> None:
+    old = _snapshot(tmp_path, "old", b"a", age=100)
+    new = _snapshot(tmp_path, "new", b"b", age=1)
+    pin(tmp_path, Tree.of(tmp_path, "hub", "acme/old"), USER)
+    gone, refusal = make_room(tmp_path, need=SIZE, keep=(), quota=3 * SIZE)
+    assert (gone, refusal) == ([str(new)], None)
+    assert (old / "a.bin").exists()
+
+
+def test_what_another_client_left_unfinished_goes_after_a_day(tmp_path: Path) -> None:
+    snapshot = _snapshot(tmp_path, "m", b"a", age=1)
+    blobs = snapshot.parent.parent / "blobs"
+    for name, age in (("old", PARTIAL_KEPT_SECONDS + 60), ("new", 60.0)):
+        leaked = blobs / f"{name}.incomplete"
+        leaked.write_bytes(b"x")
+        os.utime(leaked, (time.time() - age, time.time() - age))
+    make_room(tmp_path, need=0, keep=(), quota=None)
+    assert [path.name for path in blobs.glob("*.incomplete")] == ["new.incomplete"]
+
+
+def test_nothing_in_use_is_evicted_in_thousands_of_random_steps(tmp_path: Path) -> None:
+    """Choose as make_room does, with a quota of 1.3 times what is in use at once."""
+    dice = random.Random(SEED)
+    sizes = {f"m{index}": dice.randint(1, 100) for index in range(60)}
+    there: dict[str, Entry] = {}
+    in_use: list[str] = []
+    for step in range(10_000):
+        name = dice.choice(sorted(sizes))
+        if name not in in_use:
+            in_use = [*in_use[-5:], name]
+        quota = int(1.3 * sum(sorted(sizes.values())[-6:]))
+        if name not in there:
+            space = Space(free=10**6, quota=quota)
+            kept = set(in_use)
+            gone = evict(tuple(there.values()), space, need=sizes[name], keep=kept)
+            assert kept.isdisjoint(entry.root for entry in gone), (SEED, step)
+            for entry in gone:
+                del there[entry.root]
+            rest = tuple(there.values())
+            if lacking(rest, space, sizes[name], share=HIGH_SHARE) > 0:
+                continue
+        there[name] = Entry(root=name, last_used=step, blobs={name: sizes[name]})
+        assert used(tuple(there.values())) <= quota, (SEED, step)

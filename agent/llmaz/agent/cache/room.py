@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llmaz.agent.cache.evict import HIGH_SHARE, Entry, Space, evict, lacking
+from llmaz.agent.cache.pins import pinned
 
 RESERVE_BYTES = 256 * 2**20  # left free for logs and the agent's own state
 PARTIAL_KEPT_SECONDS = 24 * 3600.0  # in which a fetch may be resumed
@@ -20,10 +21,15 @@ PARTIAL_KEPT_SECONDS = 24 * 3600.0  # in which a fetch may be resumed
 def make_room(
     cache_dir: Path, *, need: int, keep: Collection[Path], quota: int | None
 ) -> tuple[list[str], str | None]:
-    """Evict so that `need` bytes fit; return what went, and why it is not enough if it is not."""
+    """Evict so that `need` bytes fit; return what went, and why it is not enough if it is not.
+
+    What is pinned stays as well as what is in `keep`.
+    """
     _drop_old_partials(cache_dir / "partial")
+    _drop_leaked(cache_dir)
     entries = inventory(cache_dir)
-    kept = {entry.root for entry in entries if _is_in(Path(entry.root), keep)}
+    staying = {*keep, *pinned(cache_dir)}
+    kept = {entry.root for entry in entries if _is_in(Path(entry.root), staying)}
     space = Space(free=shutil.disk_usage(cache_dir).free - RESERVE_BYTES, quota=quota)
     victims = evict(entries, space, need=need, keep=kept)
     for entry in victims:
@@ -109,3 +115,12 @@ def _drop_old_partials(folder: Path) -> None:
                 continue  # it is being fetched, slowly
             journal.with_suffix(".data").unlink(missing_ok=True)
             journal.unlink()
+
+
+def _drop_leaked(cache_dir: Path) -> None:
+    """Remove what other clients of the tree began and left: killed, they leak it for ever."""
+    limit = time.time() - PARTIAL_KEPT_SECONDS
+    for left in cache_dir.glob("*/models--*/blobs/*.incomplete"):
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < limit:
+                left.unlink()
