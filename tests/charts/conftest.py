@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,14 @@ from llmaz.api.kinds import (
     CONFIG_MAP,
     ENDPOINT_SLICE,
     EVENT,
+    HORIZONTAL_POD_AUTOSCALER,
     INFERENCE_NODE,
     NODE,
     OPEN_MODEL,
     PLAYGROUND,
     SECRET,
 )
-from llmaz.api.manifest import Manifest, decode
+from llmaz.api.manifest import Json, Manifest, decode
 from llmaz.api.meta import ObjectMeta
 from llmaz.api.names import OWNED_LABELS, SYSTEM_NAMESPACE
 from llmaz.kube import Kube
@@ -159,12 +160,16 @@ async def _model(kube: Kube, name: str, uri: str, **config: object) -> None:
     await kube.apply(OPEN_MODEL, {"metadata": {"name": name}, "spec": spec}, manager="tests")
 
 
-async def _playground(kube: Kube, name: str, model: str, replicas: int) -> None:
+async def _playground(
+    kube: Kube, name: str, model: str, replicas: int, elastic: Json = None
+) -> None:
     spec: Any = {
         "replicas": replicas,
         "modelClaim": {"modelName": model},
         "backendRuntimeConfig": {"backendName": "fake"},
     }
+    if elastic is not None:
+        spec["elasticConfig"] = elastic
     metadata: Any = {"name": name, "namespace": TEAM}
     await kube.apply(PLAYGROUND, {"metadata": metadata, "spec": spec}, manager="tests")
 
@@ -176,6 +181,7 @@ async def _live(kube: Kube, gateway_log: Path) -> None:
     await _ask(await _url(gateway_log, _DISCOVERED["gateway"]))
     await _playground(kube, "served", "fake", 1)
     await eventually(lambda: kube.list(ENDPOINT_SLICE, TEAM), lambda found: len(found.items) == 1)
+    await _scale(kube, await _url(gateway_log, _DISCOVERED["gateway"]))
     await _playground(kube, "waiting", "late", 1)
     await _until(kube, "waiting", "ModelNotFound")
     flavor = {"name": "none", "nodeSelector": {"no": "such"}, "limits": {"nvidia.com/gpu": 1}}
@@ -186,6 +192,44 @@ async def _live(kube: Kube, gateway_log: Path) -> None:
     await eventually(lambda: kube.list(EVENT, TEAM), lambda found: any(map(_twice, found.items)))
     await Agent(kube, "accelerated").register(gpus=1)
     await eventually(lambda: kube.get(NODE, "accelerated"), _labelled)
+
+
+async def _scale(kube: Kube, gateway: str) -> None:
+    """Have one woken, one brought to its minimum; an autoscaler made, changed and deleted."""
+    trigger: Any = {"hpa": {"metrics": [{"type": "Resource"}]}}
+    elastic: Any = {"maxReplicas": 3, "scaleTrigger": trigger}
+    await _playground(kube, "elastic", "fake", 0, elastic)
+    await _until_scaler(kube, lambda found: [_most(one) for one in found] == [3])
+    await _playground(kube, "elastic", "fake", 0, elastic | {"maxReplicas": 4})
+    await _until_scaler(kube, lambda found: [_most(one) for one in found] == [4])
+    await _playground(kube, "elastic", "fake", 0, {"minReplicas": 0, "maxReplicas": 2})
+    await _until_scaler(kube, lambda found: not found)
+    question: Any = {"model": "elastic", "messages": []}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{gateway}/v1/chat/completions", json=question) as answer,
+    ):
+        assert answer.status == 200
+    elastic = {"minReplicas": 2, "maxReplicas": 2}
+    await kube.patch(PLAYGROUND, "elastic", {"spec": {"elasticConfig": elastic}}, TEAM)
+    await eventually(lambda: kube.get(PLAYGROUND, "elastic", TEAM), lambda one: _wanted(one) == 2)
+    await kube.delete(PLAYGROUND, "elastic", TEAM)
+
+
+async def _until_scaler(kube: Kube, holds: Callable[[tuple[Manifest, ...]], bool]) -> None:
+    await eventually(
+        lambda: kube.list(HORIZONTAL_POD_AUTOSCALER, TEAM), lambda found: holds(found.items)
+    )
+
+
+def _most(autoscaler: Manifest) -> object:
+    spec: Any = autoscaler["spec"]
+    return spec["maxReplicas"]
+
+
+def _wanted(playground: Manifest) -> object:
+    spec: Any = playground["spec"]
+    return spec["replicas"]
 
 
 def _twice(event: Manifest) -> bool:

@@ -231,7 +231,7 @@ def test_a_playground_with_no_replicas_is_not_available() -> None:
     assert told(world.available("chat")) == ("False", "ScaledToZero")
 
 
-def test_an_elastic_config_is_said_to_have_no_effect() -> None:
+def test_an_elastic_config_says_what_decides() -> None:
     world = world_of()
     old = world.playground("chat")
     elastic = dataclasses.replace(old.spec, elastic_config=ElasticConfig(max_replicas=3))
@@ -240,8 +240,8 @@ def test_an_elastic_config_is_said_to_have_no_effect() -> None:
     (scaling,) = [c for c in world.playground("chat").status.conditions if c.type[0] == "S"]
     assert (scaling.type, scaling.status, scaling.reason) == (
         "ScalingActive",
-        "False",
-        "NoAutoscaler",
+        "True",
+        "Load",
     )
 
 

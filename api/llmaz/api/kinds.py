@@ -46,6 +46,9 @@ CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", namespaced=True)
 CORE_SERVICE = Kind("", "v1", "Service", "services", namespaced=True)
 EVENT = Kind("", "v1", "Event", "events", namespaced=True)
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", namespaced=True)
+HORIZONTAL_POD_AUTOSCALER = Kind(
+    "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", namespaced=True
+)
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
 CUSTOM_RESOURCE_DEFINITION = Kind(
     "apiextensions.k8s.io",

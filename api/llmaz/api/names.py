@@ -30,6 +30,7 @@ MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SYSTEM_NAMESPACE = "llmaz-system"
 CONTROLLER = "llmaz-controller"
 AGENT = "llmaz-agent"
+AUTOSCALER = "llmaz-autoscaler"
 
 # Names inside a Service's pod template, which upstream manifests rely on.
 MODEL_RUNNER = "model-runner"

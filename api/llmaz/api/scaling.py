@@ -51,6 +51,28 @@ class ScaleTriggerRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadTargets:
+    """What a replica shall bear, and how soon that counts, where no trigger decides.
+
+    waiting_requests: how many requests may wait for each replica before there are more replicas
+    kv_cache_percent: how much of a replica's KV cache shall be in use
+    tokens_per_second: how many tokens, read or generated, a replica shall bear
+    tolerance_percent: how far load may be off before anything changes
+    scale_up_seconds: for how long more replicas must be needed
+    scale_down_seconds: for how long fewer replicas must suffice
+    idle_seconds: after how long without a request the last replica stops, with minReplicas 0
+    """
+
+    waiting_requests: int = field(default=1, metadata=bounds(minimum=0))
+    kv_cache_percent: int = field(default=80, metadata=bounds(minimum=1))
+    tokens_per_second: int | None = field(default=None, metadata=bounds(minimum=1))
+    tolerance_percent: int = field(default=10, metadata=bounds(minimum=0))
+    scale_up_seconds: int = field(default=10, metadata=bounds(minimum=0))
+    scale_down_seconds: int = field(default=300, metadata=bounds(minimum=0))
+    idle_seconds: int = field(default=300, metadata=bounds(minimum=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ElasticConfig:
     """How many replicas there may be, and what decides.
 
@@ -58,9 +80,11 @@ class ElasticConfig:
     max_replicas: the most
     scale_trigger: what decides, in place of the BackendRuntime's
     scale_trigger_ref: which of the BackendRuntime's scaleTriggers decides (v0.1.0)
+    load: what a replica shall bear, where no trigger decides
     """
 
     min_replicas: int = field(default=1, metadata=bounds(minimum=0))
     max_replicas: int = field(metadata=bounds(minimum=1))
     scale_trigger: ScaleTrigger | None = None
     scale_trigger_ref: ScaleTriggerRef | None = None
+    load: LoadTargets = field(default_factory=LoadTargets)

@@ -144,11 +144,16 @@ class Kube:
         namespace: str | None = None,
         *,
         subresource: str = "",
+        manager: str = "",
     ) -> Manifest:
-        """Merge a patch into an object: null removes a key, lists are replaced whole."""
+        """Merge a patch into an object: null removes a key, lists are replaced whole.
+
+        A resourceVersion in it makes that conditional (Conflict).
+        """
         path = kind.path(name, namespace, subresource)
+        query = {"fieldManager": manager} if manager else {}
         return await self._object(
-            "patch", "PATCH", kind, path, body=patch, content_type=_MERGE_PATCH
+            "patch", "PATCH", kind, path, query=query, body=patch, content_type=_MERGE_PATCH
         )
 
     async def delete(

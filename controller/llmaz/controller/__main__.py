@@ -13,6 +13,7 @@ from llmaz.controller.loop import Loop
 from llmaz.controller.metrics import Metrics
 from llmaz.controller.observe import Observer
 from llmaz.controller.perform import Performer
+from llmaz.controller.scaling.autoscaler import Autoscaler
 from llmaz.controller.settings import Settings, from_argv
 from llmaz.daemon import logs, shutdown
 from llmaz.daemon.web import health_routes, listening
@@ -39,13 +40,21 @@ async def run(settings: Settings) -> None:
         observer = Observer(kube, changed, gateway_url=settings.gateway_url)
         leadership = Leadership(kube, settings.identity, changed)
         loop = Loop(observer, Performer(kube, observer), leadership, metrics)
+        recording = settings.scaling_record
+        autoscaler = Autoscaler(
+            *(kube, observer, leadership, metrics),
+            recording.open("a") if recording is not None else None,
+        )
         app = web.Application()
         app.add_routes(health_routes(observer.missing, metrics.registry))
         async with listening(app, settings.listen_host, settings.listen_port) as port:
             logger.info("started, metrics at http://%s:%d/metrics", settings.listen_host, port)
             tasks = [
                 *observer.tasks(),
-                *map(asyncio.create_task, (loop.run(), loop.watch_leases(), leadership.run())),
+                *map(
+                    asyncio.create_task,
+                    (loop.run(), loop.watch_leases(), leadership.run(), autoscaler.run()),
+                ),
             ]
             await _until_stopped(stop, tasks)
             await leadership.give_up()

@@ -104,13 +104,12 @@ def refused_conditions(old: Conditions, why: Refusal, generation: int, now: date
 
 
 def scaling_conditions(
-    old: Conditions, *, is_elastic: bool, generation: int, now: datetime
+    old: Conditions, scaling: Condition | None, generation: int, now: datetime
 ) -> Conditions:
-    """Say that an elasticConfig has no effect, so that nobody waits for it to scale."""
-    if not is_elastic:
+    """Say what decides the number of replicas of an elastic Playground, and whether it can."""
+    if scaling is None:
         return tuple(condition for condition in old if condition.type != SCALING_ACTIVE)
-    words = "elasticConfig has no effect here: spec.replicas alone decides"
-    return _set(old, [_condition(SCALING_ACTIVE, "False", "NoAutoscaler", words)], generation, now)
+    return _set(old, [scaling], generation, now)
 
 
 def _unavailable(

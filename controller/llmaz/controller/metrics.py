@@ -37,6 +37,12 @@ class Metrics:
             "Actions that the API server did not carry out",
             registry=self.registry,
         )
+        self._scalings = Counter(
+            "llmaz_controller_scalings",
+            "Changes of a Playground's replicas by the autoscaler",
+            ["direction", "reason"],
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "llmaz_controller_plan_seconds",
             "Time to decide over one snapshot",
@@ -72,6 +78,9 @@ class Metrics:
 
     def performed(self, action: Action) -> None:
         self._actions.labels(type(action).__name__).inc()
+
+    def scaled(self, direction: str, reason: str) -> None:
+        self._scalings.labels(direction, reason).inc()
 
     def failed(self) -> None:
         self._failures.inc()

@@ -13,6 +13,7 @@ from llmaz.api.kinds import (
     BACKEND_RUNTIME,
     CORE_SERVICE,
     ENDPOINT_SLICE,
+    HORIZONTAL_POD_AUTOSCALER,
     INFERENCE_NODE,
     LEASE,
     NODE,
@@ -51,7 +52,7 @@ class Observer:
         ]
         informers += [
             Informer(kube, kind, changed=changed, label_selector=_OURS)
-            for kind in (CORE_SERVICE, ENDPOINT_SLICE)
+            for kind in (CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER)
         ]
         informers.append(
             Informer(kube, LEASE, changed=self.leases_changed, namespace=names.SYSTEM_NAMESPACE)
@@ -59,6 +60,7 @@ class Observer:
         self._informers = {informer.kind: informer for informer in informers}
         self._read: dict[Ref, _Read] = {}
         self._seats: dict[str, tuple[InferenceNode, tuple[Seat, ...]]] = {}
+        self._unknown_loads: frozenset[Key] = frozenset()
 
     def tasks(self) -> "list[asyncio.Task[None]]":
         """Start every informer."""
@@ -71,6 +73,12 @@ class Observer:
         """Take in the server's answer to a write, so that the next look sees it."""
         if kind in self._informers:
             self._informers[kind].learn(manifest)
+
+    def tell_unknown_loads(self, playgrounds: frozenset[Key]) -> None:
+        """Take in which elastic Playgrounds can't be scaled: their load is not known."""
+        if playgrounds != self._unknown_loads:
+            self._unknown_loads = playgrounds
+            self.changed.set()
 
     def missing(self) -> str | None:
         """Say which kinds were never listed whole; nothing is decided before they are."""
@@ -98,6 +106,7 @@ class Observer:
             unreadable=unreadable,
             refused=refused,
             gateway_url=self._gateway_url,
+            unknown_loads=self._unknown_loads,
         )
 
     def _seats_of(self, nodes: Iterable[InferenceNode]) -> dict[str, tuple[Seat, ...]]:
@@ -145,7 +154,7 @@ class Observer:
     def _manifests(self) -> dict[Ref, Manifest]:
         return {
             Ref(kind=kind, namespace=namespace, name=name): manifest
-            for kind in (SERVICE, CORE_SERVICE, ENDPOINT_SLICE)
+            for kind in (SERVICE, CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER)
             for (namespace, name), manifest in self._informers[kind].objects.items()
         }
 

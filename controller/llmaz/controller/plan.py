@@ -7,7 +7,7 @@ objects say about it last.
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from llmaz.controller.accelerators import label_node
+from llmaz.controller.accelerators import are_named, label_node
 from llmaz.controller.actions import Action, Plan
 from llmaz.controller.assignment import assign
 from llmaz.controller.catalogue import report_models
@@ -15,6 +15,7 @@ from llmaz.controller.endpoints import publish, published
 from llmaz.controller.playgrounds import PlaygroundView, expand, report_playgrounds
 from llmaz.controller.progress import progress
 from llmaz.controller.runtimes import report_runtimes
+from llmaz.controller.scaling.hpa import autoscalers
 from llmaz.controller.served import Served, living, reports_of, serve
 from llmaz.controller.services import report_service
 from llmaz.controller.snapshot import ClusterSnapshot, Key
@@ -35,6 +36,7 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
         *writes.values(),
         *assign(snapshot, served),
         *_publications(snapshot, served),
+        *autoscalers(snapshot),
         *_reports(snapshot, playgrounds, served, now),
         *_node_labels(snapshot, served),
     )
@@ -67,7 +69,8 @@ def _node_labels(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:
     for name, view in sorted(served.views.items()):
         kube_node = snapshot.kube_nodes.get(name)
         # While a node's accelerators are not known, its labels stay.
-        if kube_node is not None and view.accelerators is not None:
+        known = view.accelerators is not None and are_named(view.accelerators)
+        if kube_node is not None and known:
             yield from label_node(kube_node, view.accelerator_labels)
 
 

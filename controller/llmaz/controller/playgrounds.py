@@ -23,6 +23,7 @@ from llmaz.controller.events import turn
 from llmaz.controller.owned import controller_of, ensure
 from llmaz.controller.progress import Progress
 from llmaz.controller.resolve import missing_model, resolve
+from llmaz.controller.scaling.told import scaling_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
 _CONFLICT = "Playground owns the same name with an existing Service"
@@ -109,14 +110,18 @@ def report_playgrounds(
         foreign = view.aborted == _CONFLICT
         service = None if foreign else snapshot.services.get(key)
         seen = states.get(key) if service else None
-        status = _status(view, seen, service, snapshot.gateway_url, now)
+        status = _status(view, seen, service, snapshot, now)
         if status != view.playground.status:
             yield SetStatus(ref=ref, uid=meta.uid, status=status)
             yield from turn(ref, meta.uid, view.playground.status.conditions, status.conditions)
 
 
 def _status(
-    view: PlaygroundView, seen: Progress | None, service: Service | None, url: str, now: datetime
+    view: PlaygroundView,
+    seen: Progress | None,
+    service: Service | None,
+    snapshot: ClusterSnapshot,
+    now: datetime,
 ) -> WorkloadStatus:
     meta = view.playground.metadata
     return WorkloadStatus(
@@ -126,13 +131,15 @@ def _status(
         ready=f"{seen.ready if seen else 0}/{view.playground.spec.replicas}",
         selector=selector(service) if service else "",
         flavor=seen.flavor if seen else "",
-        url=url,
+        url=snapshot.gateway_url,
         message=view.why.message if view.why else (seen.message if seen else ""),
-        conditions=_conditions(view, seen, now),
+        conditions=_conditions(view, seen, snapshot, now),
     )
 
 
-def _conditions(view: PlaygroundView, seen: Progress | None, now: datetime) -> Conditions:
+def _conditions(
+    view: PlaygroundView, seen: Progress | None, snapshot: ClusterSnapshot, now: datetime
+) -> Conditions:
     """Return the conditions; a Service that serves keeps its Playground available."""
     meta = view.playground.metadata
     old, generation = view.playground.status.conditions, meta.generation
@@ -142,8 +149,7 @@ def _conditions(view: PlaygroundView, seen: Progress | None, now: datetime) -> C
         new = aborted_conditions(old, why, view.aborted, generation, now)
     else:
         new = playground_conditions(old, _judged(view, seen), generation, now)
-    elastic = view.playground.spec.elastic_config is not None
-    return scaling_conditions(new, is_elastic=elastic, generation=generation, now=now)
+    return scaling_conditions(new, scaling_of(view.playground, snapshot), generation, now)
 
 
 def _judged(view: PlaygroundView, seen: Progress | None) -> Progress | Refusal:

@@ -20,6 +20,7 @@ class Settings:
     listen_port: int
     lifeline: bool
     log_format: Literal["text", "json"]
+    scaling_record: Path | None = None  # where each look of the autoscaler is written down
 
 
 def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) -> Settings:
@@ -51,6 +52,12 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         help="where users reach the gateway, for the status of Playgrounds",
     )
     parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
+    parser.add_argument(
+        "--scaling-record",
+        type=Path,
+        metavar="FILE",
+        help="add a line to it for each look of the autoscaler, to decide on again",
+    )
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
     given = parser.parse_args(argv)
@@ -63,6 +70,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         listen_port=port,
         lifeline=given.lifeline,
         log_format=given.log_format,
+        scaling_record=given.scaling_record,
     )
 
 

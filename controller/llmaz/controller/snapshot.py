@@ -84,6 +84,7 @@ class ClusterSnapshot:
     unreadable: Mapping[Ref, Unreadable] = field(default_factory=dict)
     refused: Mapping[Ref, str] = field(default_factory=dict)  # writes that the server refused
     gateway_url: str = ""  # where users reach the gateway; not known without
+    unknown_loads: frozenset[Key] = frozenset()  # elastic Playgrounds whose engines tell nothing
 
     def is_fresh(self, node: str, now: datetime) -> bool:
         """Tell whether the node's agent renewed its Lease in time."""

@@ -13,6 +13,7 @@ from llmaz.daemon.web import health_routes, listening
 from llmaz.gateway.app import Gateway, session
 from llmaz.gateway.metrics import Metrics
 from llmaz.gateway.settings import GatewaySettings, from_argv
+from llmaz.gateway.wake import ScaleWaker
 from llmaz.gateway.watch import follow
 from llmaz.kube import Kube, KubeError
 
@@ -35,7 +36,11 @@ async def _run(settings: GatewaySettings) -> None:
     stop = shutdown.requested(lifeline=settings.lifeline)
     registry = CollectorRegistry()
     async with await Kube.connect(settings.kubeconfig) as kube, session() as client:
-        gateway = Gateway(client, Metrics(registry))
+        metrics = Metrics(registry)
+        gateway = Gateway(
+            *(client, metrics, ScaleWaker(kube, metrics), settings.hold),
+            keepalive_seconds=settings.keepalive_seconds,
+        )
         app = web.Application(client_max_size=settings.max_body_bytes)
         gateway.add_routes(app)
         app.add_routes(health_routes(lambda: gateway.why_not_ready, registry))

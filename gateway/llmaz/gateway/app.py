@@ -1,18 +1,21 @@
 """The gateway's HTTP server: OpenAI's paths, each answered by an engine or by an error body."""
 
-import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import aiohttp
 from aiohttp import web
 
 from llmaz.gateway.answers import UNAVAILABLE, OpenAIError, model_entry, model_list
+from llmaz.gateway.asked import AskedFor, asked_for
 from llmaz.gateway.balance import Outstanding
+from llmaz.gateway.holding import Holding, HoldLimits
+from llmaz.gateway.keepalive import KeepAlive, asks_for_a_stream
 from llmaz.gateway.metrics import Metrics
-from llmaz.gateway.multipart import is_form, model_field
-from llmaz.gateway.proxy import Proxy, model_of, named, route_to
+from llmaz.gateway.proxy import UNREACHABLE, Proxy, named, not_ready
 from llmaz.gateway.routes import Route, Table
+from llmaz.gateway.wake import Waker
 
 logger = logging.getLogger(__name__)
 
@@ -22,13 +25,24 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # never written to just as the engine closes it.
 _IDLE_SECONDS = 3
 _CONNECT_SECONDS = 5
+_LOOK_AGAIN_SECONDS = 2.0  # a wake that failed is tried again
 
 
 class Gateway:
     """Answers requests by the table that it was last shown."""
 
-    def __init__(self, session: aiohttp.ClientSession, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        metrics: Metrics,
+        waker: Waker | None = None,
+        limits: HoldLimits | None = None,
+        keepalive_seconds: float = 15.0,
+    ) -> None:
         self._table: Table | None = None
+        self._waker = waker
+        self._holding = Holding(limits or HoldLimits(), metrics)
+        self._keepalive_seconds = keepalive_seconds
         self._outstanding = Outstanding()
         self._proxy = Proxy(session, self._outstanding)
         self._metrics = metrics
@@ -43,6 +57,7 @@ class Gateway:
         self._table = table
         known = [endpoint for served in table.served for endpoint in served.endpoints]
         self._outstanding.forget_all_but(known)
+        self._holding.turn()
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/v1/models", self._guarded(self._models))
@@ -70,15 +85,77 @@ class Gateway:
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        route, body = _routed(self._known(), body, request.headers.get("Content-Type", ""))
+        name = asked_for(body, request.headers.get("Content-Type", ""))
+        route = named(self._known(), name.name)
+        if not route.endpoints and not self._may_wait(route):
+            raise not_ready(route)
         with self._metrics.request(route.model) as measured:
             try:
-                response = await self._proxy.forward(request, body, route)
+                response = await self._answered(request, name, route)
             except OpenAIError as error:
                 measured.status = error.status
                 raise
             measured.status = response.status
             return response
+
+    async def _answered(
+        self, request: web.Request, asked: AskedFor, route: Route
+    ) -> web.StreamResponse:
+        """Send a request to an engine, which may have to be started first."""
+        if route.endpoints:
+            try:
+                return await self._proxy.forward(request, asked.body_for(route), route)
+            except OpenAIError as error:
+                # The last engine may just have been stopped: the request is held for the next.
+                if error.error["code"] != UNREACHABLE or not self._may_wait(route):
+                    raise
+        alive = KeepAlive()
+        try:
+            return await self._answered_later(request, asked, alive)
+        except OpenAIError as error:
+            if alive.begun is None:
+                raise
+            await alive.begun.write(error.event())
+            return alive.begun
+
+    async def _answered_later(
+        self, request: web.Request, asked: AskedFor, alive: KeepAlive
+    ) -> web.StreamResponse:
+        """Hold a request until an engine takes it; one that is gone again is not the end of it."""
+        deadline = self._holding.deadline()
+        while True:
+            route = await self._held(request, asked, alive, deadline)
+            body = asked.body_for(route)
+            try:
+                return await self._proxy.forward(request, body, route, alive.begun)
+            except OpenAIError as error:
+                if error.error["code"] != UNREACHABLE:
+                    raise
+
+    def _may_wait(self, route: Route) -> bool:
+        return self._waker is not None and route.wakes
+
+    async def _held(
+        self, request: web.Request, asked: AskedFor, alive: KeepAlive, deadline: float
+    ) -> Route:
+        """Wait until a model has an engine, and see to it that it gets one."""
+        streams = self._keepalive_seconds > 0 and asks_for_a_stream(asked.body)
+        route = named(self._known(), asked.name)
+        with self._holding.place(route.model, len(asked.body)):
+            seconds = self._keepalive_seconds if streams else None
+            async with alive.during(request, seconds):
+                while time.monotonic() < deadline:
+                    await self._wake(route)
+                    await self._holding.changed(_LOOK_AGAIN_SECONDS)
+                    route = named(self._known(), asked.name)
+                    if route.endpoints:
+                        return route
+        raise not_ready(route)
+
+    async def _wake(self, route: Route) -> None:
+        asleep = route.asleep
+        if asleep is not None and self._waker is not None:
+            await self._waker.wake(asleep)
 
     async def _unknown_path(self, request: web.Request) -> web.StreamResponse:
         raise OpenAIError(404, f"there is no {request.method} {request.path}", code="unknown_url")
@@ -105,20 +182,6 @@ class Gateway:
     def _refused(self, error: OpenAIError) -> web.Response:
         self._metrics.refused(error.status)
         return error.response()
-
-
-def _routed(table: Table, body: bytes, content_type: str) -> tuple[Route, bytes]:
-    """Return who may answer a request, and its body with the name that the engine has for it."""
-    if is_form(content_type):
-        field = model_field(body, content_type)
-        route = route_to(table, field.name)
-        same = route.engine_name == field.name
-        return route, body if same else field.replaced(body, route.engine_name)
-    name, content = model_of(body)
-    route = route_to(table, name)
-    if route.engine_name == name:
-        return route, body
-    return route, json.dumps(content | {"model": route.engine_name}).encode()
 
 
 def session() -> aiohttp.ClientSession:

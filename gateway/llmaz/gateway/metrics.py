@@ -47,6 +47,25 @@ class Metrics:
             registry=registry,
         )
 
+        self._held = Gauge(
+            "llmaz_gateway_held_requests",
+            "Requests that wait for the first engine of a model to start.",
+            ("model",),
+            registry=registry,
+        )
+        self._wakes = Counter(
+            "llmaz_gateway_wakes_total",
+            "Playgrounds that were started from zero because a request waited.",
+            ("model",),
+            registry=registry,
+        )
+
+    def holds(self, model: str, count: int) -> None:
+        self._held.labels(model).set(count)
+
+    def woke(self, model: str) -> None:
+        self._wakes.labels(model).inc()
+
     @contextmanager
     def request(self, model: str) -> Iterator[Measured]:
         """Measure one request to an engine."""

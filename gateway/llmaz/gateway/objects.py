@@ -68,10 +68,20 @@ class ModelClaims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlaygroundSpec:
-    """Which model a Playground serves."""
+class ElasticConfig:
+    """How few replicas there may be."""
 
     LENIENT: ClassVar = True
+    min_replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaygroundSpec:
+    """Which model a Playground serves, and with how many replicas."""
+
+    LENIENT: ClassVar = True
+    replicas: int = 1
+    elastic_config: ElasticConfig | None = None
     model_claim: ModelClaim | None = None
     model_claims: ModelClaims | None = None
 
@@ -100,6 +110,12 @@ class Playground:
             return self.spec.model_claim.model_name
         claims = self.spec.model_claims or ModelClaims()
         return next((ref.name for ref in claims.models if ref.role == "main"), "")
+
+    @property
+    def wakes(self) -> bool:
+        """Whether it goes to zero when it is idle, and comes back for a request."""
+        elastic = self.spec.elastic_config
+        return elastic is not None and elastic.min_replicas == 0
 
     @property
     def waits_because(self) -> str:

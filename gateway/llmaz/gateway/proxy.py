@@ -1,8 +1,7 @@
 """Pass one request to an engine and its answer back, byte by byte as it comes."""
 
-import json
 from collections.abc import Mapping
-from typing import cast
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp import web
@@ -18,20 +17,7 @@ _NOT_PASSED_ON = frozenset(
     | {"transfer-encoding", "upgrade", "host", "content-length", "expect"}
 )
 _RETRY_AFTER_SECONDS = 5
-
-
-def model_of(body: bytes) -> tuple[str, dict[str, object]]:
-    """Return the `model` that a body names, and the body; raise OpenAIError without one."""
-    try:
-        content = json.loads(body)
-    except ValueError as error:
-        raise OpenAIError(400, f"the request's body is not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise OpenAIError(400, "the request's body must be a JSON object")
-    name = content.get("model")
-    if not isinstance(name, str) or not name:
-        raise OpenAIError(400, "`model` is required and must be a string", param="model")
-    return name, cast("dict[str, object]", content)
+UNREACHABLE = "engine_unreachable"
 
 
 def named(table: Table, name: str) -> Route:
@@ -56,18 +42,15 @@ def named(table: Table, name: str) -> Route:
             return route
 
 
-def route_to(table: Table, name: str) -> Route:
-    """Return a name's route; raise OpenAIError where there is none, or no engine is ready."""
-    route = named(table, name)
-    if not route.endpoints:
-        raise OpenAIError(
-            503,
-            f"no engine of model {name!r} is ready: {route.waits_because}",
-            kind=UNAVAILABLE,
-            code="model_not_ready",
-            retry_after=_RETRY_AFTER_SECONDS,
-        )
-    return route
+def not_ready(route: Route) -> OpenAIError:
+    """Say that no engine of a route is ready, and why."""
+    return OpenAIError(
+        503,
+        f"no engine of model {route.model!r} is ready: {route.waits_because}",
+        kind=UNAVAILABLE,
+        code="model_not_ready",
+        retry_after=_RETRY_AFTER_SECONDS,
+    )
 
 
 class Proxy:
@@ -77,7 +60,13 @@ class Proxy:
         self._session = session
         self._outstanding = outstanding
 
-    async def forward(self, request: web.Request, body: bytes, route: Route) -> web.StreamResponse:
+    async def forward(
+        self,
+        request: web.Request,
+        body: bytes,
+        route: Route,
+        begun: web.StreamResponse | None = None,
+    ) -> web.StreamResponse:
         """Answer `request` from one of the route's engines.
 
         An engine that can't be connected to is passed over. One that hangs up before it answers
@@ -100,7 +89,7 @@ class Proxy:
                     sent_twice = True
                 else:
                     async with answer:
-                        return await _relay(request, answer)
+                        return await _relay(request, answer, begun)
             if not left:
                 raise _unreachable(route, endpoint, failure)
 
@@ -116,12 +105,21 @@ class Proxy:
         )
 
 
-async def _relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    response = web.StreamResponse(
-        status=answer.status, reason=answer.reason, headers=_passed_on(answer.headers)
-    )
-    response.content_length = answer.content_length
-    await response.prepare(request)
+async def _relay(
+    request: web.Request, answer: aiohttp.ClientResponse, begun: web.StreamResponse | None
+) -> web.StreamResponse:
+    """Pass an answer on; into a stream that was begun before there was one, as its events."""
+    response = begun
+    if response is None:
+        response = web.StreamResponse(
+            status=answer.status, reason=answer.reason, headers=_passed_on(answer.headers)
+        )
+        response.content_length = answer.content_length
+        await response.prepare(request)
+    elif answer.status != HTTPStatus.OK:
+        error = (await answer.text()).replace("\n", " ")
+        await response.write(f"data: {error}\n\n".encode())
+        return response
     while True:
         try:
             chunk = await answer.content.readany()
@@ -156,6 +154,6 @@ def _unreachable(route: Route, endpoint: Endpoint, error: Exception) -> OpenAIEr
         f"no engine of model {route.model!r} could be reached;"
         f" {endpoint.address}:{endpoint.port}: {error or type(error).__name__}",
         kind=BAD_GATEWAY,
-        code="engine_unreachable",
+        code=UNREACHABLE,
         retry_after=1,
     )

@@ -32,6 +32,9 @@ class Served:
     endpoints: tuple[Endpoint, ...] = ()
     created_at: datetime | None = None
     waits_because: str = ""
+    wakes: bool = False  # it comes back from zero replicas for a request
+    replicas: int = 1  # that are asked for
+    version: str = ""  # of the Playground that says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,19 @@ class Route:
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         return tuple(endpoint for one in self.served for endpoint in one.endpoints)
+
+    @property
+    def wakes(self) -> bool:
+        """Whether waiting for an engine makes sense."""
+        return any(one.wakes for one in self.served)
+
+    @property
+    def asleep(self) -> Served | None:
+        """The Playground to wake, where none that could answer is wanted already."""
+        sleepers = [one for one in self.served if one.wakes]
+        if any(one.replicas for one in sleepers):
+            return None
+        return next(iter(sleepers), None)
 
     @property
     def waits_because(self) -> str:
@@ -130,6 +146,9 @@ def table(
             endpoints=tuple(sorted(endpoints.get(name, ()))),
             created_at=playground.metadata.creation_timestamp,
             waits_because=playground.waits_because,
+            wakes=playground.wakes,
+            replicas=playground.spec.replicas,
+            version=playground.metadata.resource_version,
         )
     return Table(tuple(served[name] for name in sorted(served)), engine_names or {})
 

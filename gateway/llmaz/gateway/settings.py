@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmaz.daemon.logs import LogFormat
+from llmaz.gateway.holding import HoldLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,8 @@ class GatewaySettings:
     lifeline: bool
     max_body_bytes: int
     # Images and sound travel inside JSON, and a body is held until its model is known.
+    hold: HoldLimits
+    keepalive_seconds: float
 
 
 def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySettings:
@@ -32,6 +35,17 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySetting
     add("--log-format", choices=("text", "json"), default="text", help="(%(default)s)")
     add("--lifeline", action="store_true", help="stop when standard input ends")
     add("--max-body-mib", type=int, default=64, metavar="N", help="largest request (%(default)s)")
+    hold = parser.add_argument_group("requests that wait for a model at zero replicas").add_argument
+    hold("--hold-requests", type=int, default=1000, metavar="N", help="a model (%(default)s)")
+    hold("--hold-mib", type=int, default=256, metavar="N", help="bodies in all (%(default)s)")
+    hold("--hold-seconds", type=float, default=900.0, metavar="S", help="each (%(default)s)")
+    hold(
+        "--keepalive-seconds",
+        type=float,
+        default=15.0,
+        metavar="S",
+        help="between comments in a stream that waits; 0 for none (%(default)s)",
+    )
     found = parser.parse_args(argv)
     host, separator, port = found.listen.rpartition(":")
     if not separator or not port.isdecimal():
@@ -44,4 +58,10 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySetting
         log_format=found.log_format,
         lifeline=found.lifeline,
         max_body_bytes=found.max_body_mib * 2**20,
+        hold=HoldLimits(
+            requests=found.hold_requests,
+            total_bytes=found.hold_mib * 2**20,
+            seconds=found.hold_seconds,
+        ),
+        keepalive_seconds=found.keepalive_seconds,
     )

@@ -35,6 +35,12 @@ KNOWN = (
         "kinds and subresources that nothing on one machine uses are not served",
     ),
     Known(
+        "02-discovery",
+        "2|11",
+        r"\.autoscaling\.versions: ",
+        "of the versions of HorizontalPodAutoscaler the newest is served",
+    ),
+    Known(
         "04-update-status-scale",
         "6",
         r"\.(status|spec\.replicas)",

@@ -21,6 +21,15 @@ def builtin_resources(store: Store) -> list[Resource]:
         _events(),
         *review_resources(),
         _definitions(),
+        replace(
+            _grouped(
+                "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", version="v2"
+            ),
+            short_names=("hpa",),
+            categories=("all",),
+            has_status=True,
+            rules=Rules(defaults=rules.horizontal_pod_autoscaler),
+        ),
         _grouped("coordination.k8s.io", "Lease", "leases"),
         replace(
             _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
@@ -91,16 +100,17 @@ def _core(kind: str, plural: str, *short_names: str, namespaced: bool = True) ->
     )
 
 
-def _grouped(group: str, kind: str, plural: str) -> Resource:
+def _grouped(group: str, kind: str, plural: str, *, version: str = "v1") -> Resource:
     core = _core("Pod", "pods")
     return replace(
         core,
         group=group,
+        version=version,
         kind=kind,
         plural=plural,
         singular=kind.lower(),
-        schema=SCHEMAS[f"{group}/v1", kind],
-        columns=COLUMNS[f"{group}/v1", kind],
+        schema=SCHEMAS[f"{group}/{version}", kind],
+        columns=COLUMNS[f"{group}/{version}", kind],
         storage=f"{plural}.{group}",
     )
 

@@ -70,6 +70,15 @@ def data_key_complaints(obj: Object, _old: Object | None) -> list[FieldError]:
     ]
 
 
+def horizontal_pod_autoscaler(obj: Object) -> Object:
+    """One replica stays, and processors are measured, unless it says otherwise."""
+    spec = member(obj, "spec")
+    target: Object = {"type": "Utilization", "averageUtilization": 80}
+    metric: Object = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
+    metrics = spec.get("metrics") or [metric]
+    return obj | {"spec": {"minReplicas": 1} | spec | {"metrics": metrics}}
+
+
 def endpoint_slice(obj: Object) -> Object:
     """Ports are TCP unless they say otherwise."""
     ports = [{"name": "", "protocol": "TCP"} | port for port in obj.get("ports") or []]

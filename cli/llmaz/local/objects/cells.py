@@ -166,3 +166,24 @@ def gates(pod: Object) -> str:
     conditions = part(pod, "status", "conditions")
     met = sum(_ready(conditions, gate) == "True" for gate in gates)
     return f"{met}/{len(gates)}" if gates else NONE
+
+
+def hpa_reference(hpa: Object) -> str:
+    target = part(hpa, "spec", "scaleTargetRef")
+    return f"{part(target, 'kind')}/{part(target, 'name')}"
+
+
+def hpa_targets(hpa: Object) -> str:
+    """Write each measure as `cpu: now/wanted`; nothing is measured on one machine."""
+    return ", ".join(map(_target, part(hpa, "spec", "metrics") or [])) or NONE
+
+
+def _target(metric: Object) -> str:
+    kind = str(part(metric, "type"))
+    source = part(metric, kind[:1].lower() + kind[1:])
+    target = part(source, "target")
+    share = part(target, "averageUtilization")
+    wanted = f"{share}%" if share else part(target, "averageValue") or part(target, "value")
+    average = " (avg)" if part(target, "averageValue") else ""
+    name = part(source, "name") if kind == "Resource" else None
+    return f"{name}: {UNKNOWN}/{wanted}" if name else f"{UNKNOWN}/{wanted}{average}"

@@ -14,6 +14,8 @@ from llmaz.local.objects.cells import (
     event_source,
     event_subobject,
     gates,
+    hpa_reference,
+    hpa_targets,
     last_seen,
     node_address,
     node_roles,
@@ -51,6 +53,10 @@ def _column(
 
 def _field(name: str, *path: str, missing: str = NONE, wide: bool = False, what: str) -> Column:
     return _column(name, lambda obj: part(obj, *path) or missing, what, wide=wide)
+
+
+def _count(name: str, *path: str, what: str) -> Column:
+    return _column(name, lambda obj: str(part(obj, *path) or 0), what)
 
 
 def _time(name: str, *paths: tuple[str, ...], wide: bool = False, what: str) -> Column:
@@ -190,6 +196,15 @@ COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): (
         NAME,
         _column("Created At", created, "When it was created.", kind="date"),
+    ),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): (
+        NAME,
+        _column("Reference", hpa_reference, "What it scales."),
+        _column("Targets", hpa_targets, "What it measures, and what that shall be."),
+        _count("MinPods", "spec", "minReplicas", what="The fewest replicas."),
+        _count("MaxPods", "spec", "maxReplicas", what="The most replicas."),
+        _count("Replicas", "status", "currentReplicas", what="How many replicas it saw."),
+        AGE,
     ),
     ("coordination.k8s.io/v1", "Lease"): (
         NAME,

@@ -1,0 +1,1 @@
+"""How many replicas an elastic Playground has: measured, decided (pure), written."""
