@@ -4,7 +4,7 @@ import pytest
 
 from llmaz.api.accelerator import Accelerator
 from llmaz.api.kinds import NODE
-from llmaz.controller.accelerators import accelerator_labels, label_node
+from llmaz.controller.accelerators import accelerator_labels, are_named, label_node
 from llmaz.controller.actions import SetLabels
 from llmaz.controller.snapshot import KubeNode, Ref
 from support.controlling import gpu
@@ -18,6 +18,9 @@ A10 = {
     "gpu.nvidia.com/model": "a10",
     "nvidia.com/gpu.product": "NVIDIA-A10",
     "nvidia.com/gpu.count": "2",
+    "nvidia.com/gpu.replicas": "1",
+    "nvidia.com/gpu.sharing-strategy": "none",
+    "nvidia.com/mps.capable": "false",
     "nvidia.com/gpu.memory": "24576",
 }
 
@@ -70,6 +73,20 @@ def test_a_labelled_node_is_left_alone() -> None:
 def test_a_device_that_is_not_well_still_counts() -> None:
     well, lost = gpu("a"), gpu("b", 1, healthy=False)
     assert accelerator_labels([well, lost]) == accelerator_labels([well, gpu("b", 1)])
+
+
+def test_a_machines_name_becomes_a_label_of_a_node_with_nvidias_devices() -> None:
+    machine = "Standard PC (Q35 + ICH9, 2009)"
+    labels = accelerator_labels([gpu("a")], machine)
+    assert labels["nvidia.com/gpu.machine"] == "Standard-PC-Q35-ICH9-2009"
+    assert accelerator_labels([], machine) == {}
+
+
+def test_devices_without_names_say_nothing_about_labels() -> None:
+    undriven = dataclasses.replace(gpu("a"), product="", healthy=False)
+    assert not are_named([undriven])
+    assert are_named([undriven, gpu("b", 1)])
+    assert are_named([])
 
 
 def test_what_is_not_known_is_no_label() -> None:

@@ -2,7 +2,9 @@
 
 import dataclasses
 
-from llmaz.api.accelerator import Accelerator
+import pytest
+
+from llmaz.api.accelerator import Accelerator, MigShape
 from llmaz.controller.gfd import gfd_labels
 
 H100 = Accelerator(
@@ -39,6 +41,9 @@ def test_a_node_of_one_product_has_the_labels_that_discovery_would_give_it() -> 
         "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3",
         "nvidia.com/gpu.count": "2",
         "nvidia.com/gpu.memory": "81559",
+        "nvidia.com/gpu.replicas": "1",
+        "nvidia.com/gpu.sharing-strategy": "none",
+        "nvidia.com/mps.capable": "false",
         "nvidia.com/gpu.family": "hopper",
         "nvidia.com/gpu.compute.major": "9",
         "nvidia.com/gpu.compute.minor": "0",
@@ -54,6 +59,63 @@ def test_a_node_of_one_product_has_the_labels_that_discovery_would_give_it() -> 
         "nvidia.com/cuda.runtime-version.minor": "0",
         "nvidia.com/cuda.runtime.major": "13",
         "nvidia.com/cuda.runtime.minor": "0",
+    }
+
+
+def test_the_machine_and_the_class_of_its_devices_are_told() -> None:
+    labels = gfd_labels([_like("GPU-1", pci_class="0x030200")], machine="DGX-H100")
+    assert labels["nvidia.com/gpu.machine"] == "DGX-H100"
+    assert labels["nvidia.com/gpu.mode"] == "compute"
+    assert gfd_labels([_like("GPU-1", pci_class="0x030000")])["nvidia.com/gpu.mode"] == "graphics"
+
+
+@pytest.mark.parametrize(
+    ("cliques", "told"),
+    [
+        (("c.1", "c.1"), "c.1"),
+        (("c.1", "c.2"), None),
+        (("c.1", ""), "c.1"),
+        (("", ""), None),
+    ],
+)
+def test_the_clique_is_the_one_of_all_devices_of_the_fabric(
+    cliques: tuple[str, ...], told: str | None
+) -> None:
+    devices = [_like(f"GPU-{n}", clique=clique) for n, clique in enumerate(cliques)]
+    assert gfd_labels(devices).get("nvidia.com/gpu.clique") == told
+
+
+@pytest.mark.parametrize(
+    ("capable", "told"),
+    [((True, False), "true"), ((False,), "false"), ((None, True), "true"), ((None, False), None)],
+)
+def test_that_devices_can_be_cut_up_is_told_where_it_is_known(
+    capable: tuple[bool | None, ...], told: str | None
+) -> None:
+    devices = [_like(f"GPU-{n}", mig_capable=can) for n, can in enumerate(capable)]
+    assert gfd_labels(devices).get("nvidia.com/mig.capable") == told
+
+
+def test_a_part_tells_its_slices_and_engines() -> None:
+    shape = MigShape(gpu_slices=1, compute_slices=1, multiprocessors=16, copy_engines=1, decoders=1)
+    part = dataclasses.replace(_part("MIG-1", "GPU-9", "1g.10gb", 9856), shape=shape)
+    prefix = "nvidia.com/mig-1g.10gb."
+    labels = gfd_labels([part])
+    assert labels["nvidia.com/gpu.replicas"] == "0"
+    assert {k.removeprefix(prefix): v for k, v in labels.items() if k.startswith(prefix)} == {
+        "count": "1",
+        "product": "NVIDIA-H100-80GB-HBM3-MIG-1g.10gb",
+        "memory": "9856",
+        "replicas": "1",
+        "sharing-strategy": "none",
+        "multiprocessors": "16",
+        "slices.gi": "1",
+        "slices.ci": "1",
+        "engines.copy": "1",
+        "engines.decoder": "1",
+        "engines.encoder": "0",
+        "engines.jpeg": "0",
+        "engines.ofa": "0",
     }
 
 
@@ -80,7 +142,11 @@ def test_a_device_that_is_cut_up_is_counted_once_and_its_parts_by_profile() -> N
     assert labels["nvidia.com/gpu.product"] == "NVIDIA-H100-80GB-HBM3"
     assert labels["nvidia.com/gpu.count"] == "2"
     assert labels["nvidia.com/gpu.memory"] == "81559"
-    assert {key: value for key, value in labels.items() if "mig" in key} == {
+    assert {
+        key: value
+        for key, value in labels.items()
+        if "mig" in key and not key.endswith((".replicas", ".sharing-strategy"))
+    } == {
         "nvidia.com/mig.capable": "true",
         "nvidia.com/mig.strategy": "mixed",
         "nvidia.com/mig-1g.10gb.count": "2",
@@ -110,6 +176,9 @@ def test_what_is_not_known_and_other_vendors_have_no_label() -> None:
     assert gfd_labels([bare]) == {
         "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3",
         "nvidia.com/gpu.count": "1",
+        "nvidia.com/gpu.replicas": "1",
+        "nvidia.com/gpu.sharing-strategy": "none",
+        "nvidia.com/mps.capable": "false",
         "nvidia.com/cuda.driver-version.full": "535.54",
         "nvidia.com/cuda.driver-version.major": "535",
         "nvidia.com/cuda.driver-version.minor": "54",

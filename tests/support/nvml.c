@@ -5,6 +5,9 @@
  *   gpu  <uuid> <MiB> <MiB used> <name>        a device
  *   lost <uuid> <MiB> <MiB used> <name>        a device that has fallen off the bus
  *   mig  <uuid of the device> <uuid> <MiB> <profile>
+ *   migmode <uuid> 1                           cut up, also where there is no part
+ *   shape <uuid of a part> <slices> <multiprocessors>
+ *   fabric <uuid> <cluster as 32 digits> <clique>
  *   capability <uuid> <major> <minor>          of its code; 8.0 where nothing is said
  *   bus <uuid> <domain in hexadecimal> <bus>    its place; 0 and the index + 1 where nothing is said
  *   nvlink <uuid> <uuid>                       a link between two devices
@@ -189,6 +192,10 @@ int nvmlDeviceGetMigMode(void *handle, unsigned int *current, unsigned int *pend
     struct device *device;
     int code = checked(handle, &device), i;
     *current = *pending = 0;
+    if (!code && !strstr(device->name, "A100") && !strstr(device->name, "H100"))
+        return NOT_SUPPORTED;
+    if (!code && noted("migmode", device->uuid, NULL))
+        *current = *pending = 1;
     for (i = 0; !code && i < part_count; i++)
         if (!strcmp(parts[i].parent, device->uuid))
             *current = *pending = 1;
@@ -388,6 +395,41 @@ int nvmlEventSetWait_v2(void *set, struct event *event, unsigned int millisecond
 }
 
 #ifndef OLD_DRIVER
+struct attributes { unsigned int multiprocessors, copy, decoder, encoder, jpeg, ofa, gpu, compute; unsigned long long mib; };
+struct fabric { unsigned int version; unsigned char cluster[16]; int status; unsigned int clique; unsigned char state; };
+
+int nvmlDeviceGetAttributes_v2(void *handle, struct attributes *attributes)
+{
+    struct device *device;
+    struct note *note;
+    int code = checked(handle, &device);
+    memset(attributes, 0, sizeof *attributes);
+    if (code || !(note = noted("shape", device->uuid, NULL)))
+        return code ? code : NOT_SUPPORTED;
+    attributes->gpu = attributes->compute = (unsigned int)atoi(note->first);
+    attributes->multiprocessors = (unsigned int)note->second;
+    attributes->copy = 1;
+    attributes->mib = device->total;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetGpuFabricInfoV(void *handle, struct fabric *fabric)
+{
+    struct device *device;
+    struct note *note;
+    int code = checked(handle, &device), i;
+    unsigned int byte;
+    if (code || !(note = noted("fabric", device->uuid, NULL)))
+        return code ? code : NOT_SUPPORTED;
+    for (i = 0; i < 16; i++) {
+        sscanf(note->first + 2 * i, "%2x", &byte);
+        fabric->cluster[i] = (unsigned char)byte;
+    }
+    fabric->clique = (unsigned int)note->second;
+    fabric->state = 3; /* completed */
+    return SUCCESS;
+}
+
 int nvmlDeviceGetRemappedRows(void *handle, unsigned int *corrected, unsigned int *uncorrected, unsigned int *pending,
                               unsigned int *failed)
 {

@@ -9,6 +9,7 @@ from typing import cast
 
 from llmaz.agent.accelerators.capacity import capacity
 from llmaz.agent.accelerators.probe import ChildProbe
+from llmaz.agent.accelerators.sysfs import text
 from llmaz.agent.accelerators.watch import AcceleratorWatch
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
@@ -32,6 +33,7 @@ from llmaz.api.node import Accelerator, AssignedEngine
 from llmaz.kube import Kube
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+MACHINE = Path("/sys/class/dmi/id/product_name")
 
 
 def facts_of(settings: RunAgent, port: int) -> NodeFacts:
@@ -43,6 +45,7 @@ def facts_of(settings: RunAgent, port: int) -> NodeFacts:
         agent_version=version("llmaz"),
         boot_id=BOOT_ID.read_text().strip(),
         capacity=capacity(),
+        machine=text(MACHINE),
     )
 
 

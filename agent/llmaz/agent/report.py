@@ -34,6 +34,7 @@ def report(
         address=facts.address,
         agent_url=facts.agent_url,
         agent_version=facts.agent_version,
+        machine=facts.machine,
         sharing_url=state.sharing_url,
         capacity=facts.capacity,
         accelerators=state.accelerators.accelerators,

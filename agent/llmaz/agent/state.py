@@ -21,6 +21,7 @@ class NodeFacts:
     agent_version: str
     boot_id: str
     capacity: Mapping[str, Quantity]
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

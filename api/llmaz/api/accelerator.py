@@ -7,6 +7,30 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MigShape:
+    """What a part of a device (MIG) has of it.
+
+    gpu_slices: slices of its GPU instance
+    compute_slices: slices of its compute instance
+    multiprocessors: streaming multiprocessors
+    copy_engines: copy engines, shared with parts of the same GPU instance as all that follow
+    decoders: video decoders
+    encoders: video encoders
+    jpeg_engines: JPEG decoders
+    ofa_engines: optical flow accelerators
+    """
+
+    gpu_slices: int = field(default=0, metadata={"keep": True})
+    compute_slices: int = field(default=0, metadata={"keep": True})
+    multiprocessors: int = field(default=0, metadata={"keep": True})
+    copy_engines: int = field(default=0, metadata={"keep": True})
+    decoders: int = field(default=0, metadata={"keep": True})
+    encoders: int = field(default=0, metadata={"keep": True})
+    jpeg_engines: int = field(default=0, metadata={"keep": True})
+    ofa_engines: int = field(default=0, metadata={"keep": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
     """One device that an engine may own, or a part of one (MIG). What no driver tells is absent.
 
@@ -22,6 +46,10 @@ class Accelerator:
     runtime_version: the newest CUDA that the driver can run
     parent: UUID of the device that it is a part of
     profile: the size of the part, such as 1g.10gb
+    shape: what the part has of the device
+    mig_capable: whether it can be cut up into parts
+    clique: the NVLink domain that it shares with other nodes, and its part of it
+    pci_class: what kind of device the bus says it is, such as 0x030200
     pci_address: its place on the bus, such as 0000:17:00.0
     numa_node: the processors and memory that it is nearest to
     interconnect: the best way to another device of the node: nvlink, xgmi or pcie
@@ -42,6 +70,10 @@ class Accelerator:
     runtime_version: str = ""
     parent: str = ""
     profile: str = ""
+    shape: MigShape | None = None
+    mig_capable: bool | None = None
+    clique: str = ""
+    pci_class: str = ""
     pci_address: str = ""
     numa_node: int | None = None
     interconnect: str = ""

@@ -233,6 +233,7 @@ class NodeStatus:
     address: an IP that other nodes reach
     agent_url: http://address:port of the agent, which serves /healthz and /metrics
     agent_version: the agent's version
+    machine: what its maker calls the machine, such as DGX H100
     sharing_url: where the node serves its weights to other nodes and to clients on it
     capacity: the node's cpu and memory
     accelerators: its devices; absent while they are not known
@@ -247,6 +248,7 @@ class NodeStatus:
     address: str = ""
     agent_url: str = ""
     agent_version: str = ""
+    machine: str = ""
     sharing_url: str = ""
     capacity: Mapping[str, Quantity] = field(default_factory=dict)
     accelerators: tuple[Accelerator, ...] | None = None

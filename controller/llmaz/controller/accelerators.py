@@ -18,7 +18,7 @@ from llmaz.controller.snapshot import KubeNode, Ref
 _SHORT_NAME = "gpu.nvidia.com/model"  # which published manifests select by: a10, a100, 4090
 
 
-def accelerator_labels(accelerators: Sequence[Accelerator]) -> dict[str, str]:
+def accelerator_labels(accelerators: Sequence[Accelerator], machine: str = "") -> dict[str, str]:
     """Return the labels of a node with these accelerators; the commonest product names it.
 
     Devices that are not well count: a label says what a node has, not how it is.
@@ -38,9 +38,17 @@ def accelerator_labels(accelerators: Sequence[Accelerator]) -> dict[str, str]:
         f"{ACCELERATOR}.family": label_value(first.family),
         f"{ACCELERATOR}.interconnect": _interconnect(devices),
         _SHORT_NAME: short_name(product) if first.vendor == "nvidia" else "",
-        **gfd_labels(accelerators),
+        **gfd_labels(accelerators, label_value(machine)),
     }
     return {key: value for key, value in labels.items() if value}
+
+
+def are_named(accelerators: Sequence[Accelerator]) -> bool:
+    """Tell whether labels follow from these: devices whose driver is missing have no names.
+
+    They may have had them before, and a node keeps its labels until something else is known.
+    """
+    return not accelerators or any(device.product for device in accelerators)
 
 
 def label_node(node: KubeNode, labels: Mapping[str, str]) -> Iterator[SetLabels]:

@@ -1,7 +1,8 @@
 """NVIDIA's devices -> the labels that NVIDIA's GPU Feature Discovery would give their Node. Pure.
 
 Names and formats are GFD's, so that selectors written for it match where it does not run. GFD
-describes one product a node; of several this describes the commonest.
+describes one product a node; of several this describes the commonest. What GFD is told in its
+configuration is here as llmaz uses devices: one engine to a device, parts by their own names.
 """
 
 import re
@@ -11,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from llmaz.api.accelerator import Accelerator
 
 PREFIX = "nvidia.com/"
+_MODES = {"0x030000": "graphics", "0x030200": "compute"}  # by class on the bus
 TIMESTAMP = "nvidia.com/gfd.timestamp"  # GFD itself writes it
 
 
-def gfd_labels(accelerators: Sequence[Accelerator]) -> dict[str, str]:
+def gfd_labels(accelerators: Sequence[Accelerator], machine: str = "") -> dict[str, str]:
     """Return the labels, without those whose values are not known."""
     devices = [device for device in accelerators if device.vendor == "nvidia" and device.product]
     if not devices:
@@ -26,6 +28,11 @@ def gfd_labels(accelerators: Sequence[Accelerator]) -> dict[str, str]:
     labels = {
         "gpu.product": _sanitised(product),
         "gpu.count": str(products[product]),
+        "gpu.machine": machine,
+        "gpu.mode": _MODES.get(described[0].pci_class, ""),
+        "gpu.clique": _clique(devices),
+        **_sharing(described),
+        **_mig_capability(devices),
         **_memory(described),
         **_architecture(described[0]),
         **_driver(described[0].driver_version),
@@ -45,6 +52,25 @@ def _memory(cards: Sequence[Accelerator]) -> Mapping[str, str]:
     sizes = (card.memory_bytes for card in cards if not card.parent and card.memory_bytes)
     size = next(sizes, None)
     return {} if size is None else {"gpu.memory": str(size // 2**20)}
+
+
+def _sharing(cards: Sequence[Accelerator]) -> Mapping[str, str]:
+    """Say that each device is one, and of none where all of them are cut up."""
+    replicas = "0" if all(card.parent for card in cards) else "1"
+    return {"gpu.replicas": replicas, "gpu.sharing-strategy": "none", "mps.capable": "false"}
+
+
+def _mig_capability(devices: Sequence[Accelerator]) -> Mapping[str, str]:
+    told = [device.mig_capable for device in devices]
+    if None in told and True not in told:
+        return {}
+    return {"mig.capable": "true" if True in told else "false"}
+
+
+def _clique(devices: Sequence[Accelerator]) -> str:
+    """Return what all devices of a fabric have in common."""
+    cliques = {device.clique for device in devices if device.clique}
+    return cliques.pop() if len(cliques) == 1 else ""
 
 
 def _architecture(device: Accelerator) -> Mapping[str, str]:
@@ -90,9 +116,28 @@ def _parts(parts: Sequence[Accelerator]) -> Mapping[str, str]:
         part = next(part for part in parts if part.profile == profile)
         labels[f"mig-{profile}.count"] = str(count)
         labels[f"mig-{profile}.product"] = _sanitised(part.product)
+        labels[f"mig-{profile}.replicas"] = "1"
+        labels[f"mig-{profile}.sharing-strategy"] = "none"
+        labels |= {f"mig-{profile}.{key}": value for key, value in _shape(part).items()}
         if part.memory_bytes is not None:
             labels[f"mig-{profile}.memory"] = str(part.memory_bytes // 2**20)
     return labels
+
+
+def _shape(part: Accelerator) -> Mapping[str, str]:
+    shape = part.shape
+    if shape is None:
+        return {}
+    return {
+        "multiprocessors": str(shape.multiprocessors),
+        "slices.gi": str(shape.gpu_slices),
+        "slices.ci": str(shape.compute_slices),
+        "engines.copy": str(shape.copy_engines),
+        "engines.decoder": str(shape.decoders),
+        "engines.encoder": str(shape.encoders),
+        "engines.jpeg": str(shape.jpeg_engines),
+        "engines.ofa": str(shape.ofa_engines),
+    }
 
 
 def _sanitised(product: str) -> str:

@@ -125,7 +125,7 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
     name = node.metadata.name
     kube_node = snapshot.kube_nodes.get(name)
     own = kube_node.labels if kube_node else {names.HOSTNAME: name}
-    by_accelerators = accelerator_labels(node.status.accelerators or ())
+    by_accelerators = accelerator_labels(node.status.accelerators or (), node.status.machine)
     capacity = node.status.capacity
     return NodeView(
         name=name,

@@ -15,7 +15,7 @@ from llmaz.agent.accelerators.device import (
     Xid,
 )
 from llmaz.agent.accelerators.probe import ChildProbe
-from llmaz.api.accelerator import Accelerator
+from llmaz.api.accelerator import Accelerator, MigShape
 from support.nvml import StandIn, build, probe_of
 
 A100 = "gpu GPU-a 81920 1024 NVIDIA A100-SXM4-80GB"
@@ -52,6 +52,7 @@ async def test_devices_are_told_as_the_driver_names_them(probe: ChildProbe, nvml
             runtime_version="13.2",
             pci_address="0001:17:00.0",
             interconnect="pcie",
+            mig_capable=True,
         ),
         gauges=Gauges(
             memory_used_bytes=2**30,
@@ -63,6 +64,7 @@ async def test_devices_are_told_as_the_driver_names_them(probe: ChildProbe, nvml
         processes=(),
     )
     assert answer.devices[1].accelerator.compute == "8.6"
+    assert answer.devices[1].accelerator.mig_capable is False
 
 
 async def test_a_device_that_is_cut_up_is_told_by_its_parts(
@@ -79,6 +81,34 @@ async def test_a_device_that_is_cut_up_is_told_by_its_parts(
     assert found["MIG-1"].accelerator.product == "NVIDIA A100-SXM4-80GB MIG 1g.10gb"
     assert found["MIG-1"].gauges == Gauges(memory_used_bytes=0)
     assert found["MIG-2"].processes == (Process(pid=77, memory_bytes=512 * 2**20),)
+
+
+async def test_a_part_tells_what_it_has_of_the_device(probe: ChildProbe, nvml: StandIn) -> None:
+    nvml.show(A100, *PARTS, "shape MIG-2 2 28")
+    found = await _devices(probe)
+    assert found["MIG-1"].accelerator.shape is None
+    assert found["MIG-2"].accelerator.shape == MigShape(
+        gpu_slices=2, compute_slices=2, multiprocessors=28, copy_engines=1
+    )
+
+
+async def test_a_device_that_is_to_be_cut_up_and_is_not_cannot_be_used(
+    probe: ChildProbe, nvml: StandIn
+) -> None:
+    nvml.show(A100, "migmode GPU-a 1")
+    device = (await _devices(probe))["GPU-a"].accelerator
+    assert not device.healthy
+    assert device.message.startswith("it is to be cut up (MIG)")
+    nvml.show(A100, "migmode GPU-a 1", *PARTS)
+    assert all(device.accelerator.healthy for device in (await _devices(probe)).values())
+
+
+async def test_devices_of_a_fabric_tell_their_clique(probe: ChildProbe, nvml: StandIn) -> None:
+    nvml.show(
+        *H100, "fabric GPU-a 3fa85f6457174562b3fc2c963f66afa6 7", f"fabric GPU-b {'0' * 32} 7"
+    )
+    found = _accelerators(await _devices(probe))
+    assert [a.clique for a in found] == ["3fa85f64-5717-4562-b3fc-2c963f66afa6.7", "", ""]
 
 
 def _accelerators(found: dict[str, Device]) -> list[Accelerator]:

@@ -105,7 +105,7 @@ def _parts(whole: Handle) -> Iterator[Handle]:
 
 
 def _device(handle: Handle, known: Accelerator) -> Device:
-    message = complaint(handle.device)
+    message = complaint(handle.device, parts=handle.whole is not None)
     return Device(
         accelerator=dataclasses.replace(known, healthy=not message, message=message),
         gauges=gauges(handle),

@@ -1,20 +1,23 @@
 """What NVML tells of a device that hardly ever changes: what it is, and who its neighbours are."""
 
 from collections.abc import Callable, Mapping, Sequence
+from ctypes import byref
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+from uuid import UUID
 
 import pynvml
 
 from llmaz.agent.accelerators.families import cuda_family
-from llmaz.agent.accelerators.sysfs import numa_node, pci_directory
-from llmaz.api.accelerator import Accelerator
+from llmaz.agent.accelerators.sysfs import numa_node, pci_directory, text
+from llmaz.api.accelerator import Accelerator, MigShape
 
 VENDOR = "nvidia"
 RESOURCE = "nvidia.com/gpu"
 MIG_RESOURCE = "nvidia.com/mig-"
+_REGISTERED = (pynvml.NVML_GPU_FABRIC_STATE_COMPLETED, pynvml.NVML_SUCCESS)
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -70,11 +73,51 @@ def _accelerator(
         runtime_version=_cuda_version(),
         parent=handle.whole.uuid if handle.whole else "",
         profile=profile,
+        shape=_shape(handle) if handle.whole else None,
+        mig_capable=_mig_capable(handle.device),
+        clique=_clique(handle.device),
+        pci_class=text(pci_directory(sysfs, address) / "class") if address else "",
         pci_address=address,
         numa_node=numa_node(pci_directory(sysfs, address)) if address else None,
         interconnect=interconnect,
         peers=peers,
     )
+
+
+def _mig_capable(device: Handle) -> bool | None:
+    try:
+        pynvml.nvmlDeviceGetMigMode(device.pointer)
+    except pynvml.NVMLError_NotSupported:
+        return False
+    except pynvml.NVMLError:  # an old driver does not know the question
+        return None
+    return True
+
+
+def _shape(part: Handle) -> MigShape | None:
+    found = told(pynvml.nvmlDeviceGetAttributes_v2, part.pointer)
+    if found is None:
+        return None
+    return MigShape(
+        gpu_slices=found.gpuInstanceSliceCount,
+        compute_slices=found.computeInstanceSliceCount,
+        multiprocessors=found.multiprocessorCount,
+        copy_engines=found.sharedCopyEngineCount,
+        decoders=found.sharedDecoderCount,
+        encoders=found.sharedEncoderCount,
+        jpeg_engines=found.sharedJpegCount,
+        ofa_engines=found.sharedOfaCount,
+    )
+
+
+def _clique(device: Handle) -> str:
+    """Return the cluster's UUID and the clique's number, once the fabric has registered it."""
+    fabric = pynvml.c_nvmlGpuFabricInfo_v2_t()
+    if told(pynvml.nvmlDeviceGetGpuFabricInfoV, device.pointer, byref(fabric)) is None:
+        return ""
+    cluster = UUID(bytes=bytes(fabric.clusterUuid))
+    registered = (fabric.state, fabric.status) == _REGISTERED
+    return f"{cluster}.{fabric.cliqueId}" if registered and cluster.int else ""
 
 
 def _cuda_version() -> str:

@@ -26,7 +26,7 @@ _SLOWED_BY = {
 }
 
 
-def complaint(device: Handle) -> str:
+def complaint(device: Handle, *, parts: bool = False) -> str:
     """Return why no engine may use a device, or nothing.
 
     A question that a device does not know is no fault of it.
@@ -37,6 +37,9 @@ def complaint(device: Handle) -> str:
         return LOST
     except pynvml.NVMLError:
         pass
+    mode = told(pynvml.nvmlDeviceGetMigMode, device.pointer)
+    if mode is not None and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE and not parts:
+        return "it is to be cut up (MIG), and no part was made of it yet"
     remapped = told(pynvml.nvmlDeviceGetRemappedRows, device.pointer)
     if remapped is not None and remapped[3]:
         return "a row of its memory could not be remapped"
