@@ -70,7 +70,7 @@ class Agent:
             environ=environ,
             changed=self._changed.set,
         )
-        lookup = ClusterLookup(kube)
+        lookup = ClusterLookup(kube, default_namespace=settings.default_secret_namespace)
         self._models = ModelCache(
             settings.cache_dir,
             fetcher=FetchChild(environ),
@@ -79,6 +79,7 @@ class Agent:
             changed=self._changed,
             endpoint=environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
             quota=settings.cache_quota,
+            policy=settings.fetch_policy,
         )
         self._engines = Engines(
             settings.state_dir,

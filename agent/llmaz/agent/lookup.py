@@ -22,8 +22,9 @@ class ReadApi(Protocol):
 class ClusterLookup:
     """Secrets and ConfigMaps of the API server; a Secret that was mended counts at once."""
 
-    def __init__(self, api: ReadApi) -> None:
+    def __init__(self, api: ReadApi, *, default_namespace: str | None = None) -> None:
         self._api = api
+        self._default_namespace = default_namespace
 
     async def get_secret(self, namespace: str, name: str) -> Mapping[str, str]:
         """Return a Secret's texts; raise EngineError where an engine can't have them."""
@@ -44,9 +45,14 @@ class ClusterLookup:
             raise EngineError(f"ConfigMap {namespace}/{name}: {error}") from error
 
     async def credentials(self, namespace: str | None, wanted: SecretKeys) -> Mapping[str, str]:
-        """Return a source's credentials of a namespace; empty where it has none."""
-        if namespace is None:
-            return {}
+        """Return a source's credentials: a namespace's, else the platform's; empty without any."""
+        for place in dict.fromkeys((namespace, self._default_namespace)):
+            found = {} if place is None else await self._credentials(place, wanted)
+            if found:
+                return found
+        return {}
+
+    async def _credentials(self, namespace: str, wanted: SecretKeys) -> Mapping[str, str]:
         try:
             secret = _decoded(await self._api.get(SECRET, wanted.name, namespace))
         except NotFound:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from llmaz.agent.cache.policy import EVERY_SOURCE, FetchPolicy
 from llmaz.agent.sharing.settings import MirrorFetch, TlsFiles
 from llmaz.api.manifest import ManifestError
 from llmaz.api.quantity import Quantity
@@ -14,6 +15,8 @@ DEFAULT_ROOT = "/var/lib/llmaz"  # a DaemonSet mounts the node's directory of th
 DEFAULT_LISTEN = "127.0.0.1:9400"
 DEFAULT_SHARING_LISTEN = "127.0.0.1:9401"
 STOP_GRACE_SECONDS = 30.0
+SLOWEST_FETCH = 256 * 2**10  # bytes a second: with less, a connection seems stalled
+_SOURCES = ("huggingface", "modelscope", "s3", "gs", "oss", "web", "ollama", "fsspec")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class RunAgent:
     state_dir: Path
     cache_dir: Path
     cache_quota: int | None  # bytes; None: as much as the disk has
+    fetch_policy: FetchPolicy
+    default_secret_namespace: str | None
     kubeconfig: Path | None
     register_node: bool
     stop_engines_within: float | None  # seconds; None: the engines live on
@@ -92,6 +97,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         metavar="BYTES",
         help="what fetched models may take, such as 500Gi: what was used least recently goes first",
     )
+    _add_fetch_options(parser)
     parser.add_argument("--kubeconfig", type=Path, default=_path(environ.get("KUBECONFIG")))
     parser.add_argument(
         "--mirror-fetch",
@@ -127,6 +133,12 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
         cache_quota=given.cache_quota,
+        fetch_policy=FetchPolicy(
+            rates=dict(given.fetch_rate),
+            refuse_pickle=given.refuse_pickle,
+            gated_authorization=given.gated_authorization,
+        ),
+        default_secret_namespace=given.default_secret_namespace,
         kubeconfig=given.kubeconfig,
         register_node=given.register_node,
         stop_engines_within=given.stop_engines_within,
@@ -142,6 +154,33 @@ def _tls(parser: argparse.ArgumentParser, given: argparse.Namespace) -> TlsFiles
     if not all(files):
         parser.error("--peer-tls-certificate, --peer-tls-key and --peer-tls-authority go together")
     return TlsFiles(certificate=files[0], key=files[1], authority=files[2])
+
+
+def _add_fetch_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fetch-rate",
+        type=_rate,
+        action="append",
+        default=[],
+        metavar="[SOURCE=]BYTES",
+        help="bytes a second for all fetches of the node, or of one kind of source, such as 200Mi"
+        f" or s3=50Mi; may be given for each of {', '.join(_SOURCES)}",
+    )
+    parser.add_argument(
+        "--refuse-pickle",
+        action="store_true",
+        help="fetch no model with files that run code when they are opened (.bin, .pt, ...)",
+    )
+    parser.add_argument(
+        "--gated-authorization",
+        action="store_true",
+        help="weights that are not public go only to namespaces whose credentials open them",
+    )
+    parser.add_argument(
+        "--default-secret-namespace",
+        metavar="NAMESPACE",
+        help="where credentials are looked up for prefetches, and where a namespace has none",
+    )
 
 
 def _stop_engines(argv: Sequence[str], environ: Mapping[str, str]) -> StopEngines:
@@ -177,6 +216,16 @@ def _root(environ: Mapping[str, str]) -> Path:
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
+
+
+def _rate(text: str) -> tuple[str, int]:
+    source, separator, amount = text.rpartition("=")
+    if separator and source not in _SOURCES:
+        raise argparse.ArgumentTypeError(f"{source!r} is none of {', '.join(_SOURCES)}")
+    rate = _bytes(amount)
+    if rate < SLOWEST_FETCH:
+        raise argparse.ArgumentTypeError(f"{amount!r} is less than 256Ki a second")
+    return source or EVERY_SOURCE, rate
 
 
 def _bytes(text: str) -> int:

@@ -1,15 +1,20 @@
 """The fetching child against a hub on loopback; the hub's own client reads what it stores."""
 
 import asyncio
+import dataclasses
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from llmaz.agent.cache.acl import Acl, Visibility
+from llmaz.agent.cache.aclfile import read_acl
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.proof import proof_of
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from support import rooms
@@ -201,3 +206,58 @@ async def test_a_size_that_no_disk_has_is_refused_by_the_disk(tmp_path: Path) ->
         outcome = await _fetch(hub, tmp_path)
     assert isinstance(outcome, FetchFailed)
     assert outcome.reason == "NoSpace"
+
+
+async def test_a_gated_repository_is_proven_by_a_byte_and_noted_beside_its_tree(
+    tmp_path: Path,
+) -> None:
+    origin = HubRepository(repository="acme/tiny", revision="main")
+    request = FetchRequest(origin=origin, cache_dir=str(tmp_path), credentials={"HF_TOKEN": "mine"})
+    proving = dataclasses.replace(request, prove=True)
+    repository = Repository(FILES, token="mine")
+    async with serving({"acme/tiny": repository}) as hub:
+        child = FetchChild({**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)})
+        assert isinstance(await child.fetch(proving, lambda _: None, rooms.plenty), Fetched)
+        assert not (tmp_path / "store").exists()
+        assert isinstance(await child.fetch(request, lambda _: None, rooms.plenty), Fetched)
+        acl = read_acl(tmp_path / "hub" / "models--acme--tiny")
+        assert acl == Acl(proven=(proof_of(tmp_path, {"HF_TOKEN": "mine"}),))
+        repository.gated = True
+        refused = await child.fetch(proving, lambda _: None, rooms.plenty)
+    assert isinstance(refused, FetchFailed)
+    assert refused.reason == "GatedRepository"
+
+
+async def test_a_model_that_anybody_may_read_is_noted_as_public(tmp_path: Path) -> None:
+    async with serving({"acme/tiny": Repository(FILES)}) as hub:
+        assert isinstance(await _fetch(hub, tmp_path), Fetched)
+    assert read_acl(tmp_path / "hub" / "models--acme--tiny").visibility is Visibility.PUBLIC
+
+
+async def test_pickles_are_named_and_refused_where_the_node_is_told_to(tmp_path: Path) -> None:
+    origin = HubRepository(repository="acme/tiny", revision="main")
+    request = FetchRequest(origin=origin, cache_dir=str(tmp_path))
+    strict = dataclasses.replace(request, refuse_pickle=True)
+    files = {"config.json": b"{}", "pytorch_model.bin": b"weights"}
+    async with serving({"acme/tiny": Repository(files)}) as hub:
+        child = FetchChild({**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)})
+        refused = await child.fetch(strict, lambda _: None, rooms.plenty)
+        fetched = await child.fetch(request, lambda _: None, rooms.plenty)
+    assert isinstance(refused, FetchFailed)
+    assert refused.reason == "PickleRefused"
+    assert "'pytorch_model.bin'" in refused.message
+    assert isinstance(fetched, Fetched)
+    assert fetched.pickles == ("pytorch_model.bin",)
+
+
+async def test_a_fetch_keeps_to_its_rate(tmp_path: Path) -> None:
+    weights = safetensors(size=1_500_000)
+    origin = HubRepository(repository="acme/tiny", revision="main")
+    request = FetchRequest(
+        origin=origin, cache_dir=str(tmp_path), rates={"all": 10**9, "huggingface": 500_000}
+    )
+    async with serving({"acme/tiny": Repository({"model.safetensors": weights})}) as hub:
+        child = FetchChild({**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)})
+        begun = time.monotonic()
+        assert isinstance(await child.fetch(request, lambda _: None, rooms.plenty), Fetched)
+    assert time.monotonic() - begun > 1.5

@@ -1,5 +1,7 @@
 """Which names from outside may become names of files."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,3 +57,20 @@ def test_no_name_that_is_kept_leads_out(name: str) -> None:
         assert ".." not in parts
         assert all(parts)
         assert "\0" not in name
+
+
+def test_of_a_hundred_thousand_random_names_none_that_is_kept_leads_out() -> None:
+    seed = 20261123
+    signs = random.Random(seed)
+    parts = ["..", ".", "", "a", "~", "a\0", "\\", "é", "x" * 256, "\ud800", "/", "C:", "a\n"]
+    for _ in range(100_000):
+        name = "/".join(signs.choices(parts, k=signs.randint(1, 4)))
+        if why_unsafe(name) is None:
+            kept = name.split("/")
+            assert not {"..", ".", ""} & set(kept), (seed, name)
+            assert max(map(len, kept)) <= 255, (seed, name)
+            assert not set(name) & set("\0\n\\"), (seed, name)
+
+
+def test_a_million_names_are_looked_at_one_by_one() -> None:
+    assert first_unsafe(f"{at % 1000}/{at}" for at in range(1_000_000)) is None

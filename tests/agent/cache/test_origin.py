@@ -50,7 +50,7 @@ def test_a_uri_says_where_the_weights_are(uri: str, origin: Origin) -> None:
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
-        ("ftp://host/m", "ftp:// can't be read by this agent"),
+        ("memory://host/m", "memory:// can't be read by this agent"),
         ("s3://bucket", "is not of the form s3://bucket/path"),
         ("oss://bucket/m", "is not of the form oss://bucket.endpoint/path"),
         ("https://host/", "names no file"),

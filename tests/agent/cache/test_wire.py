@@ -1,13 +1,14 @@
 """Where redirects may lead, and what goes along."""
 
 import asyncio
+import ipaddress
 from contextlib import closing
 
 import pytest
 from aiohttp import web
 
 from llmaz.agent.cache.remote import Target
-from llmaz.agent.cache.wire import Forbidden, NetworkError, Wire
+from llmaz.agent.cache.wire import Forbidden, NetworkError, Wire, may_lead
 from support.origins import serving_routes
 
 
@@ -44,3 +45,20 @@ async def test_a_place_where_nobody_listens_is_a_passing_error() -> None:
         pass
     with pytest.raises(NetworkError, match=r"127\.0\.0\.1 can't be reached"):
         await asyncio.to_thread(_asked, url)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "may"),
+    [
+        ("8.8.8.8", "1.1.1.1", True),
+        ("8.8.8.8", "10.0.0.1", False),
+        ("8.8.8.8", "127.0.0.1", False),
+        ("2606:4700::1", "::1", False),
+        ("2606:4700::1", "fd00::1", False),
+        ("10.0.0.1", "10.0.0.2", True),
+        ("10.0.0.1", "8.8.8.8", True),
+        ("127.0.0.1", "127.0.0.1", True),
+    ],
+)
+def test_from_the_internet_no_redirect_leads_inside(here: str, there: str, may: bool) -> None:
+    assert may_lead(ipaddress.ip_address(here), ipaddress.ip_address(there)) is may

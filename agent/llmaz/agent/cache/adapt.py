@@ -1,14 +1,15 @@
 """How many connections to use, and how long to wait after which error. Pure.
 
-One connection seldom fills a long wire, and many anger a server: the number grows while that
-brings more bytes, and is halved when the server asks for fewer requests.
+One connection seldom fills a long wire, and many anger a server and cost a twentieth more processor
+time: the number doubles while that brings more bytes, and is halved when the server asks for fewer
+requests.
 """
 
 from dataclasses import dataclass
 
-FIRST_CONNECTIONS = 4
+FIRST_CONNECTIONS = 2
 MOST_CONNECTIONS = 16
-WORTHWHILE = 1.1  # how much faster it must get for one more pair to stay
+WORTHWHILE = 1.1  # how much faster it must get for twice as many to stay
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server that asks for more is left until the next attempt
@@ -30,15 +31,15 @@ def paced(pace: Pace, *, rate: float, refusals: int) -> Pace:
     if pace.settled:
         return pace
     if rate < pace.best_rate * WORTHWHILE:
-        fewer = max(FIRST_CONNECTIONS, pace.connections - 2)
+        fewer = max(FIRST_CONNECTIONS, pace.connections // 2)
         return Pace(connections=fewer, best_rate=pace.best_rate, settled=True)
-    more = min(MOST_CONNECTIONS, pace.connections + 2)
+    more = min(MOST_CONNECTIONS, pace.connections * 2)
     return Pace(connections=more, best_rate=rate, settled=more == pace.connections)
 
 
-def wait_after(failures: int, retry_after: str | None, jitter: float) -> float:
+def wait_after(failures: int, asked: float | None, jitter: float) -> float:
     """Return the seconds until the next try; `jitter` is in 0 to 1 and spreads the nodes."""
-    if retry_after is not None and retry_after.strip().isdecimal():
-        return float(retry_after) * (1 + 0.1 * jitter)
+    if asked is not None:
+        return asked * (1 + 0.1 * jitter)
     wait = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (failures - 1))
     return wait * (0.5 + jitter / 2)

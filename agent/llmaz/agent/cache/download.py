@@ -4,10 +4,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from llmaz.agent.cache import spans
 from llmaz.agent.cache.adapt import LONGEST_RETRY_AFTER_SECONDS
 from llmaz.agent.cache.partial import Partial
+from llmaz.agent.cache.patience import asked_wait
 from llmaz.agent.cache.remote import RemoteFile, Source, Target
 from llmaz.agent.cache.sources.answers import refusal
 from llmaz.agent.cache.wire import Answer, CutError, NetworkError, Wire
@@ -46,7 +48,7 @@ class Failed:
     brought: bool  # some bytes came before
     is_bearable: bool = True
     is_refusal: bool = False  # the server asks for fewer requests
-    retry_after: str | None = None
+    asked_wait: float | None = None  # seconds
 
 
 class _Answered(Exception):  # never leaves this module
@@ -93,9 +95,10 @@ class Segment:
         return Failed(segment=left, final=error, brought=brought)
 
     def _after_status(self, answered: _Answered, reader: "_Reader", source: Source) -> Failed:
-        status, after = answered.status, answered.headers.get("Retry-After")
+        status = answered.status
+        asked = asked_wait(answered.headers, datetime.now(UTC))
         self.download.shortcut = None
-        patient = not (after or "").isdecimal() or int(after or 0) <= LONGEST_RETRY_AFTER_SECONDS
+        patient = (asked or 0.0) <= LONGEST_RETRY_AFTER_SECONDS
         expired = reader.by_shortcut and status in _EXPIRED
         return Failed(
             segment=self,
@@ -103,7 +106,7 @@ class Segment:
             brought=False,
             is_bearable=patient and (expired or status in _PASSING or status >= 500),
             is_refusal=status in _BUSY,
-            retry_after=after,
+            asked_wait=asked,
         )
 
 

@@ -12,12 +12,18 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
+from llmaz.agent.cache.acl import Acl
+from llmaz.agent.cache.aclfile import read_acl, write_acl
 from llmaz.agent.cache.failures import explained
+from llmaz.agent.cache.formats import pickles
 from llmaz.agent.cache.meter import Meter
 from llmaz.agent.cache.names import first_unsafe
-from llmaz.agent.cache.origin import HubRepository, Remote, home_of, name_of
+from llmaz.agent.cache.origin import HubRepository, Remote, home_of, kind_of, name_of
+from llmaz.agent.cache.policy import EVERY_SOURCE
+from llmaz.agent.cache.proof import proof_of
 from llmaz.agent.cache.remote import Listing, Refused, RemoteFile, Source
 from llmaz.agent.cache.request import (
     Event,
@@ -29,12 +35,17 @@ from llmaz.agent.cache.request import (
     write_event,
 )
 from llmaz.agent.cache.selection import chosen, entrance
+from llmaz.agent.cache.sources.answers import refusal
 from llmaz.agent.cache.sources.every import source_of
 from llmaz.agent.cache.state import Fetched, FetchFailed, FileMark
 from llmaz.agent.cache.store import Store, Tree, publish
+from llmaz.agent.cache.throttle import Throttle
 from llmaz.agent.cache.transfer import Transfer
+from llmaz.agent.cache.wire import Wire
 from llmaz.agent.children import die_with_parent
 from llmaz.api.manifest import decode
+
+_OPEN = (200, 206, 416)  # 416: the file is empty
 
 
 def fetch(
@@ -45,7 +56,10 @@ def fetch(
 ) -> Fetched | FetchFailed:
     """Bring the files into the tree, verify them, and only then make the commit known."""
     try:
-        return _fetch(request, source_of(request, environ), tell, room)
+        source = source_of(request, environ)
+        if request.prove:
+            return _proven(request, source)
+        return _fetch(request, source, tell, room)
     except Refused as refused:
         return refused.failure
     except Exception as error:  # the process's outermost border: any error is an answer
@@ -63,6 +77,7 @@ def _fetch(
     listing = source.listing()
     _check_names(listing, name_of(origin))
     files = chosen(origin, listing.files)
+    _check_formats(request, files)
     store, tree = Store(cache_dir), Tree.of(cache_dir, *home_of(origin))
     total = sum(file.size for file in files)
     meter = Meter(total, lambda done: tell(Progress(bytes_done=done, bytes_total=total)))
@@ -75,11 +90,18 @@ def _fetch(
     absent = [file for file in files if file.path not in there]
     if absent:
         _take_room(cache_dir, name_of(origin), absent, keys, room)
-        transfer = Transfer(source, store, lambda file, size: meter.add(file.path, size, file.size))
-        there |= transfer.bring(absent, keys)
+        with closing(_throttle(request)) as throttle:
+            transfer = Transfer(
+                source,
+                store,
+                lambda file, size: meter.add(file.path, size, file.size),
+                spend=throttle.spend,
+            )
+            there |= transfer.bring(absent, keys)
     for file in files:
         store.show(tree, listing.commit, file, there[file.path])
     revision = origin.revision if isinstance(origin, HubRepository) else "main"
+    _note_readers(request, tree, listing)
     publish(tree, listing, revision)
     return _fetched(tree.snapshot(listing.commit), entrance(origin, files), listing, files)
 
@@ -89,7 +111,47 @@ def _fetched(root: Path, entry: str, listing: Listing, files: tuple[RemoteFile, 
         path=str(root / entry) if entry else str(root),
         revision=listing.commit,
         files=tuple(FileMark(path=str(root / file.path), size=file.size) for file in files),
+        pickles=pickles(file.path for file in files),
     )
+
+
+def _proven(request: FetchRequest, source: Source) -> Fetched:
+    """Ask for a byte: a gated repository shows its listing to all."""
+    listing = source.listing()
+    file = min(chosen(request.origin, listing.files), key=lambda file: (file.size == 0, file.size))
+    with closing(Wire()) as wire:
+        answer = wire.ask(source.target(file), {"Range": "bytes=0-0"})
+        wire.finish(answer)
+    if answer.status not in _OPEN:
+        known = source.why(answer.status, answer.headers)
+        raise known or refusal(answer.status, name_of(request.origin))
+    return Fetched(path="", revision=listing.commit)
+
+
+def _note_readers(request: FetchRequest, tree: Tree, listing: Listing) -> None:
+    """Write down who may read the tree, before the tree can be found."""
+    proven = set(read_acl(tree.root).proven)
+    if request.credentials:
+        proven.add(proof_of(Path(request.cache_dir), request.credentials))
+    write_acl(tree.root, Acl(visibility=listing.visibility, proven=tuple(sorted(proven))))
+
+
+def _throttle(request: FetchRequest) -> Throttle:
+    names = (EVERY_SOURCE, kind_of(request.origin))
+    rates = {name: request.rates[name] for name in names if name in request.rates}
+    folder = Path(request.cache_dir) / "rates"
+    demanded = request.priority == "demand"
+    return Throttle(folder, {EVERY_SOURCE: 0} | rates, demanded=demanded)
+
+
+def _check_formats(request: FetchRequest, files: tuple[RemoteFile, ...]) -> None:
+    found = pickles(file.path for file in files)
+    if found and request.refuse_pickle:
+        words = (
+            f"{name_of(request.origin)} has {found[0]!r}, which runs code when it is opened, and "
+            "this node refuses such: select other files by patterns"
+        )
+        raise Refused("PickleRefused", words, passing=False)
 
 
 def _check_names(listing: Listing, where: str) -> None:

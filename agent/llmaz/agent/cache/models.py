@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, assert_never
 
 from llmaz.agent.cache import marks
+from llmaz.agent.cache.authorize import Authorization
 from llmaz.agent.cache.origin import (
     NodePath,
     Remote,
@@ -22,6 +23,7 @@ from llmaz.agent.cache.origin import (
     origin_of,
     secret_of,
 )
+from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
 from llmaz.agent.cache.room import make_room, touch
 from llmaz.agent.cache.state import (
@@ -79,6 +81,7 @@ class ModelCache:
         changed: asyncio.Event,
         endpoint: str = DEFAULT_ENDPOINT,
         quota: int | None = None,
+        policy: FetchPolicy = FetchPolicy(),  # noqa: B008  # a frozen value
     ) -> None:
         self._cache_dir = cache_dir
         self._fetcher = fetcher
@@ -87,6 +90,8 @@ class ModelCache:
         self._changed = changed
         self._endpoint = endpoint
         self._quota = quota
+        self._policy = policy
+        self._authorization = Authorization(cache_dir)
         self._evicting = asyncio.Lock()
         self._seen: dict[str, ModelSeen] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -166,16 +171,24 @@ class ModelCache:
         key = key_of(origin, self._endpoint)
         async with self._one_of_each.setdefault(key, asyncio.Lock()):
             known = await asyncio.to_thread(marks.recall, self._cache_dir, key)
+            request = await self._request(model, origin, known)
+            if isinstance(request, FetchFailed):
+                return request
             if known is not None:
-                return known
+                return await self._refusal(origin, request) or known
             async with self._places:
-                outcome = await self._fetch(model, origin)
+                outcome = await self._fetch(model, request)
             if isinstance(outcome, Fetched):
                 await asyncio.to_thread(marks.remember, self._cache_dir, key, outcome)
             return outcome
 
-    async def _fetch(self, model: AssignedModel, origin: Remote) -> Fetched | FetchFailed:
+    async def _request(
+        self, model: AssignedModel, origin: Remote, known: Fetched | None
+    ) -> FetchRequest | FetchFailed:
+        """Put a request together; of weights that are here already the Secret is rarely needed."""
         wanted = secret_of(origin)
+        if known is not None and not self._policy.gated_authorization:
+            wanted = None
         try:
             given = (
                 {}
@@ -184,13 +197,34 @@ class ModelCache:
             )
         except SecretUnreadableError as error:
             return FetchFailed(reason="SecretUnreadable", message=str(error), passing=True)
-        logger.info("fetching model %s from %s", model.name, name_of(origin))
-        request = FetchRequest(origin=origin, cache_dir=str(self._cache_dir), credentials=given)
+        return FetchRequest(
+            origin=origin,
+            cache_dir=str(self._cache_dir),
+            credentials=given,
+            rates=self._policy.rates,
+            priority=model.priority,
+            refuse_pickle=self._policy.refuse_pickle,
+        )
+
+    async def _refusal(self, origin: Remote, request: FetchRequest) -> FetchFailed | None:
+        if not self._policy.gated_authorization:
+            return None
+        proving = dataclasses.replace(request, prove=True)
+        return await self._authorization.refusal(
+            origin,
+            request.credentials,
+            lambda: self._fetcher.fetch(proving, lambda _: None, self._room),
+        )
+
+    async def _fetch(self, model: AssignedModel, request: FetchRequest) -> Fetched | FetchFailed:
+        logger.info("fetching model %s from %s", model.name, name_of(request.origin))
         outcome = await self._fetcher.fetch(
             request, lambda told: self._progress(model, told), self._room
         )
         if isinstance(outcome, FetchFailed):
             return outcome
+        if outcome.pickles:
+            logger.warning("model %s has pickles, which run code: %s", model.name, outcome.pickles)
         wrong = await asyncio.to_thread(complaint, Path(outcome.path))
         if wrong is not None:
             return FetchFailed(reason="NotAModel", message=wrong, passing=False)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeAlias
@@ -20,6 +21,15 @@ _AWS_KEYS = (
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
 )
+FSSPEC_SECRET = "fsspec-access-secret"  # noqa: S105  # the name of a Secret, not its content
+STORAGE_OPTIONS = "STORAGE_OPTIONS"
+# What reads the node's own files, or wraps another file system, is no source from afar.
+_NO_DRIVERS = (
+    *("local", "memory", "data", "dir", "dask", "reference", "generic", "zip", "tar", "root"),
+    *("libarchive", "simplecache", "filecache", "blockcache", "cached", "asyncwrapper"),
+    "async_wrapper",
+)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _OSS_KEYS = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
 
 
@@ -75,7 +85,14 @@ class Unsupported:
     message: str
 
 
-Remote: TypeAlias = HubRepository | Bucket | WebFile | OllamaModel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filesystem:
+    """What a driver of fsspec reads, such as az:// or sftp://: one file, or all below a folder."""
+
+    url: str
+
+
+Remote: TypeAlias = HubRepository | Bucket | WebFile | OllamaModel | Filesystem
 Origin: TypeAlias = NodePath | Remote | Unsupported
 
 
@@ -109,9 +126,9 @@ def name_of(origin: Remote) -> str:
             return repository
         case Bucket(scheme=scheme, bucket=bucket, key=key):
             return f"{scheme}://{bucket}/{key}"
-        case WebFile(url=url):
+        case WebFile(url=url) | Filesystem(url=url):
             parts = urlsplit(url)
-            return f"{parts.scheme}://{parts.hostname}{parts.path}"
+            return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
         case OllamaModel(repository=repository, tag=tag):
             return f"{repository}:{tag}"
 
@@ -129,6 +146,14 @@ def home_of(origin: Remote) -> tuple[str, str]:
             return "web", name_of(origin).partition("://")[2]
         case OllamaModel(repository=repository, tag=tag):
             return "ollama", f"{repository}/{tag}"
+        case Filesystem():
+            return "fsspec", name_of(origin).replace("://", "/").strip("/")
+
+
+def kind_of(origin: Remote) -> str:
+    """Return the kind of source, by which rates are limited."""
+    family = home_of(origin)[0]
+    return "huggingface" if family == "hub" else family
 
 
 def secret_of(origin: Remote) -> SecretKeys | None:
@@ -142,6 +167,8 @@ def secret_of(origin: Remote) -> SecretKeys | None:
             return SecretKeys(name=OSS_SECRET, keys=_OSS_KEYS)
         case Bucket():
             return SecretKeys(name=AWS_SECRET, keys=_AWS_KEYS)
+        case Filesystem():
+            return SecretKeys(name=FSSPEC_SECRET, keys=(STORAGE_OPTIONS,))
         case _:
             return None
 
@@ -179,10 +206,13 @@ def _of_uri(uri: str) -> Origin:
             return _of_bucket(scheme.lower().replace("gcs", "gs"), rest)
         case "ollama":
             return _of_ollama(rest)
+        case known if _SCHEME.fullmatch(known) and known not in _NO_DRIVERS and rest.strip("/"):
+            return Filesystem(url=f"{known}://{rest}")
         case _:
             return Unsupported(
                 message=f"{scheme}:// can't be read by this agent; s3://, gs://, oss://, http://, "
-                "https://, ollama://, host://, file:// and the hubs' repositories can"
+                "https://, ollama://, host://, file://, what fsspec has a driver for and the hubs' "
+                "repositories can"
             )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from llmaz.agent.cache.acl import Visibility
 from llmaz.agent.cache.state import FetchFailed
 
 
@@ -26,6 +27,7 @@ class Listing:
 
     commit: str
     files: tuple[RemoteFile, ...]
+    visibility: Visibility = Visibility.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,18 +8,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from llmaz.agent.cache.origin import Bucket, HubRepository, OllamaModel, Remote, WebFile
+from llmaz.agent.cache.origin import (
+    Bucket,
+    Filesystem,
+    HubRepository,
+    OllamaModel,
+    Remote,
+    WebFile,
+)
+from llmaz.agent.cache.policy import Priority
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.api.manifest import Manifest, decode, encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRequest:
-    """Bring what `origin` selects into the cache at `cache_dir`."""
+    """Bring what `origin` selects into the cache at `cache_dir`.
+
+    To `prove` is to show that the credentials open it, and to bring nothing.
+    """
 
     origin: Remote
     cache_dir: str
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    rates: Mapping[str, int] = field(default_factory=dict)
+    priority: Priority = "demand"
+    refuse_pickle: bool = False
+    prove: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +64,7 @@ _EVENTS: Mapping[str, type[Event]] = {
     kind.__name__: kind for kind in (Progress, RoomWanted, Fetched, FetchFailed)
 }
 _ORIGINS: Mapping[str, type[Remote]] = {
-    kind.__name__: kind for kind in (HubRepository, Bucket, WebFile, OllamaModel)
+    kind.__name__: kind for kind in (HubRepository, Bucket, WebFile, OllamaModel, Filesystem)
 }
 
 
@@ -74,6 +89,10 @@ def write_request(request: FetchRequest) -> str:
         "origin": encode(request.origin),
         "cacheDir": request.cache_dir,
         "credentials": dict(request.credentials),
+        "rates": dict(request.rates),
+        "priority": request.priority,
+        "refusePickle": request.refuse_pickle,
+        "prove": request.prove,
     }
     return json.dumps(body)
 
@@ -85,4 +104,8 @@ def read_request(line: str) -> FetchRequest:
         origin=decode(_ORIGINS[body["kind"]], body["origin"]),
         cache_dir=body["cacheDir"],
         credentials=body["credentials"],
+        rates=body.get("rates", {}),
+        priority=body.get("priority", "demand"),
+        refuse_pickle=body.get("refusePickle", False),
+        prove=body.get("prove", False),
     )

@@ -76,6 +76,7 @@ class Fetched:
     path: str
     revision: str = ""
     files: tuple[FileMark, ...] = ()
+    pickles: tuple[str, ...] = ()  # files that run code when they are opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

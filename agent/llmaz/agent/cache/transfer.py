@@ -42,7 +42,11 @@ class _Worker:
 
 
 class Transfer:
-    """One fetch's threads. `moved` is told of each count of bytes, as they come or are lost."""
+    """One fetch's threads.
+
+    `moved` is told of each count of bytes, as they come or are lost; `spend` may hold back the
+    connection that brought so many.
+    """
 
     def __init__(
         self,
@@ -50,8 +54,10 @@ class Transfer:
         store: Store,
         moved: Callable[[RemoteFile, int], None],
         *,
+        spend: Callable[[int], None] = lambda _: None,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
+        self._spend = spend
         self._stall_seconds = stall_seconds
         self._source = source
         self._store = store
@@ -137,6 +143,7 @@ class Transfer:
         self._moved(file, size)
         with self._wake:
             self._bytes += size
+        self._spend(size)
 
     def _put(self, segment: Segment, wait: float = 0.0) -> None:
         with self._wake:
@@ -179,7 +186,7 @@ class Transfer:
     def _again(self, failed: Failed) -> None:
         segment = failed.segment
         failures = 1 if failed.brought else segment.failures + 1
-        wait = wait_after(failures, failed.retry_after, random.random())  # noqa: S311  # no secret
+        wait = wait_after(failures, failed.asked_wait, random.random())  # noqa: S311  # no secret
         if failures >= MOST_FAILURES or not failed.is_bearable:
             segment.download.fail(failed.final)
             return

@@ -3,7 +3,7 @@
 Bytes go from the socket into the caller's own buffer, which costs half of what an asynchronous
 client takes. A token or cookie is sent to the origin that it was meant for and to no other; from
 https no redirect leads to http; addresses of the link, where clouds keep their credentials, are
-never asked.
+never asked, and from the internet no redirect leads to a private network or this machine.
 """
 
 import http.client
@@ -29,6 +29,7 @@ _AGENT = {"User-Agent": "llmaz-agent", "Accept-Encoding": "identity"}
 _METADATA_ADDRESS = ipaddress.ip_address("fd00:ec2::254")
 
 _Origin: TypeAlias = tuple[str, str, int]
+_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Forbidden(Exception):
@@ -58,12 +59,15 @@ class Wire:
 
     def __init__(self) -> None:
         self._kept: dict[_Origin, http.client.HTTPConnection] = {}
+        self._addresses: dict[_Origin, _Address] = {}  # of what was asked without a proxy
         self._tls: ssl.SSLContext | None = None
 
     def ask(self, target: Target, extra: Mapping[str, str], method: str = "GET") -> Answer:
         """Send a request and return the head of the first answer that is no redirect."""
         url, headers = target.url, {**_AGENT, **target.headers, **extra}
+        came_from: str | None = None
         for _ in range(MOST_REDIRECTS + 1):
+            self._check_way(came_from, url)
             answer = self._ask_once(method, url, headers)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or location is None:
@@ -71,7 +75,7 @@ class Wire:
             self.finish(answer)
             following = urljoin(url, location)
             headers = _for_redirect(url, following, headers)
-            url = following
+            came_from, url = url, following
         raise Forbidden(f"{_host(url)} redirects more than {MOST_REDIRECTS} times")
 
     def text(self, target: Target, extra: Mapping[str, str] | None = None) -> tuple[Answer, bytes]:
@@ -118,6 +122,23 @@ class Wire:
             connection.close()
         self._kept.clear()
 
+    def _check_way(self, came_from: str | None, url: str) -> None:
+        """Connect where a redirect leads, and refuse an address that it may not lead to."""
+        if came_from is None:
+            return
+        here, there = _origin(urlsplit(came_from)), _origin(urlsplit(url))
+        if here == there:
+            return
+        if there not in self._kept:
+            try:
+                self._kept[there] = self._connected(there)
+            except (OSError, http.client.HTTPException) as error:
+                raise NetworkError(f"{there[1]} can't be reached: {_line(error)}") from error
+        one, other = self._addresses.get(here), self._addresses.get(there)
+        if one is not None and other is not None and not may_lead(one, other):
+            self.close()
+            raise Forbidden(f"{here[1]} redirects to {other}, which is no address of the internet")
+
     def _ask_once(self, method: str, url: str, headers: Mapping[str, str]) -> Answer:
         parts = urlsplit(url)
         origin = _origin(parts)
@@ -161,7 +182,7 @@ class Wire:
             connection = http.client.HTTPConnection(*near, timeout=CONNECT_SECONDS)
         connection.connect()
         if proxy is None:
-            _check_peer(connection.sock)
+            self._addresses[origin] = _checked_peer(connection.sock)
         connection.sock.settimeout(SILENCE_SECONDS)
         return connection
 
@@ -197,13 +218,19 @@ def _proxy(origin: _Origin) -> SplitResult | None:
     return urlsplit(proxies[scheme] if "//" in proxies[scheme] else f"//{proxies[scheme]}")
 
 
-def _check_peer(sock: socket.socket) -> None:
+def may_lead(here: _Address, there: _Address) -> bool:
+    """Tell whether a server at one address may redirect to one at another."""
+    return there.is_global or not here.is_global
+
+
+def _checked_peer(sock: socket.socket) -> _Address:
     text = str(sock.getpeername()[0]).partition("%")[0]
     address = ipaddress.ip_address(text)
     mapped = getattr(address, "ipv4_mapped", None) or address
     if mapped.is_link_local or mapped == _METADATA_ADDRESS:
         sock.close()
         raise Forbidden(f"{text} is an address of the link, which no weights come from")
+    return mapped
 
 
 def _line(error: Exception) -> str:

@@ -5,6 +5,7 @@ import ipaddress
 import json
 from collections.abc import Sequence
 
+from llmaz.agent.cache.acl import Visibility
 from llmaz.agent.cache.remote import Listing, Refused, RemoteFile
 from llmaz.agent.cache.wire import CutError
 
@@ -40,14 +41,18 @@ def is_loopback(authority: str) -> bool:
         return host == "localhost"
 
 
-def pinned(files: Sequence[RemoteFile]) -> Listing:
-    """Name what a source holds now, where it has no commits: by its files and their digests."""
+def pinned(files: Sequence[RemoteFile], *, anonymous: bool) -> Listing:
+    """Name what a source holds now, where it has no commits: by its files and their digests.
+
+    What anybody was shown who brought no credentials is public.
+    """
     facts = [
         (file.path, file.size, file.sha256, file.git_sha1, file.md5, file.etag)
         for file in sorted(files, key=lambda file: file.path)
     ]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    return Listing(commit=digest[:40], files=tuple(files))
+    visibility = Visibility.PUBLIC if anonymous else Visibility.UNKNOWN
+    return Listing(commit=digest[:40], files=tuple(files), visibility=visibility)
 
 
 def refusal(status: int, name: str) -> Refused:

@@ -65,7 +65,7 @@ class Buckets:
         if not files:
             words = f"there is nothing at {name_of(self.origin)}"
             raise Refused("FileNotFound", words, passing=False)
-        return pinned(files)
+        return pinned(files, anonymous=self.keys is None)
 
     def target(self, file: RemoteFile) -> Target:
         return Target(url=self._url(file.address, {}))

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import assert_never
 
-from llmaz.agent.cache.origin import Bucket, HubRepository, OllamaModel, WebFile
+from llmaz.agent.cache.origin import Bucket, Filesystem, HubRepository, OllamaModel, WebFile
 from llmaz.agent.cache.remote import Source
 from llmaz.agent.cache.request import FetchRequest
 from llmaz.agent.cache.sources.buckets import Buckets
+from llmaz.agent.cache.sources.filesystem import FilesystemSource
 from llmaz.agent.cache.sources.huggingface import HuggingFace
 from llmaz.agent.cache.sources.modelscope import ModelScope
 from llmaz.agent.cache.sources.ollama import Ollama
@@ -29,5 +30,7 @@ def source_of(request: FetchRequest, environ: Mapping[str, str]) -> Source:
             return Web(origin, wire)
         case OllamaModel():
             return Ollama(origin, wire)
+        case Filesystem():
+            return FilesystemSource.of(origin, given, environ)
         case _:
             assert_never(origin)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
 
+from llmaz.agent.cache.acl import Visibility
 from llmaz.agent.cache.origin import HubRepository
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
 from llmaz.agent.cache.sources.answers import hexadecimal, number, refusal
@@ -61,7 +62,9 @@ class HuggingFace:
                 raise CutError("the hub's listing is none")
             files += [_file(entry, commit) for entry in page if _is_file(entry)]
             url = _next_page(url, answer)
-        return Listing(commit=commit, files=tuple(files))
+        return Listing(
+            commit=commit, files=tuple(files), visibility=_visibility(about, bool(self.token))
+        )
 
     def target(self, file: RemoteFile) -> Target:
         """Return the address of a file at the commit that the listing pinned."""
@@ -103,6 +106,15 @@ class HuggingFace:
         hint = "this token does not see it" if self.token else "it is private and needs a token"
         words = f"the hub has no {self.origin.repository}, or {hint}"
         return Refused("RepositoryNotFound", words, passing=False)
+
+
+def _visibility(about: object, has_token: bool) -> Visibility:
+    """Read who may see a repository; a gated one shows its names, but no bytes, to all."""
+    said = about if isinstance(about, dict) else {}
+    if said.get("gated") or said.get("private"):
+        return Visibility.GATED
+    told = said.get("gated") is False and said.get("private") is False
+    return Visibility.PUBLIC if told or not has_token else Visibility.UNKNOWN
 
 
 def _is_file(entry: object) -> bool:

@@ -46,7 +46,7 @@ class ModelScope:
         for branch in branches:
             files = self._files(branch)
             if files is not None:
-                return pinned(files)
+                return pinned(files, anonymous=not self.token)
         words = f"ModelScope has no {self.origin.repository} with a revision {wanted}"
         raise Refused("RevisionNotFound", words, passing=False)
 

@@ -39,9 +39,9 @@ class Ollama:
         digest = hexadecimal(str(found[0].get("digest")).removeprefix("sha256:"), 64)
         if digest is None:
             raise CutError("the registry's manifest names no sha256 of the weights")
-        return pinned(
-            [RemoteFile(path="model.gguf", size=number(found[0].get("size")), sha256=digest)]
-        )
+        size = number(found[0].get("size"))
+        file = RemoteFile(path="model.gguf", size=size, sha256=digest)
+        return pinned([file], anonymous=True)
 
     def target(self, file: RemoteFile) -> Target:
         return Target(url=f"{self._where()}/blobs/sha256:{file.sha256}")

@@ -36,7 +36,7 @@ class Web:
             size=number(size),
             etag=strong(answer.headers.get("ETag")),
         )
-        return pinned([file])
+        return pinned([file], anonymous="?" not in self.origin.url)  # it may be signed
 
     def target(self, file: RemoteFile) -> Target:  # noqa: ARG002  # there is but one
         return Target(url=self.origin.url)

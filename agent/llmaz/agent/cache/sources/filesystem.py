@@ -1,0 +1,115 @@
+"""Whatever a driver of fsspec reads (az://, abfs://, hdfs://, sftp://, ftp://, github:// ...).
+
+A driver knows its store, and knows nothing of ranges in parallel, of journals and digests. So it is
+put behind a small HTTP server on loopback, inside the fetching process, and everything else is as
+for any source. The server answers under a path that nobody can guess.
+"""
+
+import hashlib
+import importlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import quote
+
+from llmaz.agent.cache.origin import STORAGE_OPTIONS, Filesystem, name_of
+from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
+from llmaz.agent.cache.sources.answers import number, pinned
+from llmaz.agent.cache.sources.bridge import Bridge, Opened
+
+_VERSIONS = ("etag", "ETag", "md5Hash", "content_md5", "mtime", "modify", "last_modified", "sha")
+
+
+class Driver(Protocol):
+    """As much of fsspec's file systems as is used."""
+
+    def info(self, path: str) -> Mapping[str, object]: ...
+
+    def find(self, path: str, *, detail: bool) -> Mapping[str, Mapping[str, object]]: ...
+
+    def open(self, path: str, mode: str) -> Opened: ...
+
+
+@dataclass(frozen=True)
+class FilesystemSource:
+    """One file, or all below a folder."""
+
+    origin: Filesystem
+    driver: Driver
+    root: str
+    bridge: Bridge = field(repr=False)
+    anonymous: bool
+
+    @classmethod
+    def of(
+        cls, origin: Filesystem, credentials: Mapping[str, str], environ: Mapping[str, str]
+    ) -> "FilesystemSource":
+        """Load the driver. Its options are a JSON object, as fsspec's `storage_options`."""
+        text = credentials.get(STORAGE_OPTIONS) or environ.get("FSSPEC_STORAGE_OPTIONS") or "{}"
+        options = _options(text)
+        driver, root = _loaded(origin, options)
+        is_concurrent = bool(getattr(driver, "async_impl", False))
+        bridge = Bridge(driver.open, secrets.token_urlsafe(24), one_at_a_time=not is_concurrent)
+        return cls(origin, driver, root, bridge, anonymous=not options)
+
+    def listing(self) -> Listing:
+        try:
+            files = [self._file(path, info) for path, info in self._infos().items()]
+        except FileNotFoundError:
+            words = f"there is nothing at {name_of(self.origin)}"
+            raise Refused("FileNotFound", words, passing=False) from None
+        except PermissionError:
+            words = f"the source refuses {name_of(self.origin)} to these credentials"
+            raise Refused("Unauthorized", words, passing=False) from None
+        return pinned(files, anonymous=self.anonymous)
+
+    def target(self, file: RemoteFile) -> Target:
+        return Target(url=f"{self.bridge.url}/{quote(file.address)}")
+
+    def why(self, status: int, headers: Headers) -> Refused | None:  # noqa: ARG002
+        """Say nothing: the bridge's statuses mean the same as everywhere."""
+        return None
+
+    def _infos(self) -> Mapping[str, Mapping[str, object]]:
+        info = self.driver.info(self.root)
+        if info.get("type") == "directory":
+            return self.driver.find(self.root, detail=True)
+        return {self.root: info}
+
+    def _file(self, path: str, info: Mapping[str, object]) -> RemoteFile:
+        below = path.removeprefix(self.root).lstrip("/")
+        version = [str(info.get(name)) for name in _VERSIONS if info.get(name) is not None]
+        digest = hashlib.sha256(json.dumps([path, info.get("size"), version]).encode()).hexdigest()
+        return RemoteFile(
+            path=below or path.rpartition("/")[2],
+            size=number(info.get("size")),
+            address=path,
+            etag=f'"{digest}"' if version else None,
+        )
+
+
+def _options(text: str) -> Mapping[str, object]:
+    try:
+        options = json.loads(text)
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        words = f"{STORAGE_OPTIONS} is no JSON object"
+        raise Refused("BadCredentials", words, passing=False)
+    return options
+
+
+def _loaded(origin: Filesystem, options: Mapping[str, object]) -> tuple[Driver, str]:
+    scheme = origin.url.partition("://")[0]
+    try:
+        core = importlib.import_module("fsspec.core")
+        driver, root = core.url_to_fs(origin.url, **options)
+    except ImportError as error:
+        words = f"{scheme}:// needs a Python package beside the agent (llmaz[fsspec]): {error}"
+        raise Refused("DriverMissing", words, passing=False) from None
+    except ValueError as error:
+        words = f"fsspec has no driver for {scheme}://: {error}"
+        raise Refused("UnsupportedSource", words, passing=False) from None
+    return driver, str(root)
