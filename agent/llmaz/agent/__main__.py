@@ -53,6 +53,7 @@ async def _run(settings: RunAgent) -> None:
             agent = Agent(settings, facts, kube, os.environ)
             face.show(agent, AgentCollector(facts, agent.last_look, agent.numbers))
             face.registry.register(agent.sharing)
+            face.registry.register(agent.upkeep)
             logger.info("agent of node %s at %s", facts.name, facts.agent_url)
             await agent.run_until(stop)
 

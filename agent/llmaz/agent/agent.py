@@ -13,6 +13,7 @@ from llmaz.agent.accelerators.sysfs import text
 from llmaz.agent.accelerators.watch import AcceleratorWatch
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
+from llmaz.agent.cache.upkeep import Upkeep
 from llmaz.agent.engines import Engines
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.kept import AssignmentFile
@@ -81,6 +82,9 @@ class Agent:
             quota=settings.cache_quota,
             policy=settings.fetch_policy,
         )
+        self.upkeep = Upkeep(
+            settings.cache_dir, recheck=self._models.recheck, evictions=self._models.evictions
+        )
         self._engines = Engines(
             settings.state_dir,
             environ=environ,
@@ -145,6 +149,7 @@ class Agent:
                     self._accelerators.run(),
                     self.sharing.run(),
                     self._loop.run(),
+                    self.upkeep.run(),
                 )
                 running = [group.create_task(part) for part in parts]
                 await stop.wait()

@@ -1,13 +1,15 @@
 """The node's models: what is fetched, verified once, and known of each."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from llmaz.agent.cache.models import ModelCache, SecretUnreadableError
-from llmaz.agent.cache.origin import SecretKeys
+from llmaz.agent.cache.origin import HubRepository, SecretKeys
+from llmaz.agent.cache.pins import pinned
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
 from llmaz.agent.cache.state import (
     DropModel,
@@ -238,3 +240,53 @@ async def test_a_model_that_is_dropped_is_fetched_no_further(tmp_path: Path) -> 
     cache.perform(DropModel(name="m"))
     assert cache.seen() == {}
     await cache.aclose()
+
+
+async def test_what_was_removed_by_hand_is_fetched_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    cache = world.cache()
+    cache.perform(FetchModel(model=_from_hub()))
+    held = await world.outcome(cache)
+    await cache.recheck()
+    assert len(world.requests) == 1
+    (tmp_path / "hub" / "tiny.gguf").unlink()
+    await cache.recheck()
+    assert await world.outcome(cache) == held
+    assert len(world.requests) == 2
+
+
+async def test_a_path_of_the_node_that_vanished_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(gguf())
+    world = World(tmp_path)
+    cache = world.cache()
+    cache.perform(FetchModel(model=_on_path(path)))
+    await world.outcome(cache)
+    path.unlink()
+    await cache.recheck()
+    outcome = await world.outcome(cache)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "PathNotFound"
+
+
+async def test_the_commit_that_other_nodes_hold_is_asked_for_and_found_by_its_branch(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    cache = world.cache()
+    cache.perform(FetchModel(model=dataclasses.replace(_from_hub(), revision="c0ffee")))
+    await world.outcome(cache)
+    (request,) = world.requests
+    assert isinstance(request.origin, HubRepository)
+    assert request.origin.revision == "c0ffee"
+    ref = tmp_path / "hub" / "models--acme--tiny" / "refs" / "main"
+    assert ref.read_text() == "c0ffee"
+
+
+async def test_a_pin_of_the_assignment_is_kept_until_it_is_taken_back(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    cache = world.cache()
+    for pin in (True, False):
+        cache.perform(FetchModel(model=dataclasses.replace(_from_hub(), pin=pin)))
+        await world.outcome(cache)
+        assert len(pinned(tmp_path)) == pin

@@ -80,7 +80,10 @@ def _keep(model: AssignedModel, seen: ModelSeen | None, spec: NodeSpec, now: dat
         return _Step(report=pending, action=FetchModel(model=model))
     resting = _rest(seen)
     if not isinstance(seen.state, Failed):
-        return resting
+        changed_pin = isinstance(seen.state, Held) and seen.model.pin != model.pin
+        return (
+            _Step(report=resting.report, action=FetchModel(model=model)) if changed_pin else resting
+        )
     if seen.model != model or (resting.retry_at is not None and resting.retry_at <= now):
         return _Step(report=resting.report, action=FetchModel(model=model))
     return resting
@@ -109,12 +112,14 @@ def _rest(seen: ModelSeen) -> _Step:
     match seen.state:
         case Fetching(bytes_total=None, after=None):  # it may be here already
             return _Step(report=ModelReport(name=name, phase=ModelPhase.PENDING))
-        case Fetching(bytes_done=done, bytes_total=total, after=after):
+        case Fetching(bytes_done=done, bytes_total=total, after=after) as state:
             fetching = ModelReport(
                 name=name,
                 phase=ModelPhase.FETCHING,
                 bytes_done=done,
                 bytes_total=total,
+                bytes_per_second=state.bytes_per_second,
+                seconds_left=state.seconds_left,
                 reason=after.reason if after else "",
                 message=f"tried again after: {after.message}" if after else "",
             )

@@ -4,15 +4,17 @@ import asyncio
 import dataclasses
 import errno
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from llmaz.agent.cache import marks
+from llmaz.agent.cache import marks, pins
 from llmaz.agent.cache.authorize import Authorization
 from llmaz.agent.cache.origin import (
+    HubRepository,
     NodePath,
     Remote,
     SecretKeys,
@@ -23,6 +25,7 @@ from llmaz.agent.cache.origin import (
     origin_of,
     secret_of,
 )
+from llmaz.agent.cache.pace import Pace
 from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
 from llmaz.agent.cache.room import make_room, touch
@@ -39,6 +42,7 @@ from llmaz.agent.cache.state import (
 )
 from llmaz.agent.cache.store import Tree
 from llmaz.agent.cache.weights import complaint
+from llmaz.agent.files import write_atomically
 from llmaz.api.node import AssignedModel
 
 logger = logging.getLogger(__name__)
@@ -93,6 +97,8 @@ class ModelCache:
         self._policy = policy
         self._authorization = Authorization(cache_dir)
         self._evicting = asyncio.Lock()
+        self._evictions = 0
+        self._paces: dict[str, Pace] = {}
         self._seen: dict[str, ModelSeen] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._one_of_each: dict[str, asyncio.Lock] = {}
@@ -100,6 +106,27 @@ class ModelCache:
 
     def seen(self) -> Mapping[str, ModelSeen]:
         return dict(self._seen)
+
+    def evictions(self) -> Mapping[str, int]:
+        """Return how many snapshots made room for others, by why room was needed."""
+        return {"fetch": self._evictions}
+
+    async def recheck(self) -> None:
+        """Fetch again what was ready and is there no more, such as files removed by hand."""
+        for name, seen in list(self._seen.items()):
+            if not isinstance(seen.state, Held) or not seen.state.path:
+                continue
+            gone = await asyncio.to_thread(self._is_gone, seen.model, seen.state)
+            if gone and self._seen.get(name) is seen:
+                logger.warning("model %s was at %s, and is not", name, seen.state.path)
+                self._begin(seen.model)
+                self._changed.set()
+
+    def _is_gone(self, model: AssignedModel, held: Held) -> bool:
+        origin = origin_of(model.source)
+        if isinstance(origin, NodePath | Unsupported):
+            return not Path(held.path).exists()
+        return marks.recall(self._cache_dir, key_of(origin, self._endpoint)) is None
 
     def perform(self, action: ModelAction) -> None:
         """Begin what the action says; it goes on in the background."""
@@ -124,6 +151,7 @@ class ModelCache:
 
     def _begin(self, model: AssignedModel) -> None:
         self._cancel(model.name)
+        self._paces.pop(model.name, None)
         before = self._seen.get(model.name)
         after = before.state if before is not None and isinstance(before.state, Failed) else None
         self._seen[model.name] = ModelSeen(model=model, state=Fetching(after=after))
@@ -136,6 +164,7 @@ class ModelCache:
 
     async def _bring(self, model: AssignedModel, after: Failed | None) -> None:
         try:
+            await asyncio.to_thread(self._pin, model)
             outcome = await self._outcome(model)
         except OSError as error:
             outcome = FetchFailed(reason=_system_reason(error), message=str(error), passing=True)
@@ -156,6 +185,16 @@ class ModelCache:
                 logger.warning("model %s is not ready: %s: %s", model.name, reason, message)
             case _:
                 assert_never(outcome)
+
+    def _pin(self, model: AssignedModel) -> None:
+        origin = origin_of(model.source)
+        if isinstance(origin, NodePath | Unsupported):
+            return
+        tree, who = Tree.of(self._cache_dir, *home_of(origin)), pins.of_model(model.name)
+        if model.pin:
+            pins.pin(self._cache_dir, tree, who)
+        else:
+            pins.unpin(self._cache_dir, tree, who)
 
     async def _outcome(self, model: AssignedModel) -> Fetched | FetchFailed:
         origin = origin_of(model.source)
@@ -179,6 +218,7 @@ class ModelCache:
             async with self._places:
                 outcome = await self._fetch(model, request)
             if isinstance(outcome, Fetched):
+                await asyncio.to_thread(_name_branch, self._cache_dir, origin, outcome)
                 await asyncio.to_thread(marks.remember, self._cache_dir, key, outcome)
             return outcome
 
@@ -198,7 +238,7 @@ class ModelCache:
         except SecretUnreadableError as error:
             return FetchFailed(reason="SecretUnreadable", message=str(error), passing=True)
         return FetchRequest(
-            origin=origin,
+            origin=_at_commit(origin, model.revision),
             cache_dir=str(self._cache_dir),
             credentials=given,
             rates=self._policy.rates,
@@ -236,6 +276,7 @@ class ModelCache:
             evicted, refusal = await asyncio.to_thread(
                 make_room, self._cache_dir, need=needed, keep=self._kept(), quota=self._quota
             )
+        self._evictions += len(evicted)
         for root in evicted:
             logger.info("evicted %s: it was used least recently", root)
         return Room(refusal=refusal)
@@ -251,14 +292,34 @@ class ModelCache:
     def _progress(self, model: AssignedModel, told: Progress) -> None:
         now = self._seen.get(model.name)
         if now is not None and isinstance(now.state, Fetching):
+            pace = self._paces.get(model.name, Pace()).after(time.monotonic(), told.bytes_done)
+            self._paces[model.name] = pace
             state = dataclasses.replace(
-                now.state, bytes_done=told.bytes_done, bytes_total=told.bytes_total
+                now.state,
+                bytes_done=told.bytes_done,
+                bytes_total=told.bytes_total,
+                bytes_per_second=pace.bytes_per_second(),
+                seconds_left=pace.seconds_left(told.bytes_total),
             )
             self._know(model, state)
 
     def _know(self, model: AssignedModel, state: Fetching | Held | Failed) -> None:
         self._seen[model.name] = ModelSeen(model=model, state=state)
         self._changed.set()
+
+
+def _at_commit(origin: Remote, commit: str) -> Remote:
+    """Return the origin at the commit that other nodes hold, where it can be asked for."""
+    if commit and isinstance(origin, HubRepository):
+        return dataclasses.replace(origin, revision=commit)
+    return origin
+
+
+def _name_branch(cache_dir: Path, origin: Remote, fetched: Fetched) -> None:
+    """Let clients of the tree find by its branch what was fetched by its commit."""
+    if isinstance(origin, HubRepository) and fetched.revision not in ("", origin.revision):
+        ref = Tree.of(cache_dir, *home_of(origin)).root / "refs" / origin.revision
+        write_atomically(ref, fetched.revision)
 
 
 def _looked_at(path: Path, cache_dir: Path) -> Fetched | FetchFailed:

@@ -13,6 +13,8 @@ class Fetching:
 
     bytes_done: int | None = None
     bytes_total: int | None = None
+    bytes_per_second: int | None = None  # None: it has just begun
+    seconds_left: int | None = None
     after: "Failed | None" = None  # the failure that this fetch follows
 
 

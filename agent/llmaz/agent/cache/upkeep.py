@@ -1,0 +1,129 @@
+"""Looks after what the cache holds: whether it is still there, and whether it is still right."""
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from llmaz.agent.cache.evict import used
+from llmaz.agent.cache.room import inventory
+
+logger = logging.getLogger(__name__)
+
+RECHECK_SECONDS = 60.0  # somebody may have removed a file by hand
+SCRUB_SECONDS = 7 * 24 * 3600.0  # from the end of one reading of the whole store to the next
+SCRUB_PROGRAM = (sys.executable, "-m", "llmaz.agent.cache.scrub")
+_LAST = "scrubbed"  # a file whose time is when the store was last read to its end
+
+
+class Upkeep(Collector):
+    """Runs beside the agent's loop; `recheck` makes what is gone be fetched again."""
+
+    def __init__(
+        self,
+        cache_dir: Path,
+        *,
+        recheck: Callable[[], Awaitable[None]],
+        evictions: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._cache_dir = cache_dir
+        self._recheck = recheck
+        self._evictions = evictions
+        self._checked_bytes = 0
+        self._wrong = 0
+
+    async def run(self) -> None:
+        """Recheck and scrub until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._rechecks())
+            group.create_task(self._scrubs())
+
+    async def scrub(self) -> int:
+        """Read the whole store once, in a child; return how many files were wrong."""
+        child = await asyncio.create_subprocess_exec(
+            *SCRUB_PROGRAM,
+            str(self._cache_dir),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        wrong = 0
+        try:
+            assert child.stdout is not None  # it was asked for above
+            while line := await child.stdout.readline():
+                wrong += await self._take(line)
+        finally:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+        return wrong
+
+    async def _take(self, line: bytes) -> int:
+        told = json.loads(line)
+        self._checked_bytes += told["size"]
+        if told["problem"] is None:
+            return 0
+        self._wrong += 1
+        logger.warning(
+            "stored file %s is wrong: %s; fetching it anew", told["sha256"], told["problem"]
+        )
+        await self._recheck()
+        return 1
+
+    async def _rechecks(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            await self._recheck()
+
+    async def _scrubs(self) -> None:
+        while True:
+            await asyncio.sleep(self._until_next())
+            await self.scrub()
+            with suppress(OSError):  # a cache that can't be written is read again in an hour
+                (self._cache_dir / _LAST).touch()
+
+    def _until_next(self) -> float:
+        """Wait an hour at least: a node that just came up has better things to do."""
+        last = 0.0
+        with suppress(OSError):
+            last = (self._cache_dir / _LAST).stat().st_mtime
+        return max(3600.0, last + SCRUB_SECONDS - time.time())
+
+    def describe(self) -> list[Metric]:
+        """Name nothing ahead: a registry would otherwise read the disk to learn the names."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        checked = CounterMetricFamily(
+            "llmaz_cache_scrubbed_bytes", "Bytes of the store that were read again and compared."
+        )
+        checked.add_metric([], self._checked_bytes)
+        wrong = CounterMetricFamily(
+            "llmaz_cache_corrupt_files", "Stored files that were no longer what they had been."
+        )
+        wrong.add_metric([], self._wrong)
+        evictions = CounterMetricFamily(
+            "llmaz_cache_evictions", "Snapshots that made room for others.", labels=["reason"]
+        )
+        for reason, count in sorted(self._evictions().items()):
+            evictions.add_metric([reason], count)
+        yield from (checked, wrong, evictions, self._sizes())
+
+    def _sizes(self) -> Metric:
+        sizes = GaugeMetricFamily(
+            "llmaz_cache_bytes", "Bytes in the cache, shared files once.", labels=["state"]
+        )
+        with suppress(OSError):  # a file may go while they are counted
+            sizes.add_metric(["ready"], used(inventory(self._cache_dir)))
+            partial = (
+                data.stat().st_blocks * 512 for data in self._cache_dir.glob("partial/*.data")
+            )
+            sizes.add_metric(["partial"], sum(partial))
+        return sizes
