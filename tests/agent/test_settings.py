@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.settings import AgentSettings, Host, RunAgent, StopEngines, from_argv
 
 HOST = Host(name="Gpu-1", address="10.0.0.7")
@@ -56,3 +57,18 @@ def test_a_place_to_listen_at_that_is_none_is_refused(
         _run("--listen", listen)
     assert ended.value.code == 2
     assert f"{listen!r} is not HOST:PORT" in capsys.readouterr().err
+
+
+def test_what_fetches_may_do_is_read() -> None:
+    argv = ["--fetch-rate", "200Mi", "--fetch-rate", "s3=50Mi", "--refuse-pickle"]
+    settings = from_argv(argv, {}, HOST)
+    assert isinstance(settings, RunAgent)
+    assert settings.fetch_policy == FetchPolicy(
+        rates={"all": 200 * 2**20, "s3": 50 * 2**20}, refuse_pickle=True
+    )
+
+
+@pytest.mark.parametrize("rate", ["nfs=1Mi", "1Ki", "=", "fast"])
+def test_a_rate_that_cannot_be_is_refused(rate: str) -> None:
+    with pytest.raises(SystemExit):
+        from_argv(["--fetch-rate", rate], {}, HOST)

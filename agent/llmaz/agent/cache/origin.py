@@ -20,6 +20,7 @@ _AWS_KEYS = (
     "AWS_SESSION_TOKEN",
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
+    "AWS_S3_ADDRESSING_STYLE",
 )
 FSSPEC_SECRET = "fsspec-access-secret"  # noqa: S105  # the name of a Secret, not its content
 STORAGE_OPTIONS = "STORAGE_OPTIONS"

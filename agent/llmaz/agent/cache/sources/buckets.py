@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from llmaz.agent.cache.origin import Bucket, name_of
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
 from llmaz.agent.cache.sources.answers import is_loopback, number, pinned, refusal, strong
+from llmaz.agent.cache.sources.identity import WebIdentity
 from llmaz.agent.cache.sources.signing import Address, Keys, signed_oss, signed_v4
 from llmaz.agent.cache.wire import CutError, Wire
 
@@ -39,6 +40,8 @@ class Buckets:
     endpoint: str | None
     region: str
     keys: Keys | None
+    identity: WebIdentity | None = None  # gives keys where there are none
+    in_host: bool = False  # a bucket of an endpoint of one's own is a part of the host's name
 
     @classmethod
     def of(
@@ -58,14 +61,24 @@ class Buckets:
             else None
         )
         region = given.get("AWS_REGION") or environ.get("AWS_REGION") or "us-east-1"
-        return cls(origin, wire, _endpoint(origin, given, environ), region, keys)
+        identity = WebIdentity.of(environ, region) if origin.scheme == "s3" else None
+        style = given.get("AWS_S3_ADDRESSING_STYLE") or environ.get("AWS_S3_ADDRESSING_STYLE")
+        return cls(
+            origin,
+            wire,
+            _endpoint(origin, given, environ),
+            region,
+            keys,
+            identity=identity if keys is None else None,
+            in_host=style == "virtual",
+        )
 
     def listing(self) -> Listing:
         files = [self._with_digest(file) for file in self._objects()]
         if not files:
             words = f"there is nothing at {name_of(self.origin)}"
             raise Refused("FileNotFound", words, passing=False)
-        return pinned(files, anonymous=self.keys is None)
+        return pinned(files, anonymous=self._keys() is None)
 
     def target(self, file: RemoteFile) -> Target:
         return Target(url=self._url(file.address, {}))
@@ -76,7 +89,7 @@ class Buckets:
             return None
         name = name_of(self.origin)
         words = f"the store refuses {name} to these credentials (HTTP {status})"
-        if self.keys is None:
+        if self._keys() is None:
             words = f"there are no credentials, and the store refuses {name} (HTTP {status})"
         return Refused("Unauthorized", words, passing=False)
 
@@ -143,17 +156,21 @@ class Buckets:
 
     def _url(self, key: str, query: Mapping[str, str], method: str = "GET") -> str:
         address = self._address(key)
-        if self.keys is None:
+        keys = self._keys()
+        if keys is None:
             return address.url(urlencode(query))
         now = datetime.now(UTC)
         if self.origin.scheme == "oss":
             resource = f"/{self.origin.bucket}/{key}"
             return signed_oss(
-                address, dict(query), keys=self.keys, resource=resource, now=now, method=method
+                address, dict(query), keys=keys, resource=resource, now=now, method=method
             )
         return signed_v4(
-            address, dict(query), keys=self.keys, region=self.region, now=now, method=method
+            address, dict(query), keys=keys, region=self.region, now=now, method=method
         )
+
+    def _keys(self) -> Keys | None:
+        return self.keys if self.identity is None else self.identity.keys()
 
     def _address(self, key: str) -> Address:
         """Put the bucket into the host's name where the store wants that, else into the path."""
@@ -164,7 +181,7 @@ class Buckets:
                 return Address(scheme="https", host=host, path=f"/{bucket}/{key}")
             return Address(scheme="https", host=f"{bucket}.{host}", path=f"/{key}")
         scheme, _, host = self.endpoint.partition("://")
-        if self.origin.scheme == "oss" and not is_loopback(host):
+        if self.in_host or (self.origin.scheme == "oss" and not is_loopback(host)):
             return Address(scheme=scheme, host=f"{bucket}.{host}", path=f"/{key}")
         return Address(scheme=scheme, host=host.rstrip("/"), path=f"/{bucket}/{key}")
 
