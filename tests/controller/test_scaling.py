@@ -20,11 +20,11 @@ FULL = EngineLoad(running=4, waiting=4)
 IDLE = EngineLoad(running=0)
 
 
-def look(*engines: EngineLoad, replicas: int | None = None, ready: int | None = None) -> Sample:
+def look(*engines: EngineLoad, replicas: int | None = None, serving: int | None = None) -> Sample:
     known = {f"default/chat-{index}": engine for index, engine in enumerate(engines)}
     wanted = len(engines) if replicas is None else replicas
     return Sample(
-        at=0, replicas=wanted, ready=len(engines) if ready is None else ready, engines=known
+        at=0, replicas=wanted, serving=len(engines) if serving is None else serving, engines=known
     )
 
 
@@ -39,7 +39,7 @@ def decided(policy: Policy, *samples: Iterable[Sample]) -> Decision:
     for index, one in enumerate(flat):
         at = index * STEP
         series.add(
-            Sample(at=at, replicas=one.replicas, ready=one.ready, engines=one.engines), policy
+            Sample(at=at, replicas=one.replicas, serving=one.serving, engines=one.engines), policy
         )
     return decide(series.samples, policy)
 
@@ -72,7 +72,7 @@ def test_growth_is_bounded_within_fifteen_seconds() -> None:
 
 
 def test_replicas_that_still_start_are_counted() -> None:
-    starting = look(FULL, replicas=2, ready=1)
+    starting = look(FULL, replicas=2, serving=1)
     assert decided(POLICY, looks(starting, 60)).replicas == 2
 
 
@@ -85,7 +85,7 @@ def test_tokens_make_replicas_where_a_target_is_set() -> None:
     targets = LoadTargets(tokens_per_second=100)
     policy = Policy(minimum=1, maximum=8, targets=targets)
     series = [
-        Sample(at=at, replicas=1, ready=1, engines={"a": EngineLoad(running=1, tokens=250 * at)})
+        Sample(at=at, replicas=1, serving=1, engines={"a": EngineLoad(running=1, tokens=250 * at)})
         for at in range(0, 30, 5)
     ]
     assert decide(series, policy).replicas == 3
@@ -99,16 +99,21 @@ def test_replicas_go_when_fewer_sufficed_for_long_enough() -> None:
 
 
 def test_load_that_is_not_known_takes_nothing_away() -> None:
-    quiet, unheard = look(IDLE, IDLE), look(IDLE, replicas=2, ready=2)
+    quiet, unheard = look(IDLE, IDLE), look(IDLE, replicas=2, serving=2)
     assert decided(POLICY, looks(quiet, 100)).replicas == 1
     assert decided(POLICY, looks(quiet, 100), [unheard]).replicas == 2
-    nobody = look(replicas=2, ready=2)
+    nobody = look(replicas=2, serving=2)
     assert decided(POLICY, looks(nobody, 100)) == Decision(replicas=2, reason="LoadUnknown")
+
+
+def test_a_replica_without_a_place_keeps_none_that_has_one() -> None:
+    unplaced = look(IDLE, IDLE, replicas=3)
+    assert decided(POLICY, looks(unplaced, 100)).replicas == 2
 
 
 def test_a_gap_between_looks_takes_nothing_away() -> None:
     quiet = {"a": IDLE, "b": IDLE}
-    series = [Sample(at=at, replicas=2, ready=2, engines=quiet) for at in (0, 50, 100, 105)]
+    series = [Sample(at=at, replicas=2, serving=2, engines=quiet) for at in (0, 50, 100, 105)]
     assert decide(series, POLICY).replicas == 2
 
 
@@ -125,8 +130,8 @@ def test_an_idle_playground_goes_to_zero_after_its_time() -> None:
         look(EngineLoad(running=1)),
         look(EngineLoad(running=0, waiting=1)),
         look(EngineLoad(running=0, tokens=1)),
-        look(replicas=1, ready=1),
-        look(replicas=1, ready=0),
+        look(replicas=1, serving=1),
+        look(replicas=1, serving=0),
     ],
 )
 def test_nothing_goes_to_zero_while_requests_run_or_wait_or_may(last: Sample) -> None:
@@ -134,7 +139,7 @@ def test_nothing_goes_to_zero_while_requests_run_or_wait_or_may(last: Sample) ->
 
 
 def test_a_playground_that_was_just_woken_has_its_idle_time_before_it() -> None:
-    asleep, starting = look(replicas=0), look(replicas=1, ready=0)
+    asleep, starting = look(replicas=0), look(replicas=1, serving=0)
     woken = (looks(asleep, 300), looks(starting, 60), looks(look(IDLE), 100))
     assert decided(TO_ZERO, *woken).replicas == 1
 
@@ -160,7 +165,7 @@ def test_a_recorded_series_gives_the_same_decisions_again() -> None:
     shape = (*looks(look(BUSY), 20), *looks(look(FULL), 20), *looks(look(IDLE, IDLE), 80))
     for index, one in enumerate(shape):
         sample = Sample(
-            at=index * STEP, replicas=one.replicas, ready=one.ready, engines=one.engines
+            at=index * STEP, replicas=one.replicas, serving=one.serving, engines=one.engines
         )
         record.write(output, ("default", "chat"), POLICY, sample)
         series.add(sample, POLICY)

@@ -37,7 +37,7 @@ KNOWN = (
     Known(
         "02-discovery",
         "2|11",
-        r"\.autoscaling\.versions: ",
+        r"\.(groups|items)\.autoscaling\.versions: ",
         "of the versions of HorizontalPodAutoscaler the newest is served",
     ),
     Known(

@@ -87,7 +87,7 @@ class Autoscaler:
         sample = Sample(
             at=time.monotonic(),
             replicas=target.playground.spec.replicas,
-            ready=len(target.engines),
+            serving=len(target.engines),
             engines={id_: loads[id_] for id_ in sorted(target.engines) if id_ in loads},
         )
         if self._recording is not None:
@@ -95,7 +95,7 @@ class Autoscaler:
         series = self._series[key]
         series.add(sample, target.policy)
         decision = decide(series.samples, target.policy)
-        if decision.reason == "LoadUnknown" and not sample.ready:
+        if decision.reason == "LoadUnknown" and not sample.serving:
             return Decision(replicas=decision.replicas, reason="Starting")
         return decision
 

@@ -20,21 +20,22 @@ class EngineLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One look at a Playground: what was wanted, how many were ready, what those did.
+    """One look at a Playground: what was wanted, how many engines served, what those did.
 
-    `at` is in seconds of any clock that only goes forward. An engine whose load nobody knew is not
-    among `engines`, so that there may be fewer of them than ready ones.
+    `at` is in seconds of any clock that only goes forward. `serving` counts the engines that may
+    have requests, also those that are unready by now. One whose load nobody knew is not among
+    `engines`. Replicas that start, or have no place, count nowhere.
     """
 
     at: float
     replicas: int
-    ready: int
+    serving: int
     engines: Mapping[str, EngineLoad]
 
     @property
     def is_complete(self) -> bool:
-        """Whether all replicas are ready and each one's load is known."""
-        return 0 < self.replicas == self.ready == len(self.engines)
+        """Whether the load of every engine that serves is known."""
+        return 0 < self.serving == len(self.engines)
 
     @property
     def running(self) -> float:

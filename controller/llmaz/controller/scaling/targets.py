@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from llmaz.api.node import EnginePhase
 from llmaz.api.playground import Playground
 from llmaz.controller.scaling.decide import Policy
 from llmaz.controller.scaling.hpa import hpa_rules
@@ -10,11 +11,14 @@ from llmaz.controller.seats import Seat
 from llmaz.controller.snapshot import ClusterSnapshot, Key
 
 
+_SERVING = (EnginePhase.READY, EnginePhase.UNREADY)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One elastic Playground.
 
-    `engines` has the ready ones, each with the URL of its node's agent.
+    `engines` has those that may have requests, each with the URL of its node's agent.
     """
 
     playground: Playground
@@ -37,7 +41,7 @@ def targets(snapshot: ClusterSnapshot) -> dict[Key, Target]:
     if not elastic:
         return {}
     engines: dict[Key, dict[str, str]] = {}
-    for key, seat in _ready_seats(snapshot):
+    for key, seat in _serving_seats(snapshot):
         url = snapshot.nodes[seat.node].status.agent_url
         engines.setdefault(key, {})[seat.engine.id] = url
     return {
@@ -57,8 +61,10 @@ def _policy(playground: Playground, snapshot: ClusterSnapshot) -> Policy | None:
     return Policy.of(elastic, only_to_zero=has_hpa)
 
 
-def _ready_seats(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Seat]]:
+def _serving_seats(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Seat]]:
+    """Yield the engines that may have requests: also unready ones, and those of before an edit."""
     for seats in snapshot.seats.values():
         for seat in seats:
-            if seat.is_ready and seat.engine.playground is not None:
+            serves = seat.report is not None and seat.report.phase in _SERVING
+            if serves and seat.engine.playground is not None:
                 yield (seat.engine.id.partition("/")[0], seat.engine.playground), seat
