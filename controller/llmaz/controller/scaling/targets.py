@@ -10,7 +10,6 @@ from llmaz.controller.scaling.hpa import hpa_rules
 from llmaz.controller.seats import Seat
 from llmaz.controller.snapshot import ClusterSnapshot, Key
 
-
 _SERVING = (EnginePhase.READY, EnginePhase.UNREADY)
 
 
