@@ -38,6 +38,8 @@ async def mirroring(cache_dir: Path, hub_url: str, *, fetches: bool = True) -> A
             yield f"http://127.0.0.1:{port}"
     finally:
         if fetching is not None:
+            if under_way := fetching.under_way():  # a killed child leaves its pipes to chance
+                await asyncio.wait(under_way, timeout=60)
             await fetching.aclose()
 
 

@@ -37,9 +37,12 @@ class Fetching:
             task.add_done_callback(lambda _: self._under_way.pop(key))
         return task
 
+    def under_way(self) -> frozenset[Fetch]:
+        return frozenset(self._under_way.values())
+
     async def aclose(self) -> None:
         """Stop the fetches under way; what they brought stays."""
-        tasks = list(self._under_way.values())
+        tasks = self.under_way()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

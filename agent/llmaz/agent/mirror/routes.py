@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -129,7 +128,7 @@ class Mirror:
             task = self._fetching.fetch(repository, commit, file.path, _token(request))
             coming = Coming(self._cache_dir, file.sha256 or "none", file.size)
             try:
-                if await self._has_begun(task, coming, repository, file):
+                if await _has_begun(task, coming, file):
                     return await self._stream(request, response, coming, task, file, span)
             finally:
                 coming.close()
@@ -139,20 +138,6 @@ class Mirror:
             raise Refused("FetchFailed", f"{file.path} can't be read", passing=True)
         await send_verified(request, response, held, *span)
         return response
-
-    async def _has_begun(
-        self, task: Fetch, coming: Coming, repository: str, file: RemoteFile
-    ) -> bool:
-        """Wait until a file can be streamed; False when its fetch has ended, or it is here."""
-        while not task.done():
-            if file.sha256 is not None and coming.open():
-                return True
-            there = await asyncio.to_thread(open_bytes, self._cache_dir, repository, file)
-            if there is not None:
-                os.close(there)
-                return False
-            await asyncio.wait({task}, timeout=_POLL_SECONDS)
-        return False
 
     async def _stream(
         self,
@@ -240,6 +225,15 @@ def _token(request: web.Request) -> str | None:
     token = token.strip()
     right = scheme.lower() == "bearer" and token.isascii() and token.isprintable()
     return token if right and 0 < len(token) <= _LONGEST_TOKEN else None
+
+
+async def _has_begun(task: Fetch, coming: Coming, file: RemoteFile) -> bool:
+    """Wait until a file can be streamed; False when its fetch has ended, and it is known to all."""
+    while not task.done():
+        if file.sha256 is not None and coming.open():
+            return True
+        await asyncio.wait({task}, timeout=_POLL_SECONDS)
+    return False
 
 
 def _raise_if_failed(task: Fetch) -> None:

@@ -7,6 +7,7 @@ later request that would go on from such a part is answered with the whole file.
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from aiohttp import web
 from llmaz.agent.cache.journal import replayed
 
 _POLL_SECONDS = 0.05
+_SETTLE_SECONDS = 2.0  # for a fetch to show a file that is verified; it may go on with others
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -50,7 +52,7 @@ class Coming:
     def __init__(self, cache_dir: Path, key: str, size: int) -> None:
         self._journal = cache_dir / "partial" / f"{key}.journal"
         self._data = cache_dir / "partial" / f"{key}.data"
-        self._size = size
+        self.size = size
         self.descriptor: int | None = None
 
     def open(self) -> bool:
@@ -78,7 +80,7 @@ class Coming:
             return offset
         status = os.fstat(self.descriptor)
         if status.st_mode & 0o222 == 0:  # sealed: verified as a whole
-            return self._size
+            return self.size
         if self.is_discarded():
             raise SpoiledError
         try:
@@ -86,9 +88,9 @@ class Coming:
             boot = _BOOT_ID.read_text().strip()
         except OSError:
             return offset
-        spans = replayed(text, size=self._size, boot=boot).there
+        spans = replayed(text, size=self.size, boot=boot).there
         ends = [end for start, end in spans if start <= offset < end]
-        return min(ends[0], self._size - 1) if ends else offset
+        return min(ends[0], self.size - 1) if ends else offset
 
 
 async def send_coming(
@@ -100,10 +102,13 @@ async def send_coming(
     ended: Callable[[], bool],
 ) -> None:
     """Send a range as it comes, after the head of the answer; raise when it can't be completed."""
-    at = start
+    at, patient_until = start, 0.0
     while at < end:
         over = ended()  # looked at first: what came before the end is seen below
         there = min(end, await asyncio.to_thread(coming.there, at))
+        if there == coming.size and not over:
+            patient_until = patient_until or time.monotonic() + _SETTLE_SECONDS
+            there -= 1 if time.monotonic() < patient_until else 0
         if there > at and coming.descriptor is not None:
             await _send(request, coming.descriptor, at, there)
             at = there
