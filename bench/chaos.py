@@ -94,6 +94,7 @@ class Chaos:
         self._edition = 0
         self._known: dict[str, proc.Process] = {}  # engines that must go on
         self._doomed: set[proc.Process] = set()  # those that may be dying of what was done to them
+        self._last: dict[str, str] = {}  # what was done to each engine last
         self.bystanders = Bystanders(folder)
         self.kills = 0
         self.failures = 0
@@ -166,11 +167,15 @@ class Chaos:
                 victim = self._random.choice(found) if found else None
         if victim is None:
             return
-        if kind != "agent":
-            self._known.pop(name, None)
-            self._doomed |= {engine} if (engine := _process(record.get("engine"))) else set()
         if proc.send(victim, signal.SIGKILL):
             self.kills += 1
+        if kind != "agent":
+            # What the shim wrote between the look and the kill dies of this kill as well.
+            now = journal.read(str(self._directory(name))) or {}
+            hit = {victim, _process(record.get("engine")), _process(now.get("engine"))}
+            self._doomed |= {process for process in hit if process is not None}
+            self._known.pop(name, None)
+            self._last[name] = f"{kind} {victim} killed as the journal said {record}, then {now}"
 
     def _agent_process(self) -> proc.Process | None:
         started = proc.start_time(self._agent) if self._agent is not None else None
@@ -189,6 +194,7 @@ class Chaos:
         for name, known in list(self._known.items()):
             if not proc.alive(known):
                 self.needless += 1
+                print(f"{name}: {known} has ended by itself; before: {self._last.get(name)}")
                 del self._known[name]
         for index in range(ENGINES):
             name = f"fake-{index}"
