@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -60,4 +61,32 @@ async def test_a_standby_takes_over_when_the_leader_stops(
     await agent.assigned([f"{cluster.namespace}/chat-0"])
     controller.start()
     assert standby.stop() == 0
+    await eventually(lease, lambda seen: held_by(seen) == "tests")
+
+
+async def test_a_standby_takes_over_from_a_leader_that_was_killed_and_disturbs_nothing(
+    cluster: Cluster, controller: ControllerProcess, tmp_path: Path
+) -> None:
+    async def lease() -> Manifest:
+        return await cluster.kube.get(LEASE, CONTROLLER, SYSTEM_NAMESPACE)
+
+    await eventually(lease, lambda seen: held_by(seen) == "tests")
+    agent = await cluster.agent(gpus=2)
+    model = await cluster.model("qwen", agent)
+    await cluster.playground("before", model)
+    before = await agent.assigned([f"{cluster.namespace}/before-0"])
+    standby = ControllerProcess(controller.kubeconfig, tmp_path / "standby.log")
+    standby.start("standby")
+    try:
+        controller.kill()
+        async with asyncio.timeout(120):  # the Lease takes 15 s to run out
+            while held_by(await lease()) != "standby":
+                await asyncio.sleep(0.1)
+        await cluster.playground("after", model)
+        ids = [f"{cluster.namespace}/{name}-0" for name in ("after", "before")]
+        engines = await agent.assigned(ids)
+        assert [one for one in engines if one.service == "before"] == list(before)
+    finally:
+        controller.start()
+        standby.stop()
     await eventually(lease, lambda seen: held_by(seen) == "tests")

@@ -59,7 +59,12 @@ class Leadership:
     @property
     def is_held(self) -> bool:
         """Whether nobody else can hold the Lease now, even if the API server is away."""
-        return time.monotonic() < self._until
+        return self.seconds_left > 0
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long nobody else can hold the Lease: a write that takes longer is given up."""
+        return self._until - time.monotonic()
 
     async def run(self) -> None:
         while True:

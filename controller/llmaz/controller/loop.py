@@ -122,7 +122,12 @@ class Loop:
             if not self._leadership.is_held:
                 return None
             try:
-                await self._performer.perform(action)
+                # Nothing that was begun as the leader goes on as somebody who leads no more.
+                async with asyncio.timeout(self._leadership.seconds_left):
+                    await self._performer.perform(action)
+            except TimeoutError:
+                logger.warning("%s given up: the Lease ran out", type(action).__name__)
+                return None
             except KubeError as error:
                 self._metrics.failed()
                 logger.warning("%s not performed: %s", type(action).__name__, error)

@@ -109,12 +109,13 @@ class Autoscaler:
             "spec": {"replicas": decision.replicas},
         }
         try:
-            await self._kube.patch(
-                *(PLAYGROUND, meta.name, patch, meta.namespace),
-                subresource="scale",
-                manager=AUTOSCALER,
-            )
-        except Conflict:
+            async with asyncio.timeout(self._leadership.seconds_left):
+                await self._kube.patch(
+                    *(PLAYGROUND, meta.name, patch, meta.namespace),
+                    subresource="scale",
+                    manager=AUTOSCALER,
+                )
+        except (Conflict, TimeoutError):
             return  # it is read anew before the next look
         except KubeError as error:
             logger.warning("Playground %s not scaled: %s", "/".join(target.key), error)
