@@ -45,6 +45,8 @@ def test_engines_are_stopped_by_a_command_of_its_own() -> None:
 def test_the_cache_may_be_bounded_as_kubernetes_writes_bytes() -> None:
     assert _run().cache_quota is None
     assert _run("--cache-quota", "500Gi").cache_quota == 500 * 2**30
+    assert _run().environments_quota is None
+    assert _run("--environments-quota", "60Gi").environments_quota == 60 * 2**30
     with pytest.raises(SystemExit):
         _run("--cache-quota", "much")
 

@@ -94,6 +94,8 @@ class Agent:
             address=facts.address,
             accelerators=self._by_uuid,
             environments_dir=settings.cache_dir / "environments",
+            environments_quota=settings.environments_quota,
+            assigned=self._assigned,
         )
         self._performer = Performer(
             engines=self._engines,
@@ -157,6 +159,10 @@ class Agent:
                     task.cancel()
             await self._performer.aclose()
             await self._models.aclose()
+
+    def _assigned(self) -> tuple[AssignedEngine, ...]:
+        seen = self._loop.seen
+        return seen.assignment.spec.engines if seen and seen.assignment else ()
 
     def _by_uuid(self) -> Mapping[str, Accelerator]:
         seen = self._accelerators.sighting.accelerators or ()

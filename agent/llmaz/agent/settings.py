@@ -45,6 +45,7 @@ class RunAgent:
     cache_quota: int | None  # bytes; None: as much as the disk has
     fetch_policy: FetchPolicy
     default_secret_namespace: str | None
+    environments_quota: int | None  # bytes of engines' Python environments; None: as the disk has
     kubeconfig: Path | None
     register_node: bool
     stop_engines_within: float | None  # seconds; None: the engines live on
@@ -98,6 +99,13 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         help="what fetched models may take, such as 500Gi: what was used least recently goes first",
     )
     _add_fetch_options(parser)
+    parser.add_argument(
+        "--environments-quota",
+        type=_bytes,
+        metavar="BYTES",
+        help="what engines' Python environments may take, such as 60Gi: of those that no engine"
+        " uses, the one used least recently goes first",
+    )
     parser.add_argument("--kubeconfig", type=Path, default=_path(environ.get("KUBECONFIG")))
     parser.add_argument(
         "--mirror-fetch",
@@ -133,6 +141,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
         cache_quota=given.cache_quota,
+        environments_quota=given.environments_quota,
         fetch_policy=FetchPolicy(
             rates=dict(given.fetch_rate),
             refuse_pickle=given.refuse_pickle,
@@ -230,7 +239,7 @@ def _rate(text: str) -> tuple[str, int]:
 
 def _bytes(text: str) -> int:
     try:
-        return int(Quantity.from_json(text, "--cache-quota"))
+        return int(Quantity.from_json(text, "quota"))
     except ManifestError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -23,22 +23,26 @@ from support.wheels import wheel
 WANTED = ("tinyengine>=1",)
 
 
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    """Variables by which installers find the wheels of the test and nothing else."""
+@pytest.fixture(params=["pip", "uv"])
+def environ(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Variables by which installers find the wheels of the test and nothing else.
+
+    They are pip's alone: uv is to be told of them by the agent.
+    """
     wheel(tmp_path / "wheels", "tinyengine")
     links = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
-    offline = {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(tmp_path / "wheels")}
-    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **links, **offline}
+    chosen = {"LLMAZ_INSTALLER": str(request.param)}
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **links, **chosen}
 
 
 class Site:
     """Environments, and the way to wait for one."""
 
-    def __init__(self, root: Path, environ: dict[str, str]) -> None:
+    def __init__(self, root: Path, environ: dict[str, str], quota: int | None) -> None:
         self.changed = asyncio.Event()
+        self.in_use: set[tuple[str, ...]] = set()
         self.environments = Environments(
-            root, environ=environ, in_use=frozenset, changed=self.changed
+            root, environ=environ, in_use=lambda: self.in_use, changed=self.changed, quota=quota
         )
 
     async def built(self, wanted: tuple[str, ...]) -> Environment:
@@ -51,8 +55,10 @@ class Site:
 
 
 @asynccontextmanager
-async def site(root: Path, environ: dict[str, str]) -> AsyncIterator[Site]:
-    made = Site(root, environ)
+async def site(
+    root: Path, environ: dict[str, str], quota: int | None = None
+) -> AsyncIterator[Site]:
+    made = Site(root, environ, quota)
     try:
         yield made
     finally:
@@ -111,6 +117,21 @@ async def test_an_environment_that_cannot_be_built_says_why_and_when_it_is_tried
     assert state.fault.message.startswith("Python environment of no-such-engine==9: ")
     assert isinstance(wrong, EnvironmentFailed)
     assert (wrong.fault.reason, wrong.fault.permanent) == ("InvalidRequirement", True)
+
+
+async def test_what_is_over_the_quota_goes_and_is_built_anew_when_it_is_wanted(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    root = tmp_path / "environments"
+    others = [(f"tinyengine>={version}",) for version in ("0.1", "0.2", "0.3")]
+    async with site(root, environ, quota=1) as made:
+        made.in_use = {others[0]}
+        for wanted in others:
+            assert isinstance(await made.built(wanted), EnvironmentReady)
+        assert others[0] in made.environments.seen()
+        assert others[1] not in made.environments.seen()  # it is to be asked for again
+        assert isinstance(await made.built(others[1]), EnvironmentReady)
+    assert len(list(root.iterdir())) == 2  # the one in use, and the one that was just built
 
 
 @pytest.mark.parametrize(

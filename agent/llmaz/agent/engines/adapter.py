@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, assert_never
@@ -66,6 +66,8 @@ class Engines:
         address: str = "127.0.0.1",
         accelerators: Callable[[], Mapping[str, Accelerator]] = dict,
         environments_dir: Path | None = None,
+        environments_quota: int | None = None,
+        assigned: Callable[[], Collection[AssignedEngine]] = tuple,
         patience: Patience | None = None,
         port_band: range = ports.BAND,
         adoption_seconds: float = ADOPTION_SECONDS,
@@ -77,6 +79,7 @@ class Engines:
         self._node_name = node_name
         self._address = address
         self._accelerators = accelerators
+        self._assigned = assigned
         self._patience = patience or Patience()
         self._port_band = port_band
         self._adoption_seconds = adoption_seconds
@@ -88,6 +91,7 @@ class Engines:
             environ=environ,
             in_use=self._requirements,
             changed=changed,
+            quota=environments_quota,
         )
         self._effects = crash.Effects("agent", environ.get(crash.VARIABLE, ""))
 
@@ -198,7 +202,9 @@ class Engines:
         await known.start(wanted)
 
     def _requirements(self) -> set[tuple[str, ...]]:
-        return {engine.record.assignment.requirements for engine in self._engines.values()}
+        """Return what engines need: those that are here, and those that wait for their weights."""
+        here = (engine.record.assignment for engine in self._engines.values())
+        return {engine.requirements for engine in (*here, *self._assigned())}
 
     def _port(self, engine: AssignedEngine, former: EngineRecord | None) -> int:
         if engine.port is not None:

@@ -1,7 +1,7 @@
 """Python environments of engines: built once on a node from what a runtime requires, and shared.
 
 A directory is named after what is in it. It can't be built beside and renamed, as its scripts name
-their interpreter by its path: it counts from when its mark is there, which is written last.
+their interpreter by its path: see shelf.py for what counts as built.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from llmaz.agent.engines import backoff, requirements
 from llmaz.agent.engines.env import INHERITED
+from llmaz.agent.engines.shelf import Shelf
 from llmaz.agent.engines.state import (
     Environment,
     EnvironmentBuilding,
@@ -26,18 +26,17 @@ from llmaz.agent.engines.state import (
     Fault,
 )
 from llmaz.agent.engines.tasks import Tasks
-from llmaz.agent.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
 Requirements = tuple[str, ...]
 
-ROOM_BYTES = 20 << 30  # wanted on the disk before a build: the largest engines take 15 GB
-_MARK = "llmaz.complete"
 _TOLD_SECONDS = 2.0  # between two tellings of a build's progress
 _LAST_LINES = 30
 # Where the index is, and how to get there. Nothing else of the agent's environment is for a build.
-_CONFIGURATION = re.compile(r"(?i)(PIP|UV)_.*|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|PATH")
+_CONFIGURATION = re.compile(
+    r"(?i)(PIP|UV|XDG_CONFIG)_.*|LLMAZ_INSTALLER|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|PATH"
+)
 _FAULTS = (
     ("NoSpace", r"No space left on device"),
     ("RequirementNotFound", r"No matching distribution found|no version of|was not found in the"),
@@ -60,8 +59,9 @@ class Environments:
         environ: Mapping[str, str],
         in_use: Callable[[], Collection[Requirements]],
         changed: asyncio.Event,
+        quota: int | None = None,
     ) -> None:
-        self._root = root
+        self._shelf = Shelf(root, quota)
         self._environ = environ
         self._in_use = in_use
         self._changed = changed
@@ -93,21 +93,20 @@ class Environments:
             if await asyncio.to_thread(requirements.are_met, wanted):
                 self._show(wanted, EnvironmentReady(programs=""))
                 return
-            directory = self._root / _key(wanted)
-            mark = directory / _MARK
-            if not mark.exists():
-                await asyncio.to_thread(self._make_room)
-                output = await self._install(directory, wanted)
+            name = _key(wanted)
+            if not await asyncio.to_thread(self._shelf.has, name):
+                await self._remove(self._shelf.make_room)
+                output = await self._install(self._shelf.directory(name), wanted)
                 if output is not None:
                     self._fail(wanted, classify(wanted, output))
                     return
-                await asyncio.to_thread(write_atomically, mark, "\n".join(wanted))
-            os.utime(mark)
+                await asyncio.to_thread(self._shelf.add, name, wanted)
+                await self._remove(self._shelf.keep_to_quota)
         except OSError as error:
             self._fail(wanted, Fault(reason="EnvironmentFailed", message=str(error)))
             return
         self._failures.pop(wanted, None)
-        self._show(wanted, EnvironmentReady(programs=str(directory / "bin")))
+        self._show(wanted, EnvironmentReady(programs=str(self._shelf.directory(name) / "bin")))
 
     async def _install(self, directory: Path, wanted: Requirements) -> list[str] | None:
         """Run the installer; return its last lines when it failed."""
@@ -151,17 +150,13 @@ class Environments:
         self._seen[wanted] = state
         self._changed.set()
 
-    def _make_room(self) -> None:
-        """Remove environments that no engine uses, longest unused first, while room is short."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        used = {_key(wanted) for wanted in self._in_use()} | set(map(_key, self._seen))
-        marks = (path / _MARK for path in self._root.iterdir() if path.name not in used)
-        for mark in sorted((m for m in marks if m.exists()), key=lambda m: m.stat().st_mtime):
-            if shutil.disk_usage(self._root).free >= ROOM_BYTES:
-                return
-            logger.info("removing the Python environment %s, which nothing uses", mark.parent)
-            mark.unlink()  # first: what is left of it counts no more
-            shutil.rmtree(mark.parent, ignore_errors=True)
+    async def _remove(self, surplus: Callable[[Collection[str]], frozenset[str]]) -> None:
+        """Have the shelf remove what it may; what went has to be asked for again."""
+        building = {w for w, state in self._seen.items() if isinstance(state, EnvironmentBuilding)}
+        keep = {_key(wanted) for wanted in (*self._in_use(), *building)}
+        gone = await asyncio.to_thread(surplus, keep)
+        for wanted in [w for w in self._seen if _key(w) in gone]:
+            del self._seen[wanted]
 
 
 def classify(wanted: Requirements, output: list[str]) -> Fault:
