@@ -141,11 +141,17 @@ async def test_what_is_over_the_quota_goes_and_is_built_anew_when_it_is_wanted(
         ("ERROR: ResolutionImpossible: for help visit", "RequirementsConflict"),
         ("WARNING: Retrying: Max retries exceeded with url: /simple/vllm/", "IndexUnreachable"),
         ("error: metadata-generation-failed", "WheelBuildFailed"),
+        ("we can conclude that your requirements are unsatisfiable.", "RequirementsConflict"),
         ("Killed", "EnvironmentFailed"),
     ],
 )
 def test_a_failed_build_is_classified(line: str, reason: str) -> None:
     assert classify(("vllm",), ["Collecting vllm", line]).reason == reason
+
+
+def test_an_index_that_cannot_be_reached_is_why_nothing_was_found() -> None:
+    lines = ["WARNING: Max retries exceeded", "ERROR: No matching distribution found for vllm"]
+    assert classify(("vllm",), lines).reason == "IndexUnreachable"
 
 
 async def test_an_engine_runs_the_program_that_its_requirements_bring(

@@ -37,13 +37,17 @@ _LAST_LINES = 30
 _CONFIGURATION = re.compile(
     r"(?i)(PIP|UV|XDG_CONFIG)_.*|LLMAZ_INSTALLER|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|PATH"
 )
+# The first that any line tells of: without an index, an installer says at last that it found nothing.
 _FAULTS = (
     ("NoSpace", r"No space left on device"),
-    ("RequirementNotFound", r"No matching distribution found|no version of|was not found in the"),
-    ("RequirementsConflict", r"ResolutionImpossible|conflicting dependencies|are incompatible"),
     (
         "IndexUnreachable",
         r"Max retries|NewConnectionError|[Nn]ame resolution|error sending request",
+    ),
+    ("RequirementNotFound", r"No matching distribution found|no version of|was not found in the"),
+    (
+        "RequirementsConflict",
+        r"ResolutionImpossible|conflicting dependencies|are incompatible|are unsatisfiable",
     ),
     ("WheelBuildFailed", r"metadata-generation-failed|Failed (to build|building wheel)"),
 )
@@ -162,7 +166,7 @@ class Environments:
 def classify(wanted: Requirements, output: list[str]) -> Fault:
     """Say why a build failed, with the line that tells it."""
     reason, told = next(
-        ((r, line) for line in reversed(output) for r, words in _FAULTS if re.search(words, line)),
+        ((r, line) for r, words in _FAULTS for line in reversed(output) if re.search(words, line)),
         ("EnvironmentFailed", " | ".join(output[-3:]) or "without a word"),
     )
     said = told.removeprefix("ERROR: ").strip()[:300]
