@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from llmaz.cli import changing, machine, serving, viewing
+from llmaz.cli import caching, changing, machine, serving, viewing
 from llmaz.cli.errors import EXIT_CODES, FAILED
 
 app = typer.Typer(
@@ -63,6 +63,7 @@ for command in (
     version,
 ):
     app.command()(command)
+app.add_typer(caching.app, name="cache")
 
 
 def main() -> None:

@@ -32,6 +32,13 @@ def console() -> "Console":
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
+def error_console() -> "Console":
+    """Return the console of standard error, for what moves: standard output is for results."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
 def print_object(manifest: "Json", form: Format) -> None:
     """Print an object as JSON or YAML."""
     if form is Format.JSON:

@@ -1,0 +1,128 @@
+"""`llmaz cache pull`: bring weights to this machine before anything asks for them.
+
+It fetches with the agent's own code into the agent's own directory, so that an agent which comes
+later, or fetches the same meanwhile, finds the bytes: whoever is first fetches, the other waits.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmaz.cli.errors import CliError
+from llmaz.cli.options import Kubeconfig, connect, home
+from llmaz.cli.runner import execute
+
+if TYPE_CHECKING:
+    from llmaz.agent.cache.models import ModelCache
+    from llmaz.agent.cache.origin import SecretKeys
+    from llmaz.agent.cache.state import Failed, Held
+    from llmaz.api.source import ModelSource
+
+
+def pull(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="An OpenModel, a repository of Hugging Face such as Qwen/Qwen3-0.6B[@revision],"
+            " or a URI such as s3://bucket/path."
+        ),
+    ],
+    file: Annotated[str | None, typer.Option("--file", help="One file of a repository.")] = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Fetch weights into this machine's cache, verified; credentials come from the environment."""
+    execute(_pull(what, file, kubeconfig))
+
+
+async def _pull(what: str, file: str | None, kubeconfig: Path | None) -> None:
+    from llmaz.agent.cache.child import FetchChild
+    from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
+    from llmaz.agent.cache.state import FetchModel, Held
+    from llmaz.api.node import AssignedModel
+
+    source = source_named(what, file) or await _of_open_model(what, kubeconfig)
+    changed = asyncio.Event()
+    cache = ModelCache(
+        home().cache,
+        fetcher=FetchChild(os.environ),
+        secrets=_NoSecrets(),
+        now=lambda: datetime.now(UTC),
+        changed=changed,
+        endpoint=os.environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
+    )
+    cache.perform(FetchModel(model=AssignedModel(name=what, source=source)))
+    try:
+        state = await _watched(cache, what, changed)
+    finally:
+        await cache.aclose()
+    if not isinstance(state, Held):
+        raise CliError(f"{what}: {state.reason}: {state.message}")
+    typer.echo(state.path)
+
+
+def source_named(what: str, file: str | None) -> "ModelSource | None":
+    """Return the source that a text names by itself; None where it is an OpenModel's name."""
+    from llmaz.api.source import ModelHub, ModelSource
+
+    if "://" in what:
+        return ModelSource(uri=what)
+    repository, _, revision = what.partition("@")
+    if "/" not in repository:
+        return None
+    hub = ModelHub(model_id=repository, revision=revision or "main", filename=file)
+    return ModelSource(model_hub=hub)
+
+
+async def _of_open_model(name: str, kubeconfig: Path | None) -> "ModelSource":
+    from llmaz.api.kinds import OPEN_MODEL
+    from llmaz.api.manifest import decode
+    from llmaz.api.openmodel import OpenModel
+
+    async with await connect(kubeconfig) as kube:
+        return decode(OpenModel, await kube.get(OPEN_MODEL, name)).spec.source
+
+
+async def _watched(cache: "ModelCache", name: str, changed: asyncio.Event) -> "Held | Failed":
+    """Show how far the fetch is until it has ended."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    from llmaz.agent.cache.state import Fetching
+    from llmaz.cli.output import error_console
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=error_console(), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        while isinstance(state := cache.seen()[name].state, Fetching):
+            bar.update(task, completed=state.bytes_done or 0, total=state.bytes_total)
+            await changed.wait()
+            changed.clear()
+    return state
+
+
+class _NoSecrets:
+    """On a machine of one's own the environment has the credentials."""
+
+    async def credentials(
+        self,
+        namespace: str | None,  # noqa: ARG002  # what a Secrets is asked
+        wanted: "SecretKeys",
+    ) -> Mapping[str, str]:
+        return {key: os.environ[key] for key in wanted.keys if key in os.environ}
