@@ -45,13 +45,7 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     demands = {key: demand(service, snapshot.models) for key, service in living(snapshot)}
     seated = seats_by_engine(snapshot.seats)
 
-    def is_unknown(key: Key) -> bool:
-        if key in demands:
-            return isinstance(demands[key], Refusal)
-        unread = Ref(kind=SERVICE, namespace=key[0], name=key[1]) in snapshot.unreadable
-        return unread or key in made_anew
-
-    kept = frozenset(id_ for id_ in seated if is_unknown(service_of(id_)))
+    kept = frozenset(id_ for id_ in seated if _is_kept(id_, demands, made_anew, snapshot))
     placeable = [one for one in demands.values() if isinstance(one, Demand)]
     views = node_views(snapshot, now)
     outcomes = place(placeable, views, seated, kept)
@@ -70,6 +64,25 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     )
 
 
+def _is_kept(
+    id_: str,
+    demands: Mapping[Key, Demand | Refusal],
+    made_anew: Mapping[Key, ApplyOwned],
+    snapshot: ClusterSnapshot,
+) -> bool:
+    """Tell whether an engine stays as it is because nothing can be said of what it shall be.
+
+    How many replicas there may be is known even where it is not known what they shall be.
+    """
+    key = service_of(id_)
+    if key not in demands:
+        unread = Ref(kind=SERVICE, namespace=key[0], name=key[1]) in snapshot.unreadable
+        return unread or key in made_anew
+    service = snapshot.services[key]
+    most = service.spec.replicas + most_surplus(service)
+    return isinstance(demands[key], Refusal) and replica_of(id_) < most
+
+
 def _is_outdated(seat: Seat | None, outcome: Placed) -> bool:
     return seat is not None and (seat.node, seat.engine) != (outcome.node, outcome.engine)
 
@@ -85,6 +98,11 @@ def service_of(engine_id: str) -> Key:
     """Return the namespace and name of the Service that an engine is a replica of."""
     namespace, _, replica = engine_id.partition("/")
     return namespace, replica.rpartition("-")[0]
+
+
+def replica_of(engine_id: str) -> int:
+    """Return which replica of its Service an engine is."""
+    return int(engine_id.rpartition("-")[2])
 
 
 def reports_of(service: Service, served: Served) -> dict[int, EngineReport]:

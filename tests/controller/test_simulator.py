@@ -1,0 +1,72 @@
+"""A sample of random histories of a cluster; `bench/simulate.py` goes through many more."""
+
+import dataclasses
+
+import pytest
+
+from llmaz.api.kinds import EVENT, INFERENCE_NODE
+from llmaz.api.manifest import encode
+from llmaz.api.node import InferenceNode, NodeSpec
+from support.simulator.history import Step, broken, shortened, steps_of, told, world_after
+
+SEEDS = 40
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_random_history_breaks_no_rule_and_settles(tenth: int) -> None:
+    for seed in range(tenth, SEEDS, 10):
+        assert told(seed) is None
+
+
+def test_replicas_that_are_no_longer_asked_for_end_even_while_their_model_is_missing() -> None:
+    serving = [
+        Step("join", ("n1", 2)),
+        Step("join", ("n0", 2)),
+        Step("offer", ("m1", "v1")),
+        Step("provide", ("v1",)),
+        Step("serve", ("p1", 2)),
+        Step("calm"),
+    ]
+    assert broken(1, [*serving, Step("drop", ("m1",)), Step("serve", ("p1", 1))]) is None
+    assert broken(488, [*serving, Step("serve", ("p1", 1)), Step("drop", ("m1",))]) is None
+
+
+def test_the_same_seed_is_always_the_same_history() -> None:
+    first, second = (world_after(7, steps_of(7)).server.log for _ in range(2))
+    # Events carry the time of day at which they were recorded.
+    assert [each for each in first if each[0].kind != EVENT] == [
+        each for each in second if each[0].kind != EVENT
+    ]
+
+
+def test_the_rules_notice_an_engine_that_is_stopped_for_no_reason() -> None:
+    world = world_after(1, [*_one_served(), Step("calm")])
+    (node,) = world.server.all(INFERENCE_NODE, InferenceNode)
+    assert node.spec.engines
+    spec = encode(dataclasses.replace(node.spec, engines=()))
+    with pytest.raises(AssertionError, match="nobody asked to stop it"):
+        world.server.put(world.agents["n0"].ref, {"spec": spec})
+
+
+def test_the_rules_notice_an_accelerator_that_two_engines_own() -> None:
+    world = world_after(1, [*_one_served(), Step("calm")])
+    (node,) = world.server.all(INFERENCE_NODE, InferenceNode)
+    twice = (*node.spec.engines, dataclasses.replace(node.spec.engines[0], id="default/p1-0"))
+    spec = encode(NodeSpec(models=node.spec.models, engines=twice))
+    world.server.put(world.agents["n0"].ref, {"spec": spec})
+    with pytest.raises(AssertionError, match="n0"):
+        world.rules.check()
+
+
+def test_a_failing_history_is_told_in_its_fewest_steps() -> None:
+    steps = [*_one_served(), Step("join", ("n3", 1)), Step("unheard_of"), Step("calm")]
+    assert shortened(1, steps) == [Step("unheard_of")]
+
+
+def _one_served() -> list[Step]:
+    return [
+        Step("offer", ("m1", "v1")),
+        Step("provide", ("v1",)),
+        Step("join", ("n0", 2)),
+        Step("serve", ("p1", 1)),
+    ]

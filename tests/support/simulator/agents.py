@@ -1,0 +1,148 @@
+"""An agent of the simulation: it follows its assignment step by step, and is never in a hurry."""
+
+import dataclasses
+from collections.abc import Mapping
+from random import Random
+from typing import Any, cast
+
+from llmaz.api.kinds import INFERENCE_NODE
+from llmaz.api.manifest import encode
+from llmaz.api.node import (
+    AssignedEngine,
+    EnginePhase,
+    EngineReport,
+    InferenceNode,
+    ModelPhase,
+    ModelReport,
+    NodeSpec,
+    NodeStatus,
+    fingerprint,
+)
+from llmaz.controller.snapshot import Ref
+from support.simulator.server import Server, lease_ref
+
+LEASE_SECONDS = 40
+_NEXT_OF_WEIGHTS = {
+    ModelPhase.PENDING: ModelPhase.FETCHING,
+    ModelPhase.FETCHING: ModelPhase.READY,
+    ModelPhase.READY: ModelPhase.READY,
+    ModelPhase.FAILED: ModelPhase.FETCHING,
+}
+_NEXT = {
+    EnginePhase.WAITING: EnginePhase.STARTING,
+    EnginePhase.STARTING: EnginePhase.READY,
+    EnginePhase.READY: EnginePhase.READY,
+    EnginePhase.UNREADY: EnginePhase.READY,
+    EnginePhase.BACKOFF: EnginePhase.STARTING,
+    EnginePhase.FAILED: EnginePhase.FAILED,
+}
+
+
+class Agent:
+    """What runs on one node, whatever anybody else believes of it."""
+
+    def __init__(self, server: Server, name: str, status: NodeStatus) -> None:
+        self._server = server
+        self.name = name
+        self.ref = Ref(kind=INFERENCE_NODE, name=name)
+        self.status = status
+        self.running: dict[str, tuple[AssignedEngine, EngineReport]] = {}
+        self.is_silent = False
+        self.devices = status.accelerators or ()
+        self.knows_devices = True
+
+    def beat(self) -> None:
+        """Renew the node's Lease."""
+        spec = {
+            "holderIdentity": self.name,
+            "leaseDurationSeconds": LEASE_SECONDS,
+            "renewTime": self._server.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        }
+        self._server.put(lease_ref(self.name), {"spec": spec})
+
+    def step(self, random: Random | None = None) -> bool:
+        """Bring what is assigned one step on and report; tell whether anything changed."""
+        if self.ref not in self._server.objects or self.is_silent:
+            return False
+        node = self._server.read(self.ref, InferenceNode)
+        if node.spec != NodeSpec() or node.metadata.generation > 1:
+            self._follow(node.spec, random)
+        status = dataclasses.replace(
+            self.status,
+            observed_generation=node.metadata.generation,
+            accelerators=self.devices if self.knows_devices else None,
+            models=self._weights(node, random),
+            engines=tuple(report for _, report in self.running.values()),
+        )
+        if status == node.status:
+            return False
+        self.status = status
+        self._server.put(self.ref, {"status": encode(status)})
+        return True
+
+    def crash(self, random: Random) -> str | None:
+        """Let one engine end by itself; return which."""
+        if not self.running:
+            return None
+        id_ = random.choice(sorted(self.running))
+        engine, report = self.running[id_]
+        self.running[id_] = engine, dataclasses.replace(report, phase=EnginePhase.BACKOFF)
+        return id_
+
+    def _follow(self, spec: NodeSpec, random: Random | None) -> None:
+        wanted = {engine.id: engine for engine in spec.engines}
+        for id_, (engine, report) in list(self.running.items()):
+            if wanted.get(id_) != engine or report.phase is EnginePhase.STOPPING:
+                self._stop(id_, report)
+        taken = {uuid for engine, _ in self.running.values() for uuid in engine.accelerators}
+        ready = {one.name for one in self.status.models or () if one.phase is ModelPhase.READY}
+        for id_, engine in wanted.items():
+            if id_ not in self.running and taken.isdisjoint(engine.accelerators):
+                phase = EnginePhase.WAITING
+            elif self._runs(engine) and not _lingers(random):
+                phase = _NEXT[self.running[id_][1].phase]
+            else:
+                continue
+            if phase is EnginePhase.STARTING and engine.main_model not in ready:
+                phase = EnginePhase.WAITING
+            self.running[id_] = engine, _report(engine, phase)
+
+    def _runs(self, engine: AssignedEngine) -> bool:
+        there, report = self.running.get(engine.id, (None, None))
+        is_stopping = report is not None and report.phase is EnginePhase.STOPPING
+        return there == engine and not is_stopping
+
+    def _stop(self, id_: str, report: EngineReport) -> None:
+        """Stopping takes a step, through which the engine keeps what it owns."""
+        if report.phase is EnginePhase.STOPPING:
+            del self.running[id_]
+            return
+        engine = self.running[id_][0]
+        stopping = dataclasses.replace(report, phase=EnginePhase.STOPPING)
+        self.running[id_] = engine, stopping
+
+    def _weights(self, node: InferenceNode, random: Random | None) -> tuple[ModelReport, ...]:
+        before: Mapping[str, ModelReport] = {one.name: one for one in self.status.models or ()}
+        sources = {model.name: str(encode(cast("Any", model.source))) for model in node.spec.models}
+        reports = []
+        for name, source in sources.items():
+            old = before.get(name)
+            phase = ModelPhase.PENDING
+            if old is not None and old.path == source:  # else it is another model now
+                phase = old.phase if _lingers(random) else _NEXT_OF_WEIGHTS[old.phase]
+            reports.append(ModelReport(name=name, phase=phase, path=source))
+        return tuple(reports)
+
+
+def _lingers(random: Random | None) -> bool:
+    return random is not None and random.random() < 0.3
+
+
+def _report(engine: AssignedEngine, phase: EnginePhase) -> EngineReport:
+    return EngineReport(
+        id=engine.id,
+        phase=phase,
+        fingerprint=fingerprint(engine),
+        address="10.0.0.1",
+        port=40000,
+    )

@@ -1,0 +1,102 @@
+"""A controller of the simulation: the real observer, plan and performer, on watches that lag."""
+
+import asyncio
+import dataclasses
+from collections.abc import Collection, Coroutine
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from llmaz.api import names
+from llmaz.api.kinds import CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER, Kind
+from llmaz.controller.actions import Action, ApplyOwned
+from llmaz.controller.loop import _ACTS, _LONGEST_SILENCE
+from llmaz.controller.observe import Observer
+from llmaz.controller.perform import Performer
+from llmaz.controller.plan import plan
+from llmaz.controller.snapshot import ClusterSnapshot, Ref
+from llmaz.kube import Informer, Kube, KubeError, NotFound, Unavailable, WatchEvent
+from support.simulator.server import Client, Server
+
+T = TypeVar("T")
+
+_OURS = frozenset({CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER})
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    raise AssertionError("the simulated server made somebody wait")
+
+
+class Controller:
+    """One controller. What it knows is what its watches have told, and answers to its writes."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything and list every kind anew, as a process that starts does."""
+        client = cast("Kube", Client(self._server))
+        self._observer = Observer(client, asyncio.Event(), gateway_url="")
+        self._performer = Performer(client, self._observer)
+        self._refused: dict[Ref, str] = {}
+        self._silent = 0
+        self._heard_since = self._server.now
+        self._read: dict[Kind, int] = {}
+        for kind, informer in self._informers.items():
+            informer._version = "0"  # an empty list, at the version before the first write
+            informer.synced = True
+            self._read[kind] = 0
+        self.hear()
+
+    def hear(self, *, deaf: Collection[Kind] = ()) -> None:
+        """Take in what the watches tell, but for kinds whose watch hangs."""
+        ends = dict.fromkeys(self._informers, self._server.version)
+        ends |= {kind: self._read[kind] for kind in deaf if kind in self._read}
+        first = min(self._read.values())
+        for at, (ref, event) in enumerate(self._server.log[first:], first):
+            if ref.kind in self._read and self._read[ref.kind] <= at < ends[ref.kind]:
+                self._tell(ref.kind, event)
+        self._read = ends
+
+    def look(self) -> ClusterSnapshot:
+        seen = self._observer.snapshot(self._refused)
+        return dataclasses.replace(seen, leases_heard_since=self._heard_since)
+
+    def planned(self, now: datetime) -> tuple[Action, ...]:
+        return plan(self.look(), now).actions
+
+    def round(self, now: datetime, *, most: int | None = None) -> int:
+        """Decide, and perform as many of the actions as asked; return how many there were."""
+        actions = self.planned(now)
+        refused = {}
+        for action in self._due(actions)[:most]:
+            try:
+                at_once(self._performer.perform(action))
+            except Unavailable:
+                continue
+            except KubeError as error:
+                if isinstance(action, ApplyOwned) and not isinstance(error, NotFound):
+                    refused[action.ref] = str(error)
+        self._refused = refused
+        return len(actions)
+
+    def _due(self, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        """Return what the loop would do at once: statuses wait while there is more to do."""
+        acts = tuple(action for action in actions if isinstance(action, _ACTS))
+        self._silent = self._silent + 1 if acts and self._silent < _LONGEST_SILENCE else 0
+        return acts if self._silent else actions
+
+    @property
+    def _informers(self) -> dict[Kind, Informer]:
+        return self._observer._informers
+
+    def _tell(self, kind: Kind, event: WatchEvent) -> None:
+        labels = cast("Any", event.object["metadata"]).get("labels") or {}
+        if kind in _OURS and labels.get("app.kubernetes.io/managed-by") != names.CONTROLLER:
+            return
+        self._informers[kind]._take(event)
