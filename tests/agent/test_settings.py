@@ -1,5 +1,6 @@
 """What the agent's command line means."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,14 @@ def test_engines_are_stopped_by_a_command_of_its_own() -> None:
 def test_the_cache_may_be_bounded_as_kubernetes_writes_bytes() -> None:
     assert _run().cache_quota is None
     assert _run("--cache-quota", "500Gi").cache_quota == 500 * 2**30
+    quota = _run("--cache-quota", "80%", "--cache-dir", "/none/yet").cache_quota
+    assert quota == shutil.disk_usage("/").total * 80 // 100
     assert _run().environments_quota is None
     assert _run("--environments-quota", "60Gi").environments_quota == 60 * 2**30
     with pytest.raises(SystemExit):
         _run("--cache-quota", "much")
+    with pytest.raises(SystemExit):
+        _run("--cache-quota", "101%")
 
 
 @pytest.mark.parametrize("listen", ["9400", ":9400", "host:port", "host:70000"])

@@ -1,8 +1,10 @@
 """What the agent is told at its start: one frozen value, read from argv once, in `__main__`."""
 
 import argparse
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -94,9 +96,10 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     parser.add_argument("--cache-dir", type=Path, default=_root(environ) / "cache")
     parser.add_argument(
         "--cache-quota",
-        type=_bytes,
-        metavar="BYTES",
-        help="what fetched models may take, such as 500Gi: what was used least recently goes first",
+        type=_bytes_or_share,
+        metavar="BYTES|SHARE%",
+        help="what fetched models may take, such as 500Gi or 80%% of the disk: what was used least"
+        " recently goes first",
     )
     _add_fetch_options(parser)
     parser.add_argument(
@@ -140,7 +143,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         mirror_fetch=given.mirror_fetch,
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
-        cache_quota=given.cache_quota,
+        cache_quota=_resolved(given.cache_quota, given.cache_dir.absolute()),
         environments_quota=given.environments_quota,
         fetch_policy=FetchPolicy(
             rates=dict(given.fetch_rate),
@@ -235,6 +238,22 @@ def _rate(text: str) -> tuple[str, int]:
     if rate < SLOWEST_FETCH:
         raise argparse.ArgumentTypeError(f"{amount!r} is less than 256Ki a second")
     return source or EVERY_SOURCE, rate
+
+
+def _bytes_or_share(text: str) -> int | Fraction:
+    if not text.endswith("%"):
+        return _bytes(text)
+    if not text[:-1].isdecimal() or not 1 <= int(text[:-1]) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 1% to 100%")
+    return Fraction(int(text[:-1]), 100)
+
+
+def _resolved(quota: int | Fraction | None, cache_dir: Path) -> int | None:
+    """Turn a share into bytes of the disk that the cache is on, or will be."""
+    if not isinstance(quota, Fraction):
+        return quota
+    there = next(path for path in (cache_dir, *cache_dir.parents) if path.exists())
+    return int(shutil.disk_usage(there).total * quota)
 
 
 def _bytes(text: str) -> int:
