@@ -135,6 +135,7 @@ class ShimClient:
             raise ShimLost(f"the shim is gone: {error}") from error
         finally:
             self._answers.pop(number, None)
+            answer.cancel()  # of one that nobody waits for any more, nothing is to be said
         if not reply.get("ok"):
             raise ShimRefused(str(reply.get("error")), str(reply.get("message")))
         return reply
