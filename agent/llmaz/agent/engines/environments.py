@@ -37,7 +37,7 @@ _LAST_LINES = 30
 _CONFIGURATION = re.compile(
     r"(?i)(PIP|UV|XDG_CONFIG)_.*|LLMAZ_INSTALLER|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|PATH"
 )
-# The first that any line tells of: without an index an installer says at last that it found nothing.
+# The first that any line tells of: without an index an installer ends by saying it found nothing.
 _FAULTS = (
     ("NoSpace", r"No space left on device"),
     (
