@@ -51,7 +51,7 @@ class Llmaz:
             capture_output=True,
             check=False,
             text=True,
-            timeout=50,
+            timeout=150,
         )
 
     def done(self, *argv: str, stdin: str = "") -> str:

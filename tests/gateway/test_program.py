@@ -18,7 +18,7 @@ from llmaz.kube import Kube
 from llmaz.local.install import install
 from support.plane import ControlPlane
 
-WITHIN_SECONDS = 30.0
+WITHIN_SECONDS = 120.0
 
 
 @dataclass

@@ -22,7 +22,7 @@ from llmaz.kube import (
 from support.kubeserver import write_kubeconfig
 from support.plane import ControlPlane
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 @pytest.fixture

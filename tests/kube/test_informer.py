@@ -8,7 +8,7 @@ from llmaz.api.kinds import OPEN_MODEL
 from llmaz.kube import Informer, Kube
 from support.kubeserver import Event, Script, listing, serving, thing
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 @asynccontextmanager

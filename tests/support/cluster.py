@@ -37,7 +37,7 @@ from llmaz.kube import AlreadyExists, Kube, NotFound
 
 T = TypeVar("T")
 CHART = Path(__file__).parents[2] / "charts" / "llmaz"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 async def eventually(

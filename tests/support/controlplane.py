@@ -20,7 +20,7 @@ import pytest
 from support.plane import ControlPlane, plane_of
 from support.realplane import real_control_plane
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 
 
 @dataclass

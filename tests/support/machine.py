@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from support.smollm2 import SMOLLM2
 
-WITHIN_SECONDS = 90.0
+WITHIN_SECONDS = 150.0
 _BIN = Path(sys.executable).parent
 _FREE_PORTS = ("--api-port=0", "--gateway-port=0", "--agent-port=0", "--controller-port=0")
 

@@ -18,7 +18,7 @@ from llmaz.api.node import AssignedEngine, AssignedModel, EngineReport, Inferenc
 from llmaz.api.source import ModelSource
 from llmaz.kube import Kube, KubeError
 
-PATIENCE_SECONDS = 30.0  # of a test that waits for a condition, on a machine under load
+PATIENCE_SECONDS = 120.0  # of a test that waits for a condition, on a machine under load
 FAKE_ENGINE = Path(__file__).with_name("engine.py")
 _CRD = Path(__file__).parents[2] / "charts/llmaz/crds/inferencenodes.llmaz.io.yaml"
 

@@ -16,7 +16,7 @@ from llmaz.agent.engines.launch import COMMAND, shim_lives
 from llmaz.shim import proc, protocol
 
 FAKE_ENGINE = str(Path(__file__).with_name("engine.py"))
-PATIENCE_SECONDS = 20.0  # of a test that waits for a condition, on a machine under load
+PATIENCE_SECONDS = 120.0  # of a test that waits for a condition, on a machine under load
 # A mount namespace of its own, without the cgroups' file system. Who is not root makes none anyway.
 HIDING = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/fs/cgroup; exec "$@"', "sh")
 T = TypeVar("T")
