@@ -93,7 +93,7 @@ async def test_a_killed_agent_finds_its_engines_again_and_touches_none(
     await worker.end(signal.SIGKILL)
     version = (await worker.shown()).metadata.resource_version
     await worker.start("--register-node")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while "is Ready" not in worker.log.read_text():
             await asyncio.sleep(0.02)
     assert await worker.engine("Ready") == before
@@ -133,7 +133,7 @@ async def test_engines_outlive_the_api_server_and_an_agent_that_starts_without_i
         await worker.end(signal.SIGKILL)
         os.kill(before.pid or 0, signal.SIGKILL)
         await worker.start("--register-node")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while "is Ready" not in worker.log.read_text():
                 await asyncio.sleep(0.02)
         embedded_server.start()

@@ -65,7 +65,7 @@ def _assigned(*engines: AssignedEngine) -> Assignment:
 
 
 async def _settled(world: World) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await world.changed.wait()
 
 
@@ -87,7 +87,7 @@ async def test_an_engine_is_left_alone_while_nobody_can_be_asked() -> None:
     world = World(api_is_away=True)
     performer = world.performer()
     performer.perform(ASK)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while world.asked == 0:
             await asyncio.sleep(0)
     performer.perform(ASK)
@@ -112,7 +112,7 @@ async def test_one_action_at_a_time_is_under_way_on_an_engine() -> None:
     performer.perform(other)
     assert world.hold is not None
     world.hold.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while len(world.done) < 2:
             await asyncio.sleep(0)
     await performer.aclose()

@@ -103,7 +103,7 @@ async def _registering(
 
 
 async def _until_there(api: Api, kind: str, name: str) -> Manifest:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while (kind, name) not in api.objects:
             await asyncio.sleep(0.01)
     return api.objects[kind, name]
@@ -152,7 +152,7 @@ async def test_an_inference_node_that_is_gone_is_made_anew_at_once() -> None:
 async def test_an_api_server_that_is_away_is_asked_until_it_is_back() -> None:
     api = Api({("Namespace", "llmaz-system"): {}}, away=True)
     async with _registering(api, register_node=False):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while api.asked < 2:
                 await asyncio.sleep(0.01)
         api.away = False

@@ -114,7 +114,7 @@ async def _program(
             yield _Seen(name, calls, log)
         finally:
             process.terminate()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await process.wait()
 
 

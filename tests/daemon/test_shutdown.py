@@ -29,12 +29,12 @@ def start(*arguments: str) -> "subprocess.Popen[bytes]":
 def test_a_signal_asks_for_the_end(number: signal.Signals) -> None:
     process = start("--lifeline")
     process.send_signal(number)
-    assert process.communicate(timeout=30)[0] == b"stopped\n"
+    assert process.communicate(timeout=120)[0] == b"stopped\n"
 
 
 def test_the_end_of_the_lifeline_asks_for_the_end() -> None:
     process = start("--lifeline")
-    assert process.communicate(timeout=30)[0] == b"stopped\n"
+    assert process.communicate(timeout=120)[0] == b"stopped\n"
 
 
 def test_without_a_lifeline_the_end_of_standard_input_means_nothing() -> None:

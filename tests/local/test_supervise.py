@@ -20,7 +20,7 @@ async def holds(is_so: Callable[[], bool]) -> None:
     async def ask() -> bool:
         return is_so()
 
-    await until(ask, within_seconds=30)
+    await until(ask, within_seconds=120)
 
 
 async def test_a_program_that_ends_is_started_again_and_its_last_words_are_told(

@@ -68,7 +68,7 @@ class World:
         return {} if namespace is None else {wanted.keys[0]: f"token of {namespace}"}
 
     async def outcome(self, cache: ModelCache, name: str = "m") -> Fetching | Held | Failed:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while isinstance(state := cache.seen()[name].state, Fetching):
                 self.changed.clear()
                 await self.changed.wait()
@@ -127,7 +127,7 @@ async def test_progress_can_be_seen(tmp_path: Path) -> None:
     world = World(tmp_path, open=asyncio.Event())
     cache = world.cache()
     cache.perform(FetchModel(model=_from_hub()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await world.changed.wait()
     assert cache.seen()["m"].state == Fetching(bytes_done=1, bytes_total=len(world.data))
     await cache.aclose()

@@ -21,7 +21,7 @@ def _start(directory: Path, listen: str) -> "subprocess.CompletedProcess[str]":
         [*COMMAND, "--data-dir", str(directory), "--listen", listen],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
