@@ -11,6 +11,7 @@ import pytest
 
 from llmaz.agent.publish import (
     PROGRESS_SECONDS,
+    SLOW_PROGRESS_SECONDS,
     WORDS_SECONDS,
     StatusPublisher,
     pause_before,
@@ -87,10 +88,15 @@ def test_what_is_not_known_takes_nothing_back() -> None:
     }
 
 
+def _in_percent(done: int) -> Manifest:
+    return {"models": [{"name": "m", "bytesDone": done, "bytesTotal": 100}]}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "seconds"),
     [
-        ({"models": [{"bytesDone": 1}]}, {"models": [{"bytesDone": 2}]}, PROGRESS_SECONDS),
+        (_in_percent(done=1), _in_percent(done=5), SLOW_PROGRESS_SECONDS),
+        (_in_percent(done=1), _in_percent(done=6), PROGRESS_SECONDS),
         ({"models": [{"phase": "Fetching"}]}, {"models": [{"phase": "Ready"}]}, WORDS_SECONDS),
         ({"engines": [{"phase": "Waiting"}]}, {"engines": [{"phase": "Starting"}]}, WORDS_SECONDS),
         ({"engines": [{"phase": "Starting"}]}, {"engines": [{"phase": "Ready"}]}, 0),

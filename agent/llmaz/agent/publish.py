@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 # small steps, and each write costs the processors that the engine could use.
 WORDS_SECONDS = 0.5
 PROGRESS_SECONDS = 2.0
+SLOW_PROGRESS_SECONDS = 15.0  # of a large model: thousands of nodes may be fetching
+NOTICEABLE_SHARE = 0.05
 LONGEST_RETRY_SECONDS = 10.0
 _PROGRESS = ("bytesDone", "bytesPerSecond", "secondsLeft")
 _UNKNOWN_IF_ABSENT = ("accelerators", "models", "cache", "engines")
@@ -57,8 +59,28 @@ def pause_before(written: Manifest, wanted: Manifest) -> float:
     """
     if _acted_on(written) != _acted_on(wanted):
         return 0.0
-    same_words = _without_progress(written) == _without_progress(wanted)
-    return PROGRESS_SECONDS if same_words else WORDS_SECONDS
+    if _without_progress(written) != _without_progress(wanted):
+        return WORDS_SECONDS
+    return PROGRESS_SECONDS if _has_advanced(written, wanted) else SLOW_PROGRESS_SECONDS
+
+
+def _has_advanced(written: Manifest, wanted: Manifest) -> bool:
+    """Tell whether a fetch has brought a noticeable share since the last write."""
+    before, after = _progress(written), _progress(wanted)
+    return any(
+        done - before.get(name, (0, 0))[0] >= total * NOTICEABLE_SHARE
+        for name, (done, total) in after.items()
+        if (done, total) != before.get(name)
+    )
+
+
+def _progress(status: Manifest) -> dict[str, tuple[int, int]]:
+    models = cast("list[Manifest]", status.get("models") or [])
+    return {
+        str(model["name"]): (cast("int", model["bytesDone"]), cast("int", model["bytesTotal"]))
+        for model in models
+        if isinstance(model.get("bytesDone"), int) and isinstance(model.get("bytesTotal"), int)
+    }
 
 
 def _acted_on(status: Manifest) -> list[Json]:
