@@ -1,4 +1,4 @@
-"""A hub with one file, for measuring: `python -m harness.origin FILE` prints its address.
+"""A hub with one file, for measuring: `python -m harness.origin FILE [HOST:PORT]` prints its address.
 
 It speaks as much of the Hugging Face protocol as clients ask for, and sends the bytes by sendfile.
 """
@@ -47,16 +47,17 @@ def routes(path: Path) -> list[web.RouteDef]:
     ]
 
 
-async def serve(path: Path) -> None:
+async def serve(path: Path, listen: str) -> None:
     app = web.Application()
     app.add_routes(routes(path))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}\n")
+    host, _, port = listen.rpartition(":")
+    await web.TCPSite(runner, host, int(port)).start()
+    sys.stdout.write(f"http://{host}:{runner.addresses[0][1]}\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1:0"))

@@ -1,7 +1,7 @@
 """The agent of one node: its parts, wired to each other, and how they run together."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from llmaz.agent.settings import RunAgent
 from llmaz.agent.sharing.child import SharingChild
 from llmaz.agent.sharing.settings import SharingSettings
 from llmaz.agent.state import NodeFacts, NodeState
+from llmaz.agent.swarm.peering import Peering, peers_path
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import Accelerator, AssignedEngine
 from llmaz.kube import Kube
@@ -81,6 +82,7 @@ class Agent:
             endpoint=environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
             quota=settings.cache_quota,
             policy=settings.fetch_policy,
+            peering=_peering(settings, facts.name),
         )
         self.upkeep = Upkeep(
             settings.cache_dir, recheck=self._models.recheck, evictions=self._models.evictions
@@ -170,6 +172,19 @@ class Agent:
 
     def _found(self, manifest: Manifest) -> None:
         self._publisher.found(cast("Manifest", manifest.get("status") or {}))
+
+
+def _peering(settings: RunAgent, name: str) -> Callable[[str], Peering | None]:
+    """Return what the fetch of a model needs to share with other nodes."""
+    token = settings.peer_token_file
+    if token is None:
+        return lambda _: None
+    return lambda model: Peering(
+        node=name,
+        peers_file=str(peers_path(settings.cache_dir, model)),
+        token_file=str(token.absolute()),
+        tls=settings.peer_tls,
+    )
 
 
 def _sharing(settings: RunAgent, name: str) -> SharingSettings:

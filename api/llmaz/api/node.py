@@ -22,6 +22,22 @@ from llmaz.api.source import ModelSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPeer:
+    """A node that wants or holds a model, for others to share its weights with.
+
+    name: the node
+    url: where it serves its weights
+    zone: its topology.kubernetes.io/zone
+    rack: its topology.kubernetes.io/rack, or that of a narrower domain
+    """
+
+    name: str
+    url: str
+    zone: str = ""
+    rack: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssignedModel:
     """A model that the node shall hold, because an engine of it serves it or to have it near.
 
@@ -31,6 +47,7 @@ class AssignedModel:
     pin: whether its weights are never evicted, not even once they are assigned no more
     priority: demand for what an engine waits for; prefetch yields to it
     revision: the commit to fetch, where other nodes hold one already; else the source is asked
+    peers: the nodes that want or hold it as well, this one among them
     """
 
     name: str
@@ -39,6 +56,7 @@ class AssignedModel:
     pin: bool = False
     priority: Literal["demand", "prefetch"] = "demand"
     revision: str = ""
+    peers: tuple[ModelPeer, ...] = field(default=(), metadata=bounds(longest=256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

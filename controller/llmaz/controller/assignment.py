@@ -13,6 +13,7 @@ from llmaz.api.source import Hub
 from llmaz.controller.actions import Assign
 from llmaz.controller.catalogue import held_revisions
 from llmaz.controller.demand import Demand
+from llmaz.controller.peers import with_peers
 from llmaz.controller.placement import Placed, Unplaced
 from llmaz.controller.prefetch import prefetch, wish_for_waiting, wish_of
 from llmaz.controller.rollout import most_unavailable
@@ -36,9 +37,15 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
     for name, ahead in _ahead(snapshot, served, models).items():
         models[name] += ahead
     pins = held_revisions(snapshot)
+    alone = {
+        name: _spec(engines[name], (_pinned(model, pins) for model in models[name]))
+        for name in snapshot.nodes
+    }
+    labels = {name: node.labels for name, node in snapshot.kube_nodes.items()}
+    specs = with_peers(alone, snapshot.nodes, labels)
     writes = []
     for name, node in sorted(snapshot.nodes.items()):
-        spec = _spec(engines[name], (_pinned(model, pins) for model in models[name]))
+        spec = specs[name]
         if spec != _ordered(node.spec) or _was_made_anew(node):
             gone = _gone(node, spec, snapshot)
             writes.append(Assign(node=name, uid=node.metadata.uid, spec=spec, gone=gone))

@@ -13,6 +13,7 @@ from llmaz.agent.cache.state import (
     Fetching,
     FetchModel,
     Held,
+    ListPeers,
     ModelAction,
     ModelSeen,
 )
@@ -79,6 +80,8 @@ def _keep(model: AssignedModel, seen: ModelSeen | None, spec: NodeSpec, now: dat
         pending = ModelReport(name=model.name, phase=ModelPhase.PENDING)
         return _Step(report=pending, action=FetchModel(model=model))
     resting = _rest(seen)
+    if isinstance(seen.state, Fetching) and seen.model.peers != model.peers:
+        return _Step(report=resting.report, action=ListPeers(model=model))
     if not isinstance(seen.state, Failed):
         changed_pin = isinstance(seen.state, Held) and seen.model.pin != model.pin
         return (

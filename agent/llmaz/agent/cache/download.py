@@ -68,6 +68,7 @@ class Segment:
     start: int
     end: int
     failures: int = 0
+    ended: Callable[[Exception | None], None] | None = None  # told once, instead of the file
 
     def run(
         self, wire: Wire, source: Source, buffer: memoryview, alive: Callable[[], None]

@@ -11,8 +11,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from llmaz.agent.cache.acl import Acl
@@ -43,6 +43,8 @@ from llmaz.agent.cache.throttle import Throttle
 from llmaz.agent.cache.transfer import Transfer
 from llmaz.agent.cache.wire import Wire
 from llmaz.agent.children import die_with_parent
+from llmaz.agent.swarm.peering import read_peers
+from llmaz.agent.swarm.transport import SwarmTransfer
 from llmaz.api.manifest import decode
 
 _OPEN = (200, 206, 416)  # 416: the file is empty
@@ -90,12 +92,16 @@ def _fetch(
     absent = [file for file in files if file.path not in there]
     if absent:
         _take_room(cache_dir, name_of(origin), absent, keys, room)
-        with closing(_throttle(request)) as throttle:
+        with (
+            _shared(request, source, absent, keys) as sharing,
+            closing(_throttle(request)) as throttle,
+        ):
             transfer = Transfer(
                 source,
                 store,
                 lambda file, size: meter.add(file.path, size, file.size),
                 spend=throttle.spend,
+                sharing=sharing,
             )
             there |= transfer.bring(absent, keys)
     for file in files:
@@ -104,6 +110,29 @@ def _fetch(
     _note_readers(request, tree, listing)
     publish(tree, listing, revision)
     return _fetched(tree.snapshot(listing.commit), entrance(origin, files), listing, files)
+
+
+@contextmanager
+def _shared(
+    request: FetchRequest, source: Source, absent: list[RemoteFile], keys: Mapping[str, str]
+) -> Iterator[SwarmTransfer | None]:
+    """Bring files together with other nodes inside the `with` block, where there are others.
+
+    Peers believe this node to have the right to what it asks for, so that the source is asked
+    before them: a gated repository shows its listing to all.
+    """
+    if request.peering is None or not read_peers(Path(request.peering.peers_file)):
+        yield None
+        return
+    _prove(source, min(absent, key=lambda file: (file.size == 0, file.size)), request)
+    transfer = SwarmTransfer(
+        Path(request.cache_dir),
+        request.peering,
+        [keys[file.path] for file in absent],
+        sent=lambda _peer, _bytes: None,
+    )
+    with closing(transfer):
+        yield transfer
 
 
 def _fetched(root: Path, entry: str, listing: Listing, files: tuple[RemoteFile, ...]) -> Fetched:
@@ -119,13 +148,17 @@ def _proven(request: FetchRequest, source: Source) -> Fetched:
     """Ask for a byte: a gated repository shows its listing to all."""
     listing = source.listing()
     file = min(chosen(request.origin, listing.files), key=lambda file: (file.size == 0, file.size))
+    _prove(source, file, request)
+    return Fetched(path="", revision=listing.commit)
+
+
+def _prove(source: Source, file: RemoteFile, request: FetchRequest) -> None:
     with closing(Wire()) as wire:
         answer = wire.ask(source.target(file), {"Range": "bytes=0-0"})
         wire.finish(answer)
     if answer.status not in _OPEN:
         known = source.why(answer.status, answer.headers)
         raise known or refusal(answer.status, name_of(request.origin))
-    return Fetched(path="", revision=listing.commit)
 
 
 def _note_readers(request: FetchRequest, tree: Tree, listing: Listing) -> None:

@@ -3,16 +3,21 @@
     size 1048576
     boot 4c6ad2...        once for each run of the machine
     0 65536               these bytes were written
+    claim 4               the fifth chunk is being fetched from outside, for others to know
+    chunk 4 9f86d0...     the fifth chunk is there, with this sha256
     flushed 3             the lines before the third from the start on were on the disk by then
 
 A kill loses nothing that was written, for the kernel keeps the pages; what was not flushed before
 the machine went down may be lost.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from llmaz.agent.cache import spans
 from llmaz.agent.cache.spans import Span, Spans
+
+_DIGITS = 64  # of a sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,7 @@ class Replayed:
     """What can be believed of a journal, and where to go on writing it."""
 
     there: Spans = ()
+    chunks: Mapping[int, str] = field(default_factory=dict)  # their digests
     boot: str = ""  # of the last line
     lines: int = 0
     length: int = 0  # of the text that makes sense
@@ -28,6 +34,7 @@ class Replayed:
 def replayed(text: str, *, size: int, boot: str) -> Replayed:
     """Read a journal of a file of `size`; a torn line, and one that can't be, ends it."""
     noted: list[tuple[int, Span]] = []
+    digests: list[tuple[int, int, str]] = []
     last_boot, lines, length, flushed = "", 0, 0, 0
     for line in text.split("\n")[:-1]:
         word, _, value = line.partition(" ")
@@ -35,10 +42,16 @@ def replayed(text: str, *, size: int, boot: str) -> Replayed:
             break
         if word == "boot":
             noted = [entry for entry in noted if entry[0] < flushed]
+            digests = [entry for entry in digests if entry[0] < flushed]
             last_boot = value
         elif word == "flushed" and value.isdecimal():
             flushed = int(value)
-        elif lines > 0:
+        elif word == "chunk" and lines > 0:
+            chunk, _, digest = value.partition(" ")
+            if not chunk.isdecimal() or len(digest) != _DIGITS:
+                break
+            digests.append((lines, int(chunk), digest))
+        elif lines > 0 and word != "claim":
             span = _span(word, value, size)
             if span is None:
                 break
@@ -49,7 +62,8 @@ def replayed(text: str, *, size: int, boot: str) -> Replayed:
     for at, span in noted:
         if last_boot == boot or at < flushed:
             there = spans.joined(there, span)
-    return Replayed(there=there, boot=last_boot, lines=lines, length=length)
+    chunks = {chunk: digest for at, chunk, digest in digests if last_boot == boot or at < flushed}
+    return Replayed(there=there, chunks=chunks, boot=last_boot, lines=lines, length=length)
 
 
 def _span(first: str, second: str, size: int) -> Span | None:

@@ -37,12 +37,14 @@ from llmaz.agent.cache.state import (
     Fetching,
     FetchModel,
     Held,
+    ListPeers,
     ModelAction,
     ModelSeen,
 )
 from llmaz.agent.cache.store import Tree
 from llmaz.agent.cache.weights import complaint
 from llmaz.agent.files import write_atomically
+from llmaz.agent.swarm.peering import Peering, write_peers
 from llmaz.api.node import AssignedModel
 
 logger = logging.getLogger(__name__)
@@ -86,7 +88,9 @@ class ModelCache:
         endpoint: str = DEFAULT_ENDPOINT,
         quota: int | None = None,
         policy: FetchPolicy = FetchPolicy(),  # noqa: B008  # a frozen value
+        peering: Callable[[str], Peering | None] = lambda _: None,
     ) -> None:
+        self._peering = peering
         self._cache_dir = cache_dir
         self._fetcher = fetcher
         self._secrets = secrets
@@ -133,6 +137,9 @@ class ModelCache:
         match action:
             case FetchModel(model=model):
                 self._begin(model)
+            case ListPeers(model=model):
+                self._seen[model.name] = dataclasses.replace(self._seen[model.name], model=model)
+                self._shared(model)
             case DropModel(name=name):
                 self._cancel(name)
                 dropped = self._seen.pop(name, None)
@@ -244,7 +251,15 @@ class ModelCache:
             rates=self._policy.rates,
             priority=model.priority,
             refuse_pickle=self._policy.refuse_pickle,
+            peering=self._shared(model),
         )
+
+    def _shared(self, model: AssignedModel) -> Peering | None:
+        """List the model's peers for its fetch, unless this node shares with nobody."""
+        peering = self._peering(model.name)
+        if peering is not None:
+            write_peers(Path(peering.peers_file), model.peers)
+        return peering
 
     async def _refusal(self, origin: Remote, request: FetchRequest) -> FetchFailed | None:
         if not self._policy.gated_authorization:

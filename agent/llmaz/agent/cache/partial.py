@@ -28,6 +28,7 @@ class Partial:
         folder.mkdir(parents=True, exist_ok=True)
         self.size = size
         self.there: Spans = ()
+        self.chunks: dict[int, str] = {}  # digests of chunks that were told to others
         self._data_path = folder / f"{key}.data"
         self._journal_path = folder / f"{key}.journal"
         self._moved = threading.Condition()
@@ -59,6 +60,41 @@ class Partial:
             with self._moved:
                 self._writers -= 1
                 self._moved.notify_all()
+
+    def lay(self, offset: int, view: memoryview) -> None:
+        """Write bytes that are not believed yet: `believe` says when they are."""
+        with self._moved:
+            if self._closed:
+                return
+            self._writers += 1
+        try:
+            at, end = offset, offset + len(view)
+            while at < end:
+                at += os.pwrite(self._data, view[at - offset :], at)
+        finally:
+            with self._moved:
+                self._writers -= 1
+                self._moved.notify_all()
+
+    def believe(self, chunk: int, span: tuple[int, int], digest: str) -> int:
+        """Note that a chunk is there and was found right; return how many bytes are new."""
+        with self._moved:
+            if self._closed:
+                return 0
+            before = spans.total(self.there)
+            self._note(f"{span[0]} {span[1]}")
+            self._note(f"chunk {chunk} {digest}")
+            self.chunks[chunk] = digest
+            self.there = spans.joined(self.there, span)
+            self._unflushed += spans.total(self.there) - before
+            self._moved.notify_all()
+            return spans.total(self.there) - before
+
+    def claim(self, chunk: int) -> None:
+        """Let others know that a chunk is being fetched from outside."""
+        with self._moved:
+            if not self._closed:
+                self._note(f"claim {chunk}")
 
     def _write(self, offset: int, view: memoryview) -> int:
         at, end = offset, offset + len(view)
@@ -126,11 +162,13 @@ class Partial:
             known = Replayed()
         os.ftruncate(self._journal, known.length)
         _reserve(self._data, self.size)
-        self.there, self._lines = known.there, known.lines
+        self.there, self._lines, self.chunks = known.there, known.lines, dict(known.chunks)
         if not known.lines:
             self._note(f"size {self.size}")
         if known.boot != boot:
             self._note(f"boot {boot}")
+            for chunk, digest in self.chunks.items():
+                self._note(f"chunk {chunk} {digest}")
 
     def _note(self, line: str) -> None:
         os.write(self._journal, line.encode() + b"\n")

@@ -18,6 +18,7 @@ from llmaz.agent.cache.origin import (
 )
 from llmaz.agent.cache.policy import Priority
 from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.agent.swarm.peering import Peering
 from llmaz.api.manifest import Manifest, decode, encode
 
 
@@ -35,6 +36,7 @@ class FetchRequest:
     priority: Priority = "demand"
     refuse_pickle: bool = False
     prove: bool = False
+    peering: Peering | None = None  # None: nothing is shared with other nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ def write_request(request: FetchRequest) -> str:
         "priority": request.priority,
         "refusePickle": request.refuse_pickle,
         "prove": request.prove,
+        "peering": encode(request.peering) if request.peering is not None else None,
     }
     return json.dumps(body)
 
@@ -108,4 +111,5 @@ def read_request(line: str) -> FetchRequest:
         priority=body.get("priority", "demand"),
         refuse_pickle=body.get("refusePickle", False),
         prove=body.get("prove", False),
+        peering=decode(Peering, body["peering"]) if body.get("peering") else None,
     )

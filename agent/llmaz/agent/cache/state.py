@@ -60,7 +60,14 @@ class DropModel:
     name: str
 
 
-ModelAction: TypeAlias = FetchModel | DropModel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPeers:
+    """Let a fetch that is under way know which nodes share the model by now."""
+
+    model: AssignedModel
+
+
+ModelAction: TypeAlias = FetchModel | DropModel | ListPeers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

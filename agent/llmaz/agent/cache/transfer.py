@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Protocol
 
 from llmaz.agent.cache import spans
 from llmaz.agent.cache.adapt import MOST_CONNECTIONS, Pace, paced, wait_after
@@ -41,6 +42,18 @@ class _Worker:
     moved_at: float = 0.0
 
 
+class Sharing(Protocol):
+    """What brings a file together with other nodes."""
+
+    def takes(self, key: str, file: RemoteFile) -> bool: ...
+
+    def join(self, key: str, download: Download, outside: Callable[[Segment], None]) -> None: ...
+
+    def leave(self, key: str) -> None: ...
+
+    def seal(self, key: str, file: RemoteFile, partial: Partial, sha256: str) -> None: ...
+
+
 class Transfer:
     """One fetch's threads.
 
@@ -56,7 +69,9 @@ class Transfer:
         *,
         spend: Callable[[int], None] = lambda _: None,
         stall_seconds: float = STALL_SECONDS,
+        sharing: Sharing | None = None,
     ) -> None:
+        self._sharing = sharing
         self._spend = spend
         self._stall_seconds = stall_seconds
         self._source = source
@@ -98,16 +113,22 @@ class Transfer:
 
     def _file(self, file: RemoteFile, key: str) -> str:
         complaint = ""
-        for _ in range(ATTEMPTS_AT_GENUINE_BYTES):
+        for attempt in range(ATTEMPTS_AT_GENUINE_BYTES):
+            # What others sent was wrong although each chunk was what they said: outside is asked.
+            sharing = self._sharing if attempt == 0 else None
+            if sharing is not None and not sharing.takes(key, file):
+                sharing = None
             with self._store.partial(key, file.size) as partial:
                 if file.sha256 is not None and self._store.holds(file.sha256, file.size):
                     partial.discard()  # another process brought it meanwhile
                     self._moved(file, file.size)
                     return file.sha256
                 self._moved(file, spans.total(partial.there))
-                digests = self._download(file, partial)
+                digests = self._download(key, file, partial, sharing)
                 complaint = digests.complaint() or ""
                 if not complaint:
+                    if sharing is not None:
+                        sharing.seal(key, file, partial, digests.sha256)
                     partial.seal(self._store.path(digests.sha256))
                     if file.sha256 is None and file.etag is not None:
                         self._store.learn(key, digests.sha256)
@@ -117,11 +138,23 @@ class Transfer:
         words = f"{file.path} arrived with bytes other than the source's: {complaint}"
         raise Refused("CorruptDownload", words, passing=True)
 
-    def _download(self, file: RemoteFile, partial: Partial) -> Digests:
+    def _download(
+        self, key: str, file: RemoteFile, partial: Partial, sharing: Sharing | None
+    ) -> Digests:
         download = Download(file, partial, self._count)
+        if sharing is not None:
+            sharing.join(key, download, self._put)
+            try:
+                return self._hashed(file, partial, download)
+            finally:
+                sharing.leave(key)
         for start, end in spans.missing(partial.there, file.size):
             for at in range(start, end, SEGMENT_BYTES):
                 self._put(Segment(download, at, min(end, at + SEGMENT_BYTES)))
+        return self._hashed(file, partial, download)
+
+    def _hashed(self, file: RemoteFile, partial: Partial, download: Download) -> Digests:
+        """Digest the bytes behind the connections, and wait for the last of them."""
         digests = Digests(file)
         view, hashed = memoryview(bytearray(_HASH_BLOCK)), 0
         while hashed < file.size:
@@ -179,6 +212,8 @@ class Transfer:
             else:
                 if failed is not None:
                     self._again(failed)
+                elif segment.ended is not None:
+                    segment.ended(None)
             finally:
                 worker.busy = False
         worker.wire.close()
@@ -188,7 +223,10 @@ class Transfer:
         failures = 1 if failed.brought else segment.failures + 1
         wait = wait_after(failures, failed.asked_wait, random.random())  # noqa: S311  # no secret
         if failures >= MOST_FAILURES or not failed.is_bearable:
-            segment.download.fail(failed.final)
+            if segment.ended is not None:
+                segment.ended(failed.final)
+            else:
+                segment.download.fail(failed.final)
             return
         if failed.is_refusal:
             with self._wake:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from llmaz.agent.cache.chunkmap import read_chunkmap, verified_chunkmap
-from llmaz.agent.swarm.chunks import chunk_size, span_of
+from llmaz.agent.swarm.chunks import chunk_count, chunk_size, span_of
 
 
 @dataclass
@@ -99,8 +99,10 @@ class Holdings:
     def _digest(self, holding: Holding) -> None:
         """Compute the digests of a file that came before nodes shared; each shows when it is known.
 
-        One file at a time, out of the way: in a thread that nobody waits for.
+        Until then it counts as under way, so that nobody fetches it from outside. One file at a
+        time, out of the way: in a thread that nobody waits for.
         """
+        holding.claims = list(range(chunk_count(holding.size)))
 
         def read() -> None:
             with suppress(OSError), self._reading:

@@ -15,7 +15,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from aiohttp import web
 from prometheus_client import Counter, Gauge
@@ -40,6 +40,9 @@ def add_routes(app: web.Application, context: Context) -> None:
     app.router.add_get("/v1/blobs/{key}", peers.blob, allow_head=False)
     app.router.add_get("/v1/blobs/{key}/chunkmap", peers.chunkmap)
     app.router.add_post("/v1/follow", peers.follow)
+
+
+_Told: TypeAlias = tuple[int, int, int, bool]  # epoch, chunks, claims, complete
 
 
 class _Peers:
@@ -100,7 +103,7 @@ class _Peers:
         keys = _keys(body)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
-        told: dict[str, tuple[int, int, int, bool]] = {}
+        told: dict[str, _Told | None] = {}
         silent_since = time.monotonic()
         while True:
             lines = [line for key in keys if (line := self._news(key, told))]
@@ -110,11 +113,12 @@ class _Peers:
                 silent_since = now
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    def _news(self, key: str, told: dict[str, tuple[int, int, int, bool]]) -> str | None:
+    def _news(self, key: str, told: dict[str, _Told | None]) -> str | None:
         holding = self._holdings.look(key)
         if holding is None:
-            if told.pop(key, None) is None:
+            if told.get(key, ()) is None:
                 return None
+            told[key] = None
             return json.dumps({"key": key, "gone": True}) + "\n"
         now = (holding.epoch, len(holding.chunks), len(holding.claims), holding.is_complete)
         before = told.get(key)

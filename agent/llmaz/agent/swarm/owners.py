@@ -5,7 +5,27 @@ gains or leaves have another owner.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """Who answers for which chunks of a file, among these members."""
+
+    members: frozenset[str]
+    order: tuple[list[str], ...]  # of each stripe
+    of: Mapping[str, int]  # the chunks that each owns, a bit each
+
+
+def shares(what: str, chunks: int, stripe: int, members: frozenset[str]) -> Shares:
+    """Share a file's chunks, `stripe` in a row, out among the members."""
+    order = tuple(ranked(what, number, members) for number in range(-(-chunks // stripe)))
+    of = dict.fromkeys(members, 0)
+    for number, names in enumerate(order):
+        first = number * stripe
+        of[names[0]] |= ((1 << min(stripe, chunks - first)) - 1) << first
+    return Shares(members=members, order=order, of=of)
 
 
 def weight(what: str, stripe: int, member: str) -> int:

@@ -1,0 +1,147 @@
+"""HTTP from one node to another: a kept connection, a capability for each request, no proxies."""
+
+import hashlib
+import http.client
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from llmaz.agent.sharing.capability import Token, authorization
+from llmaz.agent.sharing.settings import TlsFiles
+from llmaz.agent.sharing.tls import client_context
+
+CONNECT_SECONDS = 3.0
+SILENCE_SECONDS = 5.0  # a peer that follows sends a line each second
+_LONGEST_LINE = 16 * 2**20
+
+
+class PeerError(Exception):
+    """A peer did not give what it was asked for."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks, and how it is proven."""
+
+    node: str
+    token: Token = field(repr=False)
+    tls: ssl.SSLContext | None = None
+
+    @classmethod
+    def read(cls, node: str, token_file: Path, tls: TlsFiles | None) -> "Identity":
+        """Read the files that prove it; raise OSError or ValueError where they can't be used."""
+        token = Token.read(token_file.read_bytes())
+        return cls(node, token, client_context(tls) if tls is not None else None)
+
+
+class Connection:
+    """One connection to one peer, of one thread."""
+
+    def __init__(self, url: str, identity: Identity) -> None:
+        parts = urlsplit(url)
+        self._identity = identity
+        host, port = parts.hostname or "", parts.port or 0
+        self._http: http.client.HTTPConnection
+        if parts.scheme == "https":
+            self._http = http.client.HTTPSConnection(
+                host, port, timeout=CONNECT_SECONDS, context=identity.tls
+            )
+        else:
+            self._http = http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
+
+    def bring(self, key: str, span: tuple[int, int], into: "Sink") -> None:
+        """Bring a range, in pieces; raise PeerError where less or other than it comes."""
+        start, end = span
+        headers = {**self._permission(key), "Range": f"bytes={start}-{end - 1}"}
+        answer = self._ask("GET", f"/v1/blobs/{key}", headers)
+        if answer.status != http.client.PARTIAL_CONTENT:
+            self._drop(answer)
+            raise PeerError(f"HTTP {answer.status}")
+        if answer.length != end - start:
+            self.close()
+            raise PeerError(f"{answer.length} bytes instead of {end - start}")
+        try:
+            while start < end:
+                view = into.buffer[: min(len(into.buffer), end - start)]
+                if answer.readinto(view) != len(view):
+                    raise PeerError("cut off")
+                into.take(start, view)
+                start += len(view)
+        except (OSError, http.client.HTTPException, PeerError) as error:
+            self.close()
+            raise PeerError(str(error)) from error
+
+    def follow(self, keys: Sequence[str]) -> Iterator[dict[str, object]]:
+        """Yield what a peer tells of these keys, until it hangs up; an empty one is a heartbeat."""
+        body = json.dumps({"keys": list(keys)}).encode()
+        headers = self._permission(hashlib.sha256(body).hexdigest())
+        answer = self._ask("POST", "/v1/follow", headers, body)
+        if answer.status != http.client.OK:
+            self._drop(answer)
+            raise PeerError(f"HTTP {answer.status}")
+        try:
+            while line := answer.readline(_LONGEST_LINE):
+                news = json.loads(line) if line.strip() else {}
+                if isinstance(news, dict):
+                    yield news
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise PeerError(str(error)) from error
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _permission(self, what: str) -> dict[str, str]:
+        identity = self._identity
+        header = authorization(identity.token, what=what, node=identity.node, now=time.time())
+        return {"Authorization": header}
+
+    def _ask(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+    ) -> http.client.HTTPResponse:
+        tries = 2 if self._http.sock is not None else 1  # a kept connection may have gone stale
+        while True:
+            tries -= 1
+            try:
+                if self._http.sock is None:
+                    self._connect()
+                self._http.request(method, path, body, headers)
+                return self._http.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                self.close()
+                if tries == 0:
+                    raise PeerError(str(error)) from error
+
+    def _connect(self) -> None:
+        self._http.connect()
+        sock: socket.socket = self._http.sock
+        sock.settimeout(SILENCE_SECONDS)
+
+    def _drop(self, answer: http.client.HTTPResponse) -> None:
+        try:
+            answer.read(2**16)
+        except (OSError, http.client.HTTPException):
+            self.close()
+
+
+class Sink:
+    """Where a chunk goes that is not believed yet: onto the disk, and through its digest."""
+
+    def __init__(self, buffer: memoryview, lay: Callable[[int, memoryview], None]) -> None:
+        self.buffer = buffer
+        self._lay = lay
+        self._digest = hashlib.sha256()
+
+    def take(self, offset: int, view: memoryview) -> None:
+        self._digest.update(view)
+        self._lay(offset, view)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()

@@ -1,0 +1,316 @@
+"""Carries out what the swarm decides: threads that listen to peers, and threads that bring chunks.
+
+A chunk of a peer goes onto the disk as it comes, and is believed once its sha256 is what the peer
+said before. One from outside is told to others once it is whole. The file's own digest, which the
+source knows, judges all of them at the end.
+"""
+
+import hashlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llmaz.agent.cache.chunkmap import write_chunkmap
+from llmaz.agent.cache.download import Download, Segment
+from llmaz.agent.cache.partial import Partial
+from llmaz.agent.cache.remote import RemoteFile
+from llmaz.agent.swarm.chunks import chunk_count, span_of
+from llmaz.agent.swarm.connection import Connection, Identity, PeerError, Sink
+from llmaz.agent.swarm.feed import Feed
+from llmaz.agent.swarm.machine import Swarm
+from llmaz.agent.swarm.neighbours import neighbours
+from llmaz.agent.swarm.peering import Peering, read_peers
+from llmaz.agent.swarm.values import (
+    AskOrigin,
+    AskPeer,
+    Ban,
+    Brought,
+    Event,
+    Instruction,
+    Limits,
+    Member,
+    Missed,
+    PeerKnown,
+    PeerLost,
+    PeerTold,
+    Tick,
+)
+from llmaz.api.node import ModelPeer
+
+WORKERS = 8
+TICK_SECONDS = 0.25
+PEERS_SECONDS = 2.0  # between two looks at who the peers are
+_PIECE = 2**20
+_FILES_AT_ONCE = 8
+
+
+@dataclass
+class _File:
+    """One file on its way."""
+
+    key: str
+    download: Download
+    outside: Callable[[Segment], None]
+    swarm: Swarm
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    left: bool = False
+
+
+@dataclass(frozen=True)
+class _Task:
+    file: _File
+    chunk: int
+    peer: str
+
+
+class SwarmTransfer:
+    """The part of one fetch that other nodes take in it, and that it takes in theirs."""
+
+    def __init__(
+        self,
+        cache_dir: Path,
+        peering: Peering,
+        keys: Sequence[str],
+        *,
+        sent: Callable[[str, int], None],
+    ) -> None:
+        self._cache_dir = cache_dir
+        self._peering = peering
+        self._keys = frozenset(keys)
+        self._sent = sent
+        self._identity = Identity.read(peering.node, Path(peering.token_file), peering.tls)
+        self._files: dict[str, _File] = {}
+        self._feeds: dict[str, Feed] = {}
+        self._lock = threading.Lock()
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._peers: dict[str, ModelPeer] = {}
+        self._me = Member(name=peering.node)
+        self._meet()
+        for _ in range(WORKERS):
+            threading.Thread(target=self._work, daemon=True).start()
+        threading.Thread(target=self._tick, daemon=True).start()
+
+    def takes(self, key: str, file: RemoteFile) -> bool:
+        """Tell whether a file is shared: what has no digest of its source could not be judged."""
+        known = file.sha256 or file.git_sha1 or file.md5
+        return key in self._keys and known is not None and file.size > 0
+
+    def join(self, key: str, download: Download, outside: Callable[[Segment], None]) -> None:
+        """Begin to bring a file; `outside` puts what is to come from there into a queue."""
+        size, now, have = download.file.size, time.monotonic(), self._resume(download.partial)
+        with self._lock:
+            limits = Limits(from_peers=max(2, WORKERS // min(_FILES_AT_ONCE, len(self._keys))))
+            swarm = Swarm(
+                key,
+                size,
+                self._me,
+                members=self._peers,
+                awaited=[feed.member.name for feed in self._feeds.values()],
+                limits=limits,
+                now=now,
+                have=have,
+            )
+            file = self._files[key] = _File(key, download, outside, swarm)
+            feeds = [feed for feed in self._feeds.values() if feed.is_up]
+        for feed in feeds:
+            self._give(file, PeerKnown(feed.member))
+            if feed.known[key].told:
+                self._give(file, feed.told(key))
+        self._give(file, Tick())
+
+    def leave(self, key: str) -> None:
+        """A file is whole, or is given up."""
+        with self._lock:
+            file = self._files.pop(key, None)
+        if file is not None:
+            file.left = True
+
+    def seal(self, key: str, file: RemoteFile, partial: Partial, sha256: str) -> None:
+        """Keep the digests of a whole file's chunks, for others that will ask for it."""
+        digests = [
+            partial.chunks.get(chunk) or _digest(partial, span_of(chunk, file.size))
+            for chunk in range(chunk_count(file.size))
+        ]
+        write_chunkmap(self._cache_dir, key, file.size, sha256, digests)
+
+    def close(self) -> None:
+        self._ended.set()
+        for feed in list(self._feeds.values()):
+            feed.stop()
+        for _ in range(WORKERS):
+            self._tasks.put(None)
+
+    # -- who there is --------------------------------------------------------------------------
+
+    def _meet(self) -> None:
+        """Read who the peers are, and listen to the neighbours among them."""
+        listed = {peer.name: peer for peer in read_peers(Path(self._peering.peers_file))}
+        mine = listed.pop(self._peering.node, None)
+        if mine is not None:
+            self._me = Member(name=mine.name, zone=mine.zone, rack=mine.rack)
+        with self._lock:
+            self._peers = listed
+            chosen = neighbours(self._me, list(listed.values()))
+            gone = [feed for n, feed in self._feeds.items() if chosen.get(n) != feed.url]
+            for feed in gone:
+                del self._feeds[feed.member.name]
+            new = [self._feed(listed[name]) for name in chosen if name not in self._feeds]
+        for feed in gone:
+            feed.stop()
+            self._lost(feed)
+        for feed in new:
+            feed.start()
+
+    def _feed(self, peer: ModelPeer) -> Feed:
+        member = Member(name=peer.name, zone=peer.zone, rack=peer.rack)
+        feed = Feed(
+            member,
+            peer.url,
+            sorted(self._keys),
+            self._identity,
+            heard=self._heard,
+            met=self._met,
+            lost=self._lost,
+        )
+        self._feeds[peer.name] = feed
+        return feed
+
+    def _met(self, feed: Feed) -> None:
+        for file in self._now():
+            self._give(file, PeerKnown(feed.member))
+
+    def _lost(self, feed: Feed) -> None:
+        for file in self._now():
+            self._give(file, PeerLost(feed.member.name))
+
+    def _heard(self, key: str, told: PeerTold) -> None:
+        with self._lock:
+            file = self._files.get(key)
+        if file is not None:
+            self._give(file, told)
+
+    def _now(self) -> list[_File]:
+        with self._lock:
+            return list(self._files.values())
+
+    def _tick(self) -> None:
+        looked = time.monotonic()
+        while not self._ended.wait(TICK_SECONDS):
+            if time.monotonic() - looked > PEERS_SECONDS:
+                looked = time.monotonic()
+                self._meet()
+            for file in self._now():
+                for feed in list(self._feeds.values()):
+                    if feed.is_up and feed.known[file.key].have:
+                        known = feed.known[file.key]
+                        self._give(file, PeerTold(feed.member.name, known.have))
+                self._give(file, Tick())
+
+    # -- what is done --------------------------------------------------------------------------
+
+    @staticmethod
+    def _resume(partial: Partial) -> int:
+        """Return the chunks that are here already, a bit each; others are told of them as well."""
+        have = 0
+        for chunk in range(chunk_count(partial.size)):
+            span = span_of(chunk, partial.size)
+            if not partial.lacks(*span):
+                if chunk not in partial.chunks:
+                    partial.believe(chunk, span, _digest(partial, span))
+                have |= 1 << chunk
+        return have
+
+    def _give(self, file: _File, event: Event) -> None:
+        for instruction in self._tell(file, event):
+            self._obey(file, instruction)
+
+    @staticmethod
+    def _tell(file: _File, event: Event) -> list[Instruction]:
+        with file.lock:
+            if file.left:
+                return []
+            return file.swarm.handle(event, time.monotonic())
+
+    def _obey(self, file: _File, instruction: Instruction) -> None:
+        match instruction:
+            case AskPeer(chunk=chunk, peer=peer):
+                self._tasks.put(_Task(file, chunk, peer))
+            case AskOrigin(chunk=chunk):
+                start, end = span_of(chunk, file.download.file.size)
+                file.download.partial.claim(chunk)
+                file.outside(
+                    Segment(
+                        file.download,
+                        start,
+                        end,
+                        ended=lambda error: self._from_outside(file, chunk, error),
+                    )
+                )
+            case Ban(peer=peer):
+                self._sent(peer, 0)
+
+    def _from_outside(self, file: _File, chunk: int, error: Exception | None) -> None:
+        """Note how a chunk came from outside: others get it from here now."""
+        partial, span = file.download.partial, span_of(chunk, file.download.file.size)
+        if partial.lacks(*span):
+            if error is not None and file.swarm.is_alone:
+                file.download.fail(error)
+            self._give(file, Missed(chunk, None))
+            return
+        partial.believe(chunk, span, _digest(partial, span))
+        self._give(file, Brought(chunk, None))
+
+    def _work(self) -> None:
+        buffer = memoryview(bytearray(_PIECE))
+        connections: dict[str, Connection] = {}
+        while (task := self._tasks.get()) is not None:
+            try:
+                self._bring(task, buffer, connections)
+            except Exception as error:  # a thread's outermost border: the file tells it
+                task.file.download.fail(error)
+
+    def _bring(self, task: _Task, buffer: memoryview, connections: dict[str, Connection]) -> None:
+        file, chunk = task.file, task.chunk
+        span, partial = span_of(chunk, file.download.file.size), file.download.partial
+        if file.left or not partial.lacks(*span):
+            self._give(file, Brought(chunk, task.peer))
+            return
+        feed = self._feeds.get(task.peer)
+        expected = feed.digest(file.key, chunk) if feed is not None else None
+        if feed is None or expected is None:
+            self._give(file, Missed(chunk, task.peer))
+            return
+        connection = connections.get(feed.url)
+        if connection is None:
+            connection = connections[feed.url] = Connection(feed.url, self._identity)
+        sink = Sink(buffer, partial.lay)
+        try:
+            connection.bring(file.key, span, sink)
+        except PeerError:
+            self._give(file, Missed(chunk, task.peer))
+            return
+        if sink.sha256 != expected:
+            with suppress(KeyError):
+                del feed.known[file.key].digests[chunk]
+            self._give(file, Missed(chunk, task.peer, corrupt=True))
+            return
+        new = partial.believe(chunk, span, expected)
+        file.download.moved(file.download.file, new)
+        self._sent(task.peer, new)
+        self._give(file, Brought(chunk, task.peer))
+
+
+def _digest(partial: Partial, span: tuple[int, int]) -> str:
+    """Digest what was just written, out of the page cache."""
+    start, end = span
+    found, view = hashlib.sha256(), memoryview(bytearray(_PIECE))
+    while start < end:
+        size = partial.read_into(start, view[: min(_PIECE, end - start)])
+        found.update(view[:size])
+        start += size
+    return found.hexdigest()

@@ -1,0 +1,74 @@
+"""Fleets in one process: how much comes from outside, and how close to the bound all are done."""
+
+import pytest
+
+from support.swarms import Simulation
+
+MIB = 2**20
+SIZE = 128 * MIB
+
+
+def _fleet(count: int, *, origin: float = 40 * MIB, speed: float = 80 * MIB) -> Simulation:
+    simulation = Simulation(SIZE, origin)
+    for number in range(count):
+        simulation.add(f"node-{number}", speed)
+    return simulation
+
+
+@pytest.mark.parametrize(("count", "ratio"), [(1, 1.1), (2, 1.25), (4, 1.25), (8, 1.25), (16, 1.5)])
+def test_every_byte_comes_from_outside_once_and_in_time(count: int, ratio: float) -> None:
+    simulation = _fleet(count)
+    simulation.run()
+    assert simulation.origin_bytes <= 1.01 * SIZE
+    assert simulation.seconds <= ratio * SIZE / simulation.origin_speed
+
+
+@pytest.mark.parametrize("victim", range(8))
+def test_any_node_may_die_in_the_middle(victim: int) -> None:
+    simulation = _fleet(8)
+    simulation.kill(f"node-{victim}", when=1.5)
+    simulation.run()
+    lost = SIZE / 8  # what only the dead one may have held
+    assert simulation.origin_bytes <= 1.05 * SIZE + lost
+    assert simulation.seconds <= 1.25 * SIZE / simulation.origin_speed + 5
+
+
+def test_a_slow_node_holds_up_nobody() -> None:
+    simulation = _fleet(7)
+    simulation.add("slow", 0.8 * MIB)
+    simulation.run(until=60)
+    others = [n.done_at for n in simulation.nodes.values() if n.member.name != "slow"]
+    assert all(at is not None and at < 40 for at in others)
+    assert simulation.origin_bytes <= 1.4 * SIZE
+
+
+def test_a_liar_is_found_and_everybody_else_is_done() -> None:
+    simulation = _fleet(7)
+    simulation.add("liar", 80 * MIB, lies=True)
+    simulation.run()
+    assert simulation.bans == {"liar"}
+    assert simulation.seconds < 30
+
+
+def test_who_comes_late_takes_nothing_from_outside() -> None:
+    simulation = _fleet(4)
+    simulation.add("late", 80 * MIB, begins=2.0)
+    simulation.add("last", 80 * MIB, begins=30.0)
+    simulation.run()
+    assert simulation.origin_bytes <= 1.02 * SIZE
+
+
+def test_two_halves_that_do_not_see_each_other_take_twice_at_most() -> None:
+    simulation = _fleet(8)
+    simulation.part({f"node-{n}" for n in range(4)}, 0.2, 100.0)
+    simulation.run()
+    assert simulation.origin_bytes <= 2.05 * SIZE
+
+
+def test_a_stripe_enters_a_zone_once() -> None:
+    simulation = Simulation(SIZE, 40 * MIB)
+    for number in range(8):
+        simulation.add(f"node-{number}", 80 * MIB, zone="ab"[number % 2])
+    simulation.run()
+    assert simulation.cross_zone_bytes <= 1.02 * SIZE
+    assert simulation.origin_bytes <= 1.01 * SIZE
