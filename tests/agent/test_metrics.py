@@ -81,7 +81,8 @@ def test_engines_and_accelerators_are_told_in_base_units() -> None:
         assert line in lines
     assert not any(line.startswith("llmaz_accelerator_power_watts{") for line in lines)
     (join,) = [line for line in lines if line.startswith("llmaz_engine_accelerator_info{")]
-    assert 'engine="default/a-0",model="m",playground="",service="a",uuid="GPU-1"' in join
+    whose = 'engine="default/a-0",model="m",namespace="default",playground="",service="a"'
+    assert f'{whose},uuid="GPU-1"' in join
 
 
 def test_an_engines_own_numbers_are_told_under_names_that_all_engines_share() -> None:

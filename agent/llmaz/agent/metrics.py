@@ -116,7 +116,7 @@ def _of_assignment(state: NodeState) -> Iterator[Metric]:
     owners = GaugeMetricFamily(
         "llmaz_engine_accelerator_info",
         "Joins an engine to the accelerators that it may use.",
-        labels=["engine", "service", "playground", "model", "uuid"],
+        labels=["namespace", "playground", "service", "model", "engine", "uuid"],
     )
     if state.assignment is not None:
         generation.add_metric([], state.assignment.generation)
@@ -127,7 +127,8 @@ def _of_assignment(state: NodeState) -> Iterator[Metric]:
 
 
 def _join(engine: AssignedEngine, uuid: str) -> list[str]:
-    return [engine.id, engine.service, engine.playground or "", engine.model, uuid]
+    namespace = engine.id.partition("/")[0]
+    return [namespace, engine.playground or "", engine.service, engine.model, engine.id, uuid]
 
 
 def _of_models(status: NodeStatus) -> Iterator[Metric]:
