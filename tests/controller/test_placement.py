@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from llmaz.api.backendruntime import RecommendedConfig
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, NodeSpec, fingerprint
+from llmaz.api.openmodel import OpenModel
 from llmaz.controller.actions import Assign
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.plan import plan
@@ -354,3 +355,61 @@ def assert_no_double_booking(world: World) -> None:
     assert len(owned) == len(set(owned))
     for name, uuids in world.engines().values():
         assert all(uuid.startswith(f"{name}-") for uuid in uuids)
+
+
+def test_a_replica_goes_where_each_accelerator_has_the_memory_that_the_model_asks_for() -> None:
+    small = dataclasses.replace(gpu("n1-0"), memory_bytes=24 * 2**30)
+    large = dataclasses.replace(gpu("n2-0"), memory_bytes=80 * 2**30)
+    world = World().add(
+        needing(model("qwen", flavor("any")), "40Gi"),
+        runtime(),
+        playground("chat", "qwen", 2),
+        node("n1", [small]),
+        node("n2", [large]),
+    )
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n2", ("n2-0",))}
+    assert sentence(world).endswith(
+        "any: 0 of 2 nodes fit: n1 has 0 of 1 nvidia.com/gpu with 40.0 GiB memory, "
+        "n2 has 0 of 1 nvidia.com/gpu"
+    )
+
+
+def test_the_memory_of_a_model_is_shared_by_the_accelerators_of_a_replica() -> None:
+    world = World().add(
+        needing(model("qwen", flavor("one"), flavor("two", 2)), "40Gi"),
+        runtime(),
+        playground("chat", "qwen"),
+        node("n1", 2),
+    )
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-0", "n1-1"))}
+
+
+def test_a_device_that_does_not_tell_its_memory_is_not_kept_from_any_model() -> None:
+    silent = dataclasses.replace(gpu("n1-0"), memory_bytes=None)
+    world = World().add(
+        needing(model("qwen", flavor("any")), "40Gi"),
+        runtime(),
+        playground("chat", "qwen"),
+        node("n1", [silent]),
+    )
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
+
+
+def test_a_memory_that_is_no_quantity_is_refused_with_its_place() -> None:
+    world = World().add(
+        needing(model("qwen", flavor("any")), "much"),
+        runtime(),
+        playground("chat", "qwen"),
+        node("n1", 1),
+    )
+    world.settle()
+    assert "OpenModel qwen: metadata.annotations.llmaz.io/accelerator-memory" in sentence(world)
+
+
+def needing(model_: OpenModel, memory: str) -> OpenModel:
+    annotations = {"llmaz.io/accelerator-memory": memory}
+    meta = dataclasses.replace(model_.metadata, annotations=annotations)
+    return dataclasses.replace(model_, metadata=meta)

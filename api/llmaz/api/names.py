@@ -16,6 +16,8 @@ OWNED_LABELS = "llmaz.io/owned-labels"  # on a Node: the label keys that the con
 ACCELERATOR = (
     "llmaz.io/accelerator"  # prefix of accelerator.vendor, .model, .count, .memory-mib, ...
 )
+# On an OpenModel: the memory that a replica takes of its accelerators, all together.
+ACCELERATOR_MEMORY = "llmaz.io/accelerator-memory"
 
 # Kubernetes' own.
 HOSTNAME = "kubernetes.io/hostname"

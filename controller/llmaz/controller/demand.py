@@ -34,6 +34,7 @@ class Needs:
     cpu: Decimal = Decimal(0)
     memory: int = 0
     devices: Mapping[str, int] = field(default_factory=dict)  # extended resource -> count
+    device_memory: int = 0  # bytes that each of the devices has to have
     port: int | None = None
 
 
@@ -106,14 +107,31 @@ def demand(service: Service, models: Mapping[str, OpenModel]) -> Demand | Refusa
     flavors = candidate_flavors(claims, models)
     if isinstance(flavors, Refusal):
         return flavors
+    memory = accelerator_memory(models[claims.main])
+    if isinstance(memory, Refusal):
+        return memory
     port = None if _takes_any_port(runner) else _port(runner)
     pattern = _pattern(service, pod, runner, port, models)
     return Demand(
         service=service,
-        options=tuple(_option(flavor, runner.resources, pattern) for flavor in flavors),
+        options=tuple(_option(flavor, runner.resources, pattern, memory) for flavor in flavors),
         pattern=pattern,
         models=_models(service, models),
     )
+
+
+def accelerator_memory(model: OpenModel) -> int | Refusal:
+    """Return the bytes that a replica takes of its accelerators, as the model says; 0: not said.
+
+    Nothing is guessed from the size of the files: a repository may hold the same weights twice.
+    """
+    text = model.metadata.annotations.get(names.ACCELERATOR_MEMORY, "0")
+    try:
+        amount = int(Quantity(text))
+    except ValueError as error:
+        path = f"OpenModel {model.metadata.name}: metadata.annotations.{names.ACCELERATOR_MEMORY}"
+        return Refusal(reason="InvalidAnnotation", message=f"{path}: {error}")
+    return max(0, amount)
 
 
 def _unsupported(service: Service, pod: PodSpec) -> str | None:
@@ -155,9 +173,11 @@ def _port(runner: Container) -> int:
     return runner.ports[0].container_port if runner.ports else names.ENGINE_PORT
 
 
-def _option(flavor: Flavor, base: Resources, pattern: AssignedEngine) -> Option:
+def _option(flavor: Flavor, base: Resources, pattern: AssignedEngine, memory: int) -> Option:
     resources = with_flavor_limits(base, flavor.limits)
     asked = {**resources.limits, **resources.requests}
+    # An extended resource has a domain; cpu, memory and the like have none.
+    devices = {name: int(count) for name, count in sorted(asked.items()) if "/" in name}
     return Option(
         flavor=flavor,
         resources=resources,
@@ -165,8 +185,8 @@ def _option(flavor: Flavor, base: Resources, pattern: AssignedEngine) -> Option:
         needs=Needs(
             cpu=asked["cpu"].value if "cpu" in asked else Decimal(0),
             memory=int(asked["memory"]) if "memory" in asked else 0,
-            # An extended resource has a domain; cpu, memory and the like have none.
-            devices={name: int(count) for name, count in sorted(asked.items()) if "/" in name},
+            devices=devices,
+            device_memory=-(-memory // (sum(devices.values()) or 1)),
             port=pattern.port,
         ),
     )

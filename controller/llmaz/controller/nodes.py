@@ -60,10 +60,13 @@ class Ledger:
     uuids: set[str] = field(default_factory=set)
     sick: set[str] = field(default_factory=set)
     _free: dict[str, list[str]] = field(default_factory=dict)
+    _memory: dict[str, int] = field(default_factory=dict)  # of devices that tell it
 
     def __post_init__(self) -> None:
         devices = self.view.accelerators or ()
         for device in sorted(devices, key=lambda device: (device.index, device.uuid)):
+            if device.memory_bytes is not None:
+                self._memory[device.uuid] = device.memory_bytes
             if device.healthy:
                 self._free.setdefault(device.resource, []).append(device.uuid)
             else:
@@ -85,6 +88,13 @@ class Ledger:
         """Return the healthy accelerators of a resource that nobody owns, by index."""
         return self._free.get(resource, ())
 
+    def fitting(self, resource: str, needs: Needs) -> Sequence[str]:
+        """Return those of the free accelerators that have the memory which is needed of each."""
+        free, least = self.free(resource), needs.device_memory
+        if not least:
+            return free
+        return [uuid for uuid in free if self._memory.get(uuid, least) >= least]
+
     def shortage(self, needs: Needs) -> str | None:
         """Say what the node lacks for one more engine, or None when it fits."""
         if (taint := self.view.taint_against(needs.devices)) is not None:
@@ -94,6 +104,9 @@ class Ledger:
                 return "has not reported its accelerators"
             if len(free := self.free(resource)) < count:
                 return f"has {len(free)} of {count} {resource}"
+            if len(large := self.fitting(resource, needs)) < count:
+                least = _gib(needs.device_memory)
+                return f"has {len(large)} of {count} {resource} with {least} GiB memory"
         if self.view.cpu is None or self.view.memory is None:
             return "has not reported its cpu and memory"
         if needs.cpu and self.view.cpu - self.cpu < needs.cpu:

@@ -171,7 +171,7 @@ def _pick(option: Option, ledger: Ledger) -> tuple[str, ...]:
     chosen = (
         uuid
         for resource, count in option.needs.devices.items()
-        for uuid in ledger.free(resource)[:count]
+        for uuid in ledger.fitting(resource, option.needs)[:count]
     )
     return tuple(chosen)
 
