@@ -47,7 +47,7 @@ class Site:
 
     async def built(self, wanted: tuple[str, ...]) -> Environment:
         self.environments.build(wanted)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while isinstance(state := self.environments.seen()[wanted], EnvironmentBuilding):
                 self.changed.clear()
                 await self.changed.wait()
@@ -88,7 +88,7 @@ async def test_what_a_killed_agent_left_half_built_is_built_anew(
     root = tmp_path / "environments"
     async with site(root, environ) as made:
         made.environments.build(WANTED)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not list(root.glob("*/pyvenv.cfg")):
                 await asyncio.sleep(0.01)
     (directory,) = root.iterdir()

@@ -29,7 +29,10 @@ def main(directory: Path, requirements: list[str]) -> None:
     uv, runner = _uv(), _pip_runner()
     venv.create(directory, with_pip=uv is None and runner is None, symlinks=True)
     python = str(directory / "bin" / "python")
-    environ = dict(os.environ)
+    # On the disk that was found to have room. /tmp may be small, and uv links what is near.
+    scratch = directory / "tmp"
+    scratch.mkdir()
+    environ = os.environ | {"TMPDIR": str(scratch)}
     if uv is not None:
         own = any(map(os.path.exists, indexes.uv_files(environ)))
         environ |= {} if own else indexes.for_uv(environ, _texts(indexes.pip_files(environ)))
