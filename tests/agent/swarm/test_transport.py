@@ -53,7 +53,7 @@ async def test_a_node_that_disappears_in_the_middle_takes_nobody_along(tmp_path:
 
 
 async def test_a_node_whose_disk_rots_is_not_believed(tmp_path: Path) -> None:
-    repositories, downloads = _hub()
+    repositories, _downloads = _hub()
     async with serving(repositories) as hub, swarm_nodes(tmp_path, ["a", "b"]) as (a, b):
         assert _right(await a.fetch(hub.url))
         _flip(a)
