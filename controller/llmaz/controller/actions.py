@@ -42,11 +42,13 @@ class Assign:
     """Write what a node shall hold and run.
 
     `gone` are the Services that were not seen and whose engines therefore end: each is asked for
-    once more before the write.
+    once more before the write. It is written only while the node is at the version that was seen:
+    a controller that leads no more, or lags, undoes nothing that was decided since.
     """
 
     node: str
     uid: str
+    version: str = ""  # of the InferenceNode; without one, whatever it is
     spec: NodeSpec
     gone: tuple[Key, ...] = ()
 

@@ -48,7 +48,9 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
         spec = specs[name]
         if spec != _ordered(node.spec) or _was_made_anew(node):
             gone = _gone(node, spec, snapshot)
-            writes.append(Assign(node=name, uid=node.metadata.uid, spec=spec, gone=gone))
+            meta = node.metadata
+            seen = meta.resource_version
+            writes.append(Assign(node=name, uid=meta.uid, version=seen, spec=spec, gone=gone))
     return tuple(writes)
 
 

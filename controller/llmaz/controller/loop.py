@@ -16,7 +16,7 @@ from llmaz.controller.perform import Performer
 from llmaz.controller.plan import plan
 from llmaz.controller.snapshot import Ref
 from llmaz.daemon import backoff
-from llmaz.kube import KubeError, Unavailable
+from llmaz.kube import Conflict, KubeError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -128,12 +128,20 @@ class Loop:
             except TimeoutError:
                 logger.warning("%s given up: the Lease ran out", type(action).__name__)
                 return None
+            except Conflict as error:
+                if isinstance(action, Assign):  # the node has news, which bring the next round
+                    logger.debug("not assigning %s: %s", action.node, error)
+                    return None
+                return self._failed(action, error)
             except KubeError as error:
-                self._metrics.failed()
-                logger.warning("%s not performed: %s", type(action).__name__, error)
-                return _refused(action, error), str(error)
+                return self._failed(action, error)
             self._metrics.performed(action)
             return None
+
+    def _failed(self, action: Action, error: KubeError) -> tuple[Ref | None, str]:
+        self._metrics.failed()
+        logger.warning("%s not performed: %s", type(action).__name__, error)
+        return _refused(action, error), str(error)
 
     def _pause(self) -> float | None:
         if not self._failures:

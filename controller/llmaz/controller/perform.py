@@ -80,6 +80,8 @@ class Performer:
         ids = ", ".join(engine.id for engine in action.spec.engines) or "nothing"
         logger.info("assigning to node %s: %s", action.node, ids)
         metadata: Manifest = {"name": action.node, "uid": action.uid}
+        if action.version:
+            metadata["resourceVersion"] = action.version
         await self._apply(INFERENCE_NODE, {"metadata": metadata, "spec": _spelled_out(action.spec)})
 
     async def _exists(self, kind: Kind, name: str, namespace: str) -> bool:

@@ -38,9 +38,9 @@ class Rules:
         """Replicas of this Service ended by themselves, or others are asked for."""
         self._rough.add(name)
 
-    def forget(self, *, silent: Iterable[str]) -> None:
-        """The cluster is calm: from now on nothing is excused but what is silent still."""
-        self._nodes &= set(silent)
+    def forget(self, *, still: Iterable[str]) -> None:
+        """The cluster is calm: from now on nothing is excused but what still is not well."""
+        self._nodes &= set(still)
         self._services.clear()
         self._rough.clear()
         self.has_rival = False

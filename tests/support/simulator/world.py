@@ -231,7 +231,21 @@ class World:
         else:
             raise AssertionError(f"does not settle: {self.leader.planned(self.server.now)[:2]}")
         self.rules.check()
-        self.rules.forget(silent=[one.name for one in self.agents.values() if one.is_silent])
+        self.rules.forget(still=self._troubled())
+
+    def _troubled(self) -> list[str]:
+        """Return the nodes that drive engines away as soon as there is room elsewhere."""
+        tainted = [
+            ref.name
+            for ref, node in self.server.objects.items()
+            if ref.kind == NODE and cast("Any", node)["spec"].get("taints")
+        ]
+        ill = [
+            one.name
+            for one in self.agents.values()
+            if one.is_silent or not all(device.healthy for device in one.devices)
+        ]
+        return tainted + ill
 
     def end(self) -> None:
         """Bring every agent back; the cluster has to become what its objects say."""
