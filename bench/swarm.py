@@ -22,7 +22,7 @@ from harness.origin import REPOSITORY
 
 HERE = Path(__file__).parent
 MEGABIT = 125_000  # bytes a second
-TOKEN = "the-token-of-the-benchmarks-nodes"  # noqa: S105  # of nodes that end with the run
+TOKEN = "the-token-of-the-benchmarks-nodes"  # of nodes that end with the run
 PORT = 9401
 
 
