@@ -4,12 +4,17 @@ An engine is proven alive when its counters move or a request for one token is a
 neither happened for long enough, one token is asked for; only when that fails too is the engine
 dead. So a saturated engine, whose answer to a probe may come late, is never restarted as long as
 its tokens move.
+
+An engine on processors alone may take minutes for one batch of prompts, and counts it only when it
+is done. There the time that its processors work counts as life too, for a while: one that hangs in
+a loop uses them as well. On accelerators it does not count, since a batch takes seconds there, and
+engines whose devices hang often wait in such a loop.
 """
 
 import dataclasses
 from dataclasses import dataclass
 
-from llmaz.agent.engines.metrics import Activity
+from llmaz.agent.engines.metrics import Activity, whole_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,7 @@ class Patience:
     startup_stall_seconds: float = 120.0  # no log, no read, no tick
     refusal_seconds: float = 60.0  # it is healthy but lists other models: some load one by one
     hang_seconds: float = 90.0  # requests run and no counter moves
+    toil_seconds: float = 900.0  # no counter moves, but processors work: a batch of long prompts
     idle_seconds: float = 60.0  # nothing runs and nothing proved it alive
     token_seconds: float = 20.0  # for the answer to a request for one token
     busy_tries: int = 1  # failed requests for a token until it is dead: with requests in flight
@@ -35,6 +41,8 @@ class Pulse:
 
     proven_at: float
     activity: Activity | None = None
+    processor_seconds: int | None = None  # that it has used; None where they prove nothing
+    worked_at: float = 0.0  # when they were last seen to move
     failed_tries: int = 0
     unwell: bool = False  # its liveness probe has failed often enough
 
@@ -55,14 +63,24 @@ def felt(pulse: Pulse, activity: Activity | None, now: float) -> Pulse:
     return dataclasses.replace(pulse, proven_at=proven, activity=activity, failed_tries=tries)
 
 
+def worked(pulse: Pulse, ticks: int, now: float) -> Pulse:
+    """Take the time that the engine's processors have worked into account, in whole seconds.
+
+    Answering the agent takes milliseconds: that moves it less than once in a `hang_seconds`.
+    """
+    seconds = whole_seconds(ticks)
+    moved = pulse.processor_seconds is not None and seconds != pulse.processor_seconds
+    worked_at = now if moved else pulse.worked_at
+    return dataclasses.replace(pulse, processor_seconds=seconds, worked_at=worked_at)
+
+
 def in_doubt(pulse: Pulse, patience: Patience, now: float) -> bool:
     """Tell whether one token should be asked for now."""
-    silent = now - pulse.proven_at
     if pulse.unwell or pulse.failed_tries:
         return True
-    if pulse.activity is not None and pulse.activity.in_flight > 0:
-        return silent >= patience.hang_seconds
-    return silent >= patience.idle_seconds
+    if _is_busy(pulse):
+        return _is_stuck(pulse, patience, now)
+    return now - pulse.proven_at >= patience.idle_seconds
 
 
 def with_liveness(pulse: Pulse, *, failed: bool) -> Pulse:
@@ -77,13 +95,28 @@ def answered(pulse: Pulse, *, ok: bool, now: float) -> Pulse:
     return dataclasses.replace(pulse, failed_tries=pulse.failed_tries + 1)
 
 
-def is_dead(pulse: Pulse, patience: Patience) -> bool:
-    """Tell whether only a restart helps."""
+def is_dead(pulse: Pulse, patience: Patience, now: float) -> bool:
+    """Tell whether only a restart helps.
+
+    Behind a full queue a token that is asked for comes too late, so that its want alone proves
+    nothing while requests run: nothing must have moved for long as well.
+    """
     if pulse.activity is None:
         return False
-    if pulse.activity.in_flight > 0:
-        return pulse.failed_tries >= patience.busy_tries
+    if _is_busy(pulse):
+        return pulse.failed_tries >= patience.busy_tries and _is_stuck(pulse, patience, now)
     return pulse.failed_tries >= patience.idle_tries
+
+
+def _is_busy(pulse: Pulse) -> bool:
+    return pulse.activity is not None and pulse.activity.in_flight > 0
+
+
+def _is_stuck(pulse: Pulse, patience: Patience, now: float) -> bool:
+    """Requests run and nothing has moved for long: no counter, nor the processors if they count."""
+    silent = now - pulse.proven_at
+    toils = pulse.processor_seconds is not None and now - pulse.worked_at < patience.hang_seconds
+    return silent >= (patience.toil_seconds if toils else patience.hang_seconds)
 
 
 def _became_busy(before: Activity, after: Activity) -> bool:

@@ -55,6 +55,10 @@ _ALSO_MOVING = (
     "llamacpp:n_decode_total",
     "tgi_batch_inference_count",
     "nv_inference_exec_count",
+    # SGLang counts tokens when a request ends, which may take longer than a hang is waited for.
+    # These two are gauges, which its scheduler sets anew as it decodes.
+    "sglang:num_used_tokens",
+    "sglang:gen_throughput",
     "trtllm_request_success_total",
 )
 
@@ -85,7 +89,12 @@ def activity_of_processes(ticks: int) -> Activity:
     Answering a probe takes a few ticks and generating takes all of a processor, so that whole
     seconds are counted. Requests may be in flight at any time.
     """
-    return Activity(in_flight=1, tokens=ticks // _TICKS_A_SECOND)
+    return Activity(in_flight=1, tokens=whole_seconds(ticks))
+
+
+def whole_seconds(ticks: int) -> int:
+    """Return processor time in whole seconds."""
+    return ticks // _TICKS_A_SECOND
 
 
 def read_numbers(text: str) -> Numbers | None:

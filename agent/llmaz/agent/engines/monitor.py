@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from llmaz.agent.engines import liveness, startup
 from llmaz.agent.engines.liveness import Patience, Pulse
-from llmaz.agent.engines.metrics import Numbers, activity_of_processes
+from llmaz.agent.engines.metrics import Activity, Numbers, activity_of_processes
 from llmaz.agent.engines.probe import Answer, Prober, Target
 from llmaz.agent.engines.startup import Progress
 from llmaz.agent.engines.state import Fault, Health
@@ -154,7 +154,7 @@ class Monitor:
                 lives = answer.ok or answer.refused
                 pulse = liveness.answered(pulse, ok=lives, now=time.monotonic())
                 pulse = await self._feel(pulse, None)
-                if liveness.is_dead(pulse, self._patience):
+                if liveness.is_dead(pulse, self._patience, time.monotonic()):
                     return f"it hangs: {answer.detail}"
             if readiness.is_due(time.monotonic()):
                 self._tell_readiness(readiness, await self._accepts())
@@ -169,13 +169,24 @@ class Monitor:
         numbers = await self._prober.numbers(self._target, self._patience.health_seconds)
         self._watched.count(numbers)
         activity = numbers.activity if numbers is not None else None
-        if activity is None and len(marks := await self._watched.marks()) > 1:
-            activity = activity_of_processes(marks[1])
+        ticks = await self._ticks(activity)
         now = time.monotonic()
+        if activity is None and ticks is not None:
+            activity = activity_of_processes(ticks)
+        elif ticks is not None:
+            pulse = liveness.worked(pulse, ticks, now)
         pulse = liveness.felt(pulse, activity, now)
         if alive is None or alive.probe is None or not alive.is_due(now):
             return pulse
         return liveness.with_liveness(pulse, failed=alive.count(await self._ask(alive.probe)))
+
+    async def _ticks(self, activity: Activity | None) -> int | None:
+        """Return the processor time that the engine has used, where it may prove something."""
+        idle = activity is not None and activity.in_flight == 0
+        if idle or (activity is not None and self._watched.engine.accelerators):
+            return None
+        marks = await self._watched.marks()
+        return marks[1] if len(marks) > 1 else None
 
     def _tell_readiness(self, streak: "_Streak", answer: Answer) -> None:
         if streak.count(answer):
