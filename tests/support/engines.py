@@ -2,10 +2,13 @@
 
 import asyncio
 import dataclasses
+import json
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from llmaz.agent.engines.errors import ReferenceNotFound
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.state import EngineAction
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport
+from llmaz.shim import crash
 from support.shims import FAKE_ENGINE, PATIENCE_SECONDS
 
 TREE = ("--fork", "1", "--setsid", "1", "--double-fork", "1")  # an engine that is hard to end
@@ -124,14 +128,41 @@ class Node:
         await self.until(lambda: not self.reports, "no engine is left")
 
 
-async def live_once(state_dir: Path) -> None:
+class Deaths(Mapping[str, str]):
+    """An environment in which each program that asks where to die is told the next place.
+
+    The agent asks first, then each shim that it starts. Who is told nothing lives on.
+    """
+
+    def __init__(self, *places: str) -> None:
+        self._places = list(places)
+        self._environ = dict(os.environ)
+
+    def __getitem__(self, name: str) -> str:
+        if name == crash.VARIABLE:
+            return self._places.pop(0) if self._places else ""
+        return self._environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
+
+
+async def live_once(state_dir: Path, *places: str) -> None:
     """Bring an engine to ready and away again: a life with every effect in it."""
-    async with engines(state_dir) as under:
+    async with engines(state_dir, environ=Deaths(*places)) as under:
         node = Node(under)
-        node.assigned = (assigned("fake-0", *TREE, "--pids-file", str(state_dir / "pids")),)
+        node.assigned = (hard_to_end(state_dir),)
         await node.until_phase(EnginePhase.READY)
         node.assigned = ()
         await node.until_gone()
+
+
+def hard_to_end(state_dir: Path) -> AssignedEngine:
+    """Return an engine with descendants everywhere, which tells who they are."""
+    return assigned("fake-0", *TREE, "--pids-file", str(state_dir / "pids"))
 
 
 async def live_on(state_dir: Path) -> None:
@@ -144,5 +175,54 @@ async def live_on(state_dir: Path) -> None:
         await asyncio.Event().wait()
 
 
+def live_again_and_again() -> None:
+    """Live once for each line of the input, in a process of its own; say how each ended.
+
+    Such a process is forked off ready-made: to start it anew would take ten times as long.
+    """
+    for line in sys.stdin:
+        state_dir, *places = json.loads(line)
+        life = os.fork()
+        if life == 0:
+            code = 1
+            try:
+                asyncio.run(live_once(Path(state_dir), *places))
+                code = 0
+            except BaseException:  # whatever it is, this process never goes on as the other one
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(life, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+class Lives:
+    """Lives of agents, one after the other, each in a process that may be killed."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            (sys.executable, "-m", "support.engines", "serve"),
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def live(self, state_dir: Path, *places: str) -> int:
+        """Live once and return the exit code, or the negative number of the signal."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([str(state_dir), *places]) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def end(self) -> None:
+        self._process.communicate()
+
+
 if __name__ == "__main__":
-    asyncio.run({"once": live_once, "on": live_on}[sys.argv[1]](Path(sys.argv[2])))
+    if sys.argv[1] == "serve":
+        live_again_and_again()
+    else:
+        asyncio.run(live_on(Path(sys.argv[2])))

@@ -4,7 +4,6 @@ No process of an engine outlives it, nobody else is signalled, what serves is no
 the agent died, and everything ends as it is assigned.
 """
 
-import asyncio
 import json
 import os
 import random
@@ -17,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from llmaz.api.node import EnginePhase
-from llmaz.shim import crash, journal, proc
-from support.engines import TREE, Node, assigned, engines
+from llmaz.shim import journal, proc
+from support.engines import Deaths, Lives, Node, assigned, engines, hard_to_end
 from support.shims import SLEEPER, is_running, wait_until
 
-AGENT_EFFECTS = 15  # of one life of an engine: more are never reached
-SHIM_EFFECTS = 30
+# Of one life of an engine: more are never reached.
+AGENT_EFFECTS = range(1, 15)
+SHIM_EFFECTS = range(1, 30)
 SAMPLE = random.Random(7)
 SUPPORT = str(Path(__file__).parents[2])
 
@@ -35,6 +35,13 @@ def bystander() -> Iterator[int]:
     assert process.poll() is None
     process.kill()
     process.wait()
+
+
+@pytest.fixture(scope="module")
+def lives() -> Iterator[Lives]:
+    held = Lives()
+    yield held
+    held.end()
 
 
 def tree(state_dir: Path) -> list[int]:
@@ -58,17 +65,16 @@ def is_kept(state_dir: Path) -> bool:
     return file.exists() and "stopping" not in json.loads(file.read_text())
 
 
-async def check_agent_killed_at(state_dir: Path, number: int) -> None:
-    """Kill an agent at one effect, then let another one take over and finish."""
-    environment = {**os.environ, crash.VARIABLE: f"agent:{number}", "PYTHONPATH": SUPPORT}
-    command = (sys.executable, "-m", "support.engines", "once", str(state_dir))
-    killed = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert killed.returncode in (0, -signal.SIGKILL), killed.stderr.decode()
+async def check_agents_killed_at(lives: Lives, state_dir: Path, *lots: tuple[str, ...]) -> None:
+    """Kill one agent after the other, or their shims, then let another one take over and finish."""
+    for places in lots:
+        code = lives.live(state_dir, *places)
+        assert code in (0, -signal.SIGKILL)
     before = engine_of(state_dir)
     kept = is_kept(state_dir)
     async with engines(state_dir) as under:
         node = Node(under)
-        node.assigned = (assigned("fake-0", *TREE, "--pids-file", str(state_dir / "pids")),)
+        node.assigned = (hard_to_end(state_dir),)
         report = await node.until_phase(EnginePhase.READY)
         if before is not None and kept:
             assert report.pid == before[0]
@@ -79,18 +85,12 @@ async def check_agent_killed_at(state_dir: Path, number: int) -> None:
     assert list((state_dir / "engines").iterdir()) == []
 
 
-async def check_shim_killed_at(state_dir: Path, number: int) -> None:
-    """Kill a shim at one effect of its engine's life, which its agent then brings to its end."""
-    environ = {**os.environ, crash.VARIABLE: f"shim:{number}"}
+async def check_shims_killed_at(state_dir: Path, *places: str) -> None:
+    """Kill shims, each at one effect of its engine's life, which their agent brings to its end."""
     seen: set[int] = set()
-    async with engines(state_dir, environ=environ) as under:
+    async with engines(state_dir, environ=Deaths("", *places)) as under:
         node = Node(under)
-        node.assigned = (assigned("fake-0", *TREE, "--pids-file", str(state_dir / "pids")),)
-        first_step = asyncio.create_task(node.step())
-        while not list(state_dir.rglob("shim.log")):
-            await asyncio.sleep(0.001)
-        del environ[crash.VARIABLE]  # only the first shim, which is on its way, is killed
-        await first_step
+        node.assigned = (hard_to_end(state_dir),)
         await node.until_phase(EnginePhase.READY)
         seen |= set(tree(state_dir))
         node.assigned = ()
@@ -116,31 +116,40 @@ async def test_an_engine_survives_a_kill_of_its_agents_process_group(state_dir: 
         assert (report.pid, node.actions) == (before[0], [])
 
 
-@pytest.mark.parametrize("number", sorted(SAMPLE.sample(range(1, AGENT_EFFECTS), 5)))
-async def test_an_agent_may_die_anywhere(state_dir: Path, bystander: int, number: int) -> None:
-    await check_agent_killed_at(state_dir, number)
+@pytest.mark.parametrize("number", sorted(SAMPLE.sample(AGENT_EFFECTS, 5)))
+async def test_an_agent_may_die_anywhere(
+    lives: Lives, state_dir: Path, bystander: int, number: int
+) -> None:
+    await check_agents_killed_at(lives, state_dir, (f"agent:{number}",))
 
 
-@pytest.mark.parametrize("number", sorted(SAMPLE.sample(range(1, SHIM_EFFECTS), 6)))
+@pytest.mark.parametrize("number", sorted(SAMPLE.sample(SHIM_EFFECTS, 6)))
 async def test_a_shim_may_die_anywhere(state_dir: Path, bystander: int, number: int) -> None:
-    await check_shim_killed_at(state_dir, number)
+    await check_shims_killed_at(state_dir, f"shim:{number}")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("life", range(60))
-@pytest.mark.parametrize("number", range(1, AGENT_EFFECTS))
-async def test_an_agent_may_die_at_every_effect(
-    state_dir: Path, bystander: int, number: int, life: int
+@pytest.mark.parametrize("second", AGENT_EFFECTS)
+@pytest.mark.parametrize("first", AGENT_EFFECTS)
+async def test_an_agent_may_die_anywhere_and_its_successor_too(
+    lives: Lives, state_dir: Path, bystander: int, first: int, second: int
 ) -> None:
-    await check_agent_killed_at(state_dir, number)
+    await check_agents_killed_at(lives, state_dir, (f"agent:{first}",), (f"agent:{second}",))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("life", range(60))
-@pytest.mark.parametrize("number", range(1, SHIM_EFFECTS))
-async def test_a_shim_may_die_at_every_effect(
-    state_dir: Path, bystander: int, number: int, life: int
+@pytest.mark.parametrize("shim", SHIM_EFFECTS)
+@pytest.mark.parametrize("agent", AGENT_EFFECTS)
+async def test_an_agent_and_a_shim_may_die_anywhere_in_one_life(
+    lives: Lives, state_dir: Path, bystander: int, agent: int, shim: int
 ) -> None:
-    await check_shim_killed_at(state_dir, number)
+    await check_agents_killed_at(lives, state_dir, (f"agent:{agent}", f"shim:{shim}"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("second", SHIM_EFFECTS)
+@pytest.mark.parametrize("first", SHIM_EFFECTS)
+async def test_a_shim_may_die_anywhere_and_its_successor_too(
+    state_dir: Path, bystander: int, first: int, second: int
+) -> None:
+    await check_shims_killed_at(state_dir, f"shim:{first}", f"shim:{second}")
