@@ -121,6 +121,15 @@ def test_an_unhealthy_accelerator_is_given_to_nobody() -> None:
     assert world.engines() == {"default/chat-0": ("n1", ("well",))}
 
 
+def test_a_sentence_says_why_accelerators_that_are_there_are_not_to_be_had() -> None:
+    sick = dataclasses.replace(gpu("sick", healthy=False), message="it fell off the bus")
+    world = World().add(
+        model("qwen", flavor("a10")), runtime(), playground("chat", "qwen"), node("n1", [sick])
+    )
+    world.settle()
+    assert "n1 has 0 of 1 nvidia.com/gpu (1 not well: it fell off the bus)" in sentence(world)
+
+
 def test_an_engine_leaves_an_accelerator_that_falls_off_the_bus() -> None:
     world = World().add(
         model("qwen", flavor("a10")), runtime(), playground("chat", "qwen"), node("n1", 2)

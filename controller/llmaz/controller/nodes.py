@@ -95,6 +95,12 @@ class Ledger:
             return free
         return [uuid for uuid in free if self._memory.get(uuid, least) >= least]
 
+    def _unwell(self, resource: str) -> str:
+        """Say what is wrong with the first device that could be meant and is not well."""
+        devices = self.view.accelerators or ()
+        sick = [device for device in devices if device.resource == resource and not device.healthy]
+        return f" ({len(sick)} not well: {sick[0].message})" if sick else ""
+
     def shortage(self, needs: Needs) -> str | None:
         """Say what the node lacks for one more engine, or None when it fits."""
         if (taint := self.view.taint_against(needs.devices)) is not None:
@@ -103,7 +109,7 @@ class Ledger:
             if self.view.accelerators is None:
                 return "has not reported its accelerators"
             if len(free := self.free(resource)) < count:
-                return f"has {len(free)} of {count} {resource}"
+                return f"has {len(free)} of {count} {resource}{self._unwell(resource)}"
             if len(large := self.fitting(resource, needs)) < count:
                 least = _gib(needs.device_memory)
                 return f"has {len(large)} of {count} {resource} with {least} GiB memory"
