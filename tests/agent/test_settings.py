@@ -79,3 +79,27 @@ def test_what_fetches_may_do_is_read() -> None:
 def test_a_rate_that_cannot_be_is_refused(rate: str) -> None:
     with pytest.raises(SystemExit):
         from_argv(["--fetch-rate", rate], {}, HOST)
+
+
+@pytest.mark.parametrize(
+    ("argv", "policy"),
+    [
+        ((), "any"),
+        (("--sharing-listen", "0.0.0.0:9401"), "assigned"),
+        (("--sharing-listen", "10.0.0.7:9401"), "assigned"),
+        (("--sharing-listen", "0.0.0.0:9401", "--mirror-fetch", "any"), "any"),
+    ],
+)
+def test_who_reaches_the_endpoint_from_elsewhere_does_not_fill_the_disk_unless_told(
+    argv: tuple[str, ...], policy: str
+) -> None:
+    assert _run(*argv).mirror_fetch == policy
+
+
+def test_an_agent_does_not_ask_its_own_endpoint_for_weights(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        _run(HF_ENDPOINT="http://10.0.0.7:9401")
+    assert "is this agent's own endpoint" in capsys.readouterr().err
+    assert _run("--mirror-fetch", "off", HF_ENDPOINT="http://10.0.0.7:9401").mirror_fetch == "off"

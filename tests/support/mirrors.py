@@ -30,7 +30,7 @@ print(json.dumps(files))
 async def mirroring(cache_dir: Path, hub_url: str, *, fetches: bool = True) -> AsyncIterator[str]:
     """Run an endpoint inside the `with` block; its URL is the value."""
     upstream = Upstream(cache_dir, {**os.environ, "HF_ENDPOINT": hub_url})
-    fetching = Fetching(cache_dir, upstream.environ, None) if fetches else None
+    fetching = Fetching(cache_dir, upstream.environ, None, lambda: ()) if fetches else None
     app = web.Application()
     app.add_routes(Mirror(cache_dir, upstream, fetching).routes())
     try:

@@ -98,6 +98,7 @@ class Agent:
             environments_dir=settings.cache_dir / "environments",
             environments_quota=settings.environments_quota,
             assigned=self._assigned,
+            hub_url=lambda: self.sharing.hub_url,
         )
         self._performer = Performer(
             engines=self._engines,
@@ -196,6 +197,7 @@ def _sharing(settings: RunAgent, name: str) -> SharingSettings:
         token_file=settings.peer_token_file,
         tls=settings.peer_tls,
         mirror_fetch=settings.mirror_fetch,
+        state_dir=settings.state_dir,
         cache_quota=settings.cache_quota,
         log_format=settings.log_format,
     )

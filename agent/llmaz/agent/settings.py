@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
+from llmaz.agent.addresses import is_at, is_loopback
 from llmaz.agent.cache.policy import EVERY_SOURCE, FetchPolicy
 from llmaz.agent.sharing.settings import MirrorFetch, TlsFiles
 from llmaz.api.manifest import ManifestError
@@ -112,10 +113,11 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     parser.add_argument("--kubeconfig", type=Path, default=_path(environ.get("KUBECONFIG")))
     parser.add_argument(
         "--mirror-fetch",
-        choices=("any", "none", "off"),
-        default="any",
-        help="what the Hugging Face endpoint at the sharing address fetches for its clients; none:"
-        " it serves what is in the cache; off: there is no such endpoint",
+        choices=get_args(MirrorFetch),
+        help="what the Hugging Face endpoint at the sharing address fetches for its clients."
+        " assigned: for those on other machines, the models of this node alone; none: it serves"
+        " what is in the cache; off: there is no such endpoint. Without the option: any where only"
+        " this machine reaches the address, else assigned",
     )
     parser.add_argument(
         "--register-node", action="store_true", help="create the Node object: no kubelet does"
@@ -131,6 +133,9 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     given = parser.parse_args(argv)
     listen_host, listen_port = given.listen
     sharing_host, sharing_port = given.sharing_listen
+    hub = environ.get("HF_ENDPOINT", "")
+    if given.mirror_fetch != "off" and is_at(hub, {given.address, sharing_host}, sharing_port):
+        parser.error(f"HF_ENDPOINT={hub} is this agent's own endpoint: it would ask itself")
     return RunAgent(
         node_name=given.node_name,
         address=given.address,
@@ -140,7 +145,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         sharing_port=sharing_port,
         peer_token_file=given.peer_token_file,
         peer_tls=_tls(parser, given),
-        mirror_fetch=given.mirror_fetch,
+        mirror_fetch=given.mirror_fetch or ("any" if is_loopback(sharing_host) else "assigned"),
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
         cache_quota=_resolved(given.cache_quota, given.cache_dir.absolute()),
@@ -149,6 +154,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
             rates=dict(given.fetch_rate),
             refuse_pickle=given.refuse_pickle,
             gated_authorization=given.gated_authorization,
+            plain_http=tuple(given.plain_http),
         ),
         default_secret_namespace=given.default_secret_namespace,
         kubeconfig=given.kubeconfig,
@@ -187,6 +193,13 @@ def _add_fetch_options(parser: argparse.ArgumentParser) -> None:
         "--gated-authorization",
         action="store_true",
         help="weights that are not public go only to namespaces whose credentials open them",
+    )
+    parser.add_argument(
+        "--plain-http",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="a source that may be sent credentials without TLS; others but this machine may not",
     )
     parser.add_argument(
         "--default-secret-namespace",

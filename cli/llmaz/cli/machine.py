@@ -177,6 +177,8 @@ def kubeconfig() -> None:
 def _print_where(here: "Home", running: "Running") -> None:
     typer.echo(f"llmaz is running (pid {running.pid}, home {here.root})")
     typer.echo(f"  OpenAI endpoint  {running.gateway_url}")
+    if running.hub_url:
+        typer.echo(f"  HF_ENDPOINT      {running.hub_url}")
     typer.echo(f"  API server       {running.api_url}")
     typer.echo(f"  kubeconfig       {here.kubeconfig}")
     typer.echo(f"  logs             {here.logs}")

@@ -27,6 +27,7 @@ class Running:
     pid: int
     api_url: str
     gateway_url: str
+    hub_url: str = ""  # the Hugging Face endpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,14 @@ class _Machine:
             for other in self._others:
                 await self._ready(other, session)
         self._say(f"gateway: {self._gateway_url}")
-        self._home.announce(Running(pid=self._pid, api_url=api_url, gateway_url=self._gateway_url))
+        self._home.announce(
+            Running(
+                pid=self._pid,
+                api_url=api_url,
+                gateway_url=self._gateway_url,
+                hub_url=f"http://{self._addresses.sharing.reached_at}",
+            )
+        )
 
     async def tell_the_story(self) -> None:
         """Say what happens to the objects, for ever."""

@@ -121,3 +121,12 @@ def test_limits_become_those_of_a_cgroup() -> None:
 def test_a_runtime_without_a_command_is_refused() -> None:
     with pytest.raises(InvalidEnvironment, match="names no command"):
         command_line(engine(command=()), LOCAL, LEASED)
+
+
+def test_an_engine_that_fetches_its_weights_itself_asks_the_nodes_endpoint() -> None:
+    local = dataclasses.replace(LOCAL, hub_url="http://127.0.0.1:9401")
+    fetching = engine(skip_model_loader=True)
+    assert command_line(fetching, local, LEASED).env["HF_ENDPOINT"] == "http://127.0.0.1:9401"
+    own = dataclasses.replace(fetching, env=(EnvVar(name="HF_ENDPOINT", value="http://hub"),))
+    assert command_line(own, local, LEASED).env["HF_ENDPOINT"] == "http://hub"
+    assert "HF_ENDPOINT" not in command_line(engine(), local, LEASED).env

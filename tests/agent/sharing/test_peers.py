@@ -158,8 +158,11 @@ async def test_the_process_is_started_again_when_it_dies(tmp_path: Path) -> None
 
 
 def _children() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children()
-        if "llmaz.agent.sharing" in " ".join(child.cmdline())
-    ]
+    return [child for child in psutil.Process().children() if _is_sharing(child)]
+
+
+def _is_sharing(child: psutil.Process) -> bool:
+    try:
+        return "llmaz.agent.sharing" in " ".join(child.cmdline())
+    except (psutil.ZombieProcess, psutil.NoSuchProcess):
+        return False

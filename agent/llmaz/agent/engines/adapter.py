@@ -68,6 +68,7 @@ class Engines:
         environments_dir: Path | None = None,
         environments_quota: int | None = None,
         assigned: Callable[[], Collection[AssignedEngine]] = tuple,
+        hub_url: Callable[[], str] = str,
         patience: Patience | None = None,
         port_band: range = ports.BAND,
         adoption_seconds: float = ADOPTION_SECONDS,
@@ -80,6 +81,7 @@ class Engines:
         self._address = address
         self._accelerators = accelerators
         self._assigned = assigned
+        self._hub_url = hub_url
         self._patience = patience or Patience()
         self._port_band = port_band
         self._adoption_seconds = adoption_seconds
@@ -254,6 +256,7 @@ class Engines:
                 name: self._environ[name] for name in env.INHERITED if name in self._environ
             },
             accelerators=self._accelerators(),
+            hub_url=self._hub_url(),
         )
 
 

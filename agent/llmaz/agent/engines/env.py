@@ -43,6 +43,7 @@ class Local:
     path: str  # PATH of engines
     inherited: Mapping[str, str] = field(default_factory=dict)
     accelerators: Mapping[str, Accelerator] = field(default_factory=dict)
+    hub_url: str = ""  # the node's Hugging Face endpoint; empty: there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,8 @@ def _basis(engine: AssignedEngine, local: Local, leased: Leased) -> dict[str, st
     }
     if not engine.skip_model_loader:
         env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    elif local.hub_url:
+        env |= {"HF_ENDPOINT": local.hub_url}  # what it fetches itself, the node keeps
     return env
 
 

@@ -1,6 +1,7 @@
 """Brings what a client asks for and the cache lacks: one fetch a file, however many wait for it."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from llmaz.agent.cache.origin import HubRepository
 from llmaz.agent.cache.request import FetchRequest, Room
 from llmaz.agent.cache.room import make_room
 from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.agent.mirror.assigned import Models, trees_of
 from llmaz.api.names import HF_TOKEN
+
+logger = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 4
 
@@ -19,10 +23,14 @@ Fetch = asyncio.Task[Fetched | FetchFailed]
 class Fetching:
     """Fetches under way. A client that goes away ends none: another may wait for the same file."""
 
-    def __init__(self, cache_dir: Path, environ: Mapping[str, str], quota: int | None) -> None:
+    def __init__(
+        self, cache_dir: Path, environ: Mapping[str, str], quota: int | None, models: Models
+    ) -> None:
         self._cache_dir = cache_dir
         self._child = FetchChild(environ)
         self._quota = quota
+        self._models = models
+        self._evicting = asyncio.Lock()
         self._places = asyncio.Semaphore(FILES_AT_ONCE)
         self._under_way: dict[tuple[str, str, str], Fetch] = {}
 
@@ -57,12 +65,16 @@ class Fetching:
             return await self._child.fetch(request, lambda _: None, self._room)
 
     async def _room(self, needed: int) -> Room:
-        """Take what is free and evict nothing: what is assigned to the node matters more."""
-        _, refusal = await asyncio.to_thread(
-            make_room,
-            self._cache_dir,
-            need=needed,
-            keep=(self._cache_dir,),
-            quota=self._quota,
-        )
+        """Make room as the agent does: what is assigned to the node, or pinned, stays."""
+        async with self._evicting:
+            return await asyncio.to_thread(self._make_room, needed)
+
+    def _make_room(self, needed: int) -> Room:
+        keep = trees_of(self._cache_dir, self._models())
+        try:
+            evicted, refusal = make_room(self._cache_dir, need=needed, keep=keep, quota=self._quota)
+        except OSError as error:  # such as what the agent has evicted at the same moment
+            return Room(refusal=f"room can't be made: {error}")
+        for root in evicted:
+            logger.info("evicted %s: it was used least recently", root)
         return Room(refusal=refusal)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -27,12 +28,22 @@ _POLL_SECONDS = 0.05
 
 
 class Mirror:
-    """One node's endpoint. `fetching`: None serves what is in the cache alone."""
+    """One node's endpoint. `fetching`: None serves what is in the cache alone.
 
-    def __init__(self, cache_dir: Path, upstream: Upstream, fetching: Fetching | None) -> None:
+    why_not: says of a repository and a client's address why nothing is fetched for it
+    """
+
+    def __init__(
+        self,
+        cache_dir: Path,
+        upstream: Upstream,
+        fetching: Fetching | None,
+        why_not: Callable[[str, str | None], str | None] = lambda _repository, _remote: None,
+    ) -> None:
         self._cache_dir = cache_dir
         self._upstream = upstream
         self._fetching = fetching
+        self._why_not = why_not
         self._spoiled: set[str] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -122,9 +133,10 @@ class Mirror:
         repository, commit = where
         held = await asyncio.to_thread(open_bytes, self._cache_dir, repository, file)
         if held is None:
-            if self._fetching is None:
-                words = f"{file.path} is not in this cache, which fetches nothing"
-                return _error(404, "EntryNotFound", words)
+            why_not = await asyncio.to_thread(self._why_not, repository, request.remote)
+            if self._fetching is None or why_not is not None:
+                words = why_not or "this cache fetches nothing for its clients"
+                return _error(404, "EntryNotFound", f"{file.path} is not in this cache: {words}")
             task = self._fetching.fetch(repository, commit, file.path, _token(request))
             coming = Coming(self._cache_dir, file.sha256 or "none", file.size)
             try:

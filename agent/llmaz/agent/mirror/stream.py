@@ -14,7 +14,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from llmaz.agent.cache import spans
 from llmaz.agent.cache.journal import replayed
+from llmaz.agent.cache.spans import Spans
 
 _POLL_SECONDS = 0.05
 _SETTLE_SECONDS = 2.0  # for a fetch to show a file that is verified; it may go on with others
@@ -54,6 +56,8 @@ class Coming:
         self._data = cache_dir / "partial" / f"{key}.data"
         self.size = size
         self.descriptor: int | None = None
+        self._spans: Spans = ()
+        self._read = 0  # bytes of the journal that `_spans` was made of
 
     def open(self) -> bool:
         """Open it if it is there; tell whether it is."""
@@ -84,13 +88,41 @@ class Coming:
         if self.is_discarded():
             raise SpoiledError
         try:
-            text = self._journal.read_text()
-            boot = _BOOT_ID.read_text().strip()
+            self._follow()
         except OSError:
             return offset
-        spans = replayed(text, size=self.size, boot=boot).there
-        ends = [end for start, end in spans if start <= offset < end]
+        ends = [end for start, end in self._spans if start <= offset < end]
         return min(ends[0], self.size - 1) if ends else offset
+
+    def _follow(self) -> None:
+        """Read what was added to the journal; all of it again where it was begun anew."""
+        with self._journal.open("rb") as file:
+            if os.fstat(file.fileno()).st_size >= self._read > 0:
+                file.seek(self._read)
+                added = file.read()
+                whole = added[: added.rfind(b"\n") + 1]
+                ranges = _ranges(whole, self.size)
+                if ranges is not None:
+                    for span in ranges:
+                        self._spans = spans.joined(self._spans, span)
+                    self._read += len(whole)
+                    return
+                file.seek(0)
+            text = file.read().decode("ascii", "replace")
+        known = replayed(text, size=self.size, boot=_BOOT_ID.read_text().strip())
+        self._spans, self._read = known.there, known.length
+
+
+def _ranges(added: bytes, size: int) -> Spans | None:
+    """Return the ranges that lines of a journal add; None: they change what was before them."""
+    found = []
+    for line in added.decode("ascii", "replace").splitlines():
+        first, _, second = line.partition(" ")
+        if first.isdecimal() and second.isdecimal() and int(first) < int(second) <= size:
+            found.append((int(first), int(second)))
+        elif first not in ("claim", "chunk", "flushed"):
+            return None
+    return tuple(found)
 
 
 async def send_coming(

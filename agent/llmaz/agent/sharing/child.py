@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from llmaz.agent.sharing.said import Listening, Measured, read_said
-from llmaz.agent.sharing.settings import SharingSettings, to_argv
+from llmaz.agent.sharing.settings import SharingSettings, hub_url, to_argv
 from llmaz.daemon.backoff import delay
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class SharingChild(Collector):
         self._families: tuple[Metric, ...] = ()
         self._failures = 0
         self.url = ""  # where it answers; empty while it does not
+        self.hub_url = ""  # its Hugging Face endpoint, for engines of the node
 
     def describe(self) -> list[Metric]:
         """Name nothing ahead: what there is, the process tells."""
@@ -54,6 +55,7 @@ class SharingChild(Collector):
             except OSError as error:
                 logger.warning("the sharing process can't be started: %s", error)
             self._know("")
+            self.hub_url = ""
             self._failures += 1
             await asyncio.sleep(delay(self._failures, jitter=random.random()))  # noqa: S311  # no secret
 
@@ -84,6 +86,7 @@ class SharingChild(Collector):
                 case Listening(port=port):
                     scheme = "https" if self._settings.tls is not None else "http"
                     self._know(f"{scheme}://{self._address}:{port}")
+                    self.hub_url = hub_url(self._settings, port)
                 case Measured(families=families):
                     self._failures = 0
                     self._families = families

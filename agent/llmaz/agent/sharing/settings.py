@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 DEFAULT_UPLOADS = 16
 DEFAULT_UPLOADS_PER_PEER = 4
 
-# What the node's Hugging Face endpoint does about files that are not in the cache; off: it is none.
-MirrorFetch: TypeAlias = Literal["any", "none", "off"]
+# What the node's Hugging Face endpoint fetches for its clients; off: there is no endpoint.
+MirrorFetch: TypeAlias = Literal["any", "assigned", "none", "off"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,8 @@ class SharingSettings:
     uploads: int = DEFAULT_UPLOADS
     uploads_per_peer: int = DEFAULT_UPLOADS_PER_PEER
     log_format: Literal["text", "json"] = "text"
-    mirror_fetch: MirrorFetch = "any"
+    mirror_fetch: MirrorFetch = "assigned"
+    state_dir: Path | None = None  # of the agent, which notes there what the node shall hold
     cache_quota: int | None = None
 
 
@@ -55,7 +56,8 @@ def from_argv(argv: Sequence[str]) -> SharingSettings:
     parser.add_argument("--uploads", type=int, default=DEFAULT_UPLOADS)
     parser.add_argument("--uploads-per-peer", type=int, default=DEFAULT_UPLOADS_PER_PEER)
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
-    parser.add_argument("--mirror-fetch", choices=("any", "none", "off"), default="any")
+    parser.add_argument("--mirror-fetch", choices=get_args(MirrorFetch), default="assigned")
+    parser.add_argument("--state-dir", type=Path)
     parser.add_argument("--cache-quota", type=int)
     given = parser.parse_args(argv)
     return SharingSettings(
@@ -69,6 +71,7 @@ def from_argv(argv: Sequence[str]) -> SharingSettings:
         uploads_per_peer=given.uploads_per_peer,
         log_format=given.log_format,
         mirror_fetch=given.mirror_fetch,
+        state_dir=given.state_dir,
         cache_quota=given.cache_quota,
     )
 
@@ -85,6 +88,8 @@ def to_argv(settings: SharingSettings) -> list[str]:
         ("--log-format", settings.log_format),
         ("--mirror-fetch", settings.mirror_fetch),
     ]
+    if settings.state_dir is not None:
+        options.append(("--state-dir", settings.state_dir))
     if settings.cache_quota is not None:
         options.append(("--cache-quota", settings.cache_quota))
     if settings.token_file is not None:
@@ -94,6 +99,20 @@ def to_argv(settings: SharingSettings) -> list[str]:
         options.append(("--tls-key", settings.tls.key))
         options.append(("--tls-authority", settings.tls.authority))
     return [f"{option}={value}" for option, value in options]
+
+
+def hub_url(settings: SharingSettings, port: int) -> str:
+    """Return what HF_ENDPOINT is for an engine of the node; empty where it would not work.
+
+    An endpoint that fetches nothing lacks what engines want, and with TLS it shows a certificate
+    that only nodes believe.
+    """
+    if settings.mirror_fetch in ("none", "off") or settings.tls is not None:
+        return ""
+    host = settings.listen_host
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _tls(given: argparse.Namespace) -> TlsFiles | None:
