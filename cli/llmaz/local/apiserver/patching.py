@@ -82,6 +82,11 @@ async def _apply(
             raise status.StatusError(409, "Conflict", error.message, details=details) from None
         except ApplyError as error:
             raise status.StatusError(500, "", str(error)) from None
+        # Whoever gives a uid or a version means that object alone; `update` compares them.
+        meant = {
+            key: meta(config)[key] for key in ("uid", "resourceVersion") if meta(config).get(key)
+        }
+        made = with_meta(made, **meant) if live is not None else made
         return _with_last_applied(made, config) if request.manager() == _KUBECTL else made
 
     if context.store.latest(resource.storage, write.key) is not None:
