@@ -168,6 +168,7 @@ class Wire:
 
     def _connected(self, origin: _Origin) -> http.client.HTTPConnection:
         scheme, host, port = origin
+        _refuse_link(host)  # a name that leads there is refused once it is connected
         proxy = _proxy(origin)
         near = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 80)
         connection: http.client.HTTPConnection
@@ -225,12 +226,25 @@ def may_lead(here: _Address, there: _Address) -> bool:
 
 def _checked_peer(sock: socket.socket) -> _Address:
     text = str(sock.getpeername()[0]).partition("%")[0]
-    address = ipaddress.ip_address(text)
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    if mapped.is_link_local or mapped == _METADATA_ADDRESS:
+    try:
+        _refuse_link(text)
+    except Forbidden:
         sock.close()
-        raise Forbidden(f"{text} is an address of the link, which no weights come from")
-    return mapped
+        raise
+    return _mapped(ipaddress.ip_address(text))
+
+
+def _refuse_link(host: str) -> None:
+    try:
+        address = _mapped(ipaddress.ip_address(host))
+    except ValueError:
+        return  # a name
+    if address.is_link_local or address == _METADATA_ADDRESS:
+        raise Forbidden(f"{host} is an address of the link, which no weights come from")
+
+
+def _mapped(address: _Address) -> _Address:
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _line(error: Exception) -> str:
