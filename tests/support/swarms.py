@@ -102,7 +102,7 @@ class Simulation:
             for name, node in self.nodes.items():
                 others = {n for n in self.nodes if (n in one) != (name in one)}
                 node.cut_from = frozenset(others)
-                for other in others & set(node.neighbours):
+                for other in sorted(others & set(node.neighbours)):
                     self._give(node, PeerLost(other))
 
         def heal() -> None:

@@ -16,7 +16,7 @@ from llmaz.agent.sharing.settings import TlsFiles
 from llmaz.agent.sharing.tls import client_context
 
 CONNECT_SECONDS = 3.0
-SILENCE_SECONDS = 5.0  # a peer that follows sends a line each second
+SILENCE_SECONDS = 12.0  # a peer that follows sends a line each second
 _LONGEST_LINE = 16 * 2**20
 
 

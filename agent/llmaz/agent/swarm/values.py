@@ -20,7 +20,8 @@ class Limits:
     from_peers: int = 8  # chunks asked of peers, over all files
     from_one_peer: int = 2
     from_origin: int = 4
-    settle_seconds: float = 1.5  # until it is believed that a silent node does not want the file
+    settle_seconds: float = 1.5  # until it is believed that who has nothing does not want the file
+    answer_seconds: float = 15.0  # until who can be reached but tells nothing is waited for no more
     patience_seconds: float = 5.0  # without a sign from who shall bring a chunk
     hedge_seconds: float = 3.0  # until a chunk is asked of a second peer
     despair_seconds: float = 15.0  # until a chunk that peers hold is fetched from outside again

@@ -1,0 +1,131 @@
+"""What one node knows of a file on its way: who has what, what is asked of whom, since when."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from llmaz.agent.swarm.choice import mask_of, shuffled
+from llmaz.agent.swarm.chunks import chunk_count, chunks_of_stripe
+from llmaz.agent.swarm.owners import Shares, shares
+from llmaz.agent.swarm.values import Limits, Member
+
+OUTSIDE = None
+_LONGEST_REST = 5.0
+_SHORTEST_REST = 0.25
+
+
+@dataclass(slots=True)
+class Peer:
+    """What is known of one peer."""
+
+    member: Member
+    told: bool = False
+    wants: bool = False
+    have: int = 0
+    claims: dict[int, float] = field(default_factory=dict)  # when each was heard of
+    asked: int = 0
+    strikes: int = 0
+    slow: int = 0
+    misses: int = 0  # in a row
+    rests_until: float = 0.0
+    banned_until: float = 0.0
+
+    def rest(self, now: float) -> None:
+        """Leave a peer alone that was busy or away: longer each time."""
+        self.rests_until = now + min(_LONGEST_REST, _SHORTEST_REST * 2**self.misses)
+        self.misses += 1
+
+
+class State:
+    """One file on one node. What is remembered of time is in the seconds of the events."""
+
+    def __init__(
+        self,
+        what: str,
+        size: int,
+        me: Member,
+        *,
+        members: Collection[str],
+        awaited: Collection[str],
+        limits: Limits,
+        now: float,
+        have: int,
+    ) -> None:
+        self.what = what
+        self.me = me
+        self.limits = limits
+        self.count = chunk_count(size)
+        self.stripe = chunks_of_stripe(size)
+        self.missing = (1 << self.count) - 1 & ~have
+        self.began = self.now = now
+        self.ticked = False
+        self.members = {me.name, *members}  # who brings a share, also those that are not asked
+        self.awaited = set(awaited)  # who will soon tell what he has
+        self.peers: dict[str, Peer] = {}
+        self.moved: dict[str, float] = {}  # when a chunk of each owner was last seen to come
+        self.seen = have  # chunks that somebody has had
+        self.asked: dict[int, dict[str | None, float]] = {}  # chunk -> source -> since when
+        self.from_origin = 0  # chunks under way from there
+        self.origin_seconds: float | None = None  # that a chunk took from outside
+        self.peer_seconds: float | None = None  # that a chunk took from a peer
+        self.peer_brought_at = now  # when a peer brought the last chunk
+        self.wanted: list[int] = []
+        self.held: dict[int, float] = {}  # since when a peer has a chunk that is missing here
+        self.vain: dict[int, float] = {}  # since when peers were asked for a chunk in vain
+        self.retry: dict[int, float] = {}  # when outside may be asked for a chunk again
+        self.extra = 0  # chunks that came from outside though a peer had them
+        self.order = shuffled(self.count, f"{what}/{me.name}")
+        self.idle_since: float | None = None  # since nothing is left of its own share
+        self.members_moved = True
+        self._shared: Shares | None = None
+        self._of_all: Shares | None = None
+
+    @property
+    def open(self) -> int:
+        """The chunks that are missing and that nobody is asked for."""
+        return self.missing & ~mask_of(self.asked)
+
+    def offered(self, now: float) -> int:
+        """Return what peers have that may be believed."""
+        offered = 0
+        for peer in self.peers.values():
+            if peer.banned_until <= now:
+                offered |= peer.have
+        return offered
+
+    def release(self, source: str | None) -> None:
+        """A source is no longer asked for a chunk."""
+        if source is OUTSIDE:
+            self.from_origin -= 1
+        elif source in self.peers:
+            self.peers[source].asked -= 1
+
+    def may_ask(self, peer: Peer, now: float) -> bool:
+        most = 1 if peer.slow > 2 else self.limits.from_one_peer
+        return peer.asked < most and max(peer.banned_until, peer.rests_until) <= now
+
+    def ranked(self, chunk: int) -> list[str]:
+        """Return the members in the order in which they answer for a chunk."""
+        return self.shares().order[chunk // self.stripe]
+
+    def shares(self) -> Shares:
+        """Return who answers for what, among those that may want the file."""
+        known = self._shared
+        if known is not None and not self.members_moved:
+            return known
+        out = {
+            name
+            for name, peer in self.peers.items()
+            if (peer.told and not peer.wants) or peer.banned_until > self.now
+        }
+        members = frozenset(self.members - out)
+        if known is None or known.members != members:
+            known = shares(self.what, self.count, self.stripe, members)
+        self._shared, self.members_moved = known, False
+        return known
+
+    def shares_of_all(self) -> Shares:
+        """Return who would answer for what if all that are listed wanted the file."""
+        members = frozenset(self.members)
+        if self._of_all is None or self._of_all.members != members:
+            self._of_all = shares(self.what, self.count, self.stripe, members)
+        return self._of_all

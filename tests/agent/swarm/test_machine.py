@@ -1,0 +1,174 @@
+"""One node's decisions: it has the whole file in the end, whatever happens in whatever order."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmaz.agent.swarm.machine import Swarm
+from llmaz.agent.swarm.values import (
+    AskOrigin,
+    AskPeer,
+    Ban,
+    Brought,
+    Event,
+    Instruction,
+    Limits,
+    Member,
+    Missed,
+    PeerKnown,
+    PeerLost,
+    PeerTold,
+    Tick,
+)
+
+MIB = 2**20
+CHUNKS = 8
+ALL = (1 << CHUNKS) - 1
+PEERS = ("a", "b", "c")
+LIMITS = Limits()
+
+_HAPPENING = st.one_of(
+    st.builds(PeerKnown, st.builds(Member, name=st.sampled_from(PEERS))),
+    st.builds(PeerLost, st.sampled_from(PEERS)),
+    st.builds(
+        PeerTold,
+        st.sampled_from(PEERS),
+        st.integers(0, ALL),
+        claims=st.integers(0, ALL),
+        anew=st.booleans(),
+        wants=st.booleans(),
+    ),
+    st.just(Tick()),
+    st.sampled_from(("brought", "missed", "corrupt")),
+)
+
+
+class _Node:
+    """A node under test, and what it has asked for and not been answered yet."""
+
+    def __init__(self, *, members: tuple[str, ...] = PEERS) -> None:
+        self.now = 0.0
+        self.swarm = Swarm(
+            "blob",
+            CHUNKS * MIB,
+            Member(name="me"),
+            members=members,
+            awaited=members,
+            limits=LIMITS,
+            now=0.0,
+        )
+        self.asked: list[AskPeer | AskOrigin] = []
+        self.banned: list[str] = []
+
+    def give(self, event: Event, *, after: float = 0.0) -> list[Instruction]:
+        self.now += after
+        said = self.swarm.handle(event, self.now)
+        self.asked += [one for one in said if isinstance(one, AskPeer | AskOrigin)]
+        self.banned += [one.peer for one in said if isinstance(one, Ban)]
+        return said
+
+    def answer(self, how: str) -> None:
+        """Answer what was asked first."""
+        if not self.asked:
+            return
+        first = self.asked.pop(0)
+        source = first.peer if isinstance(first, AskPeer) else None
+        if how == "brought":
+            self.give(Brought(first.chunk, source))
+        else:
+            self.give(Missed(first.chunk, source, corrupt=how == "corrupt" and source is not None))
+
+    def finish(self) -> None:
+        """From now on outside answers, and no peer does."""
+        for _ in range(3000):
+            while self.asked:
+                self.answer("brought" if isinstance(self.asked[0], AskOrigin) else "missed")
+            if not self.swarm.missing:
+                return
+            self.give(Tick(), after=0.5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(_HAPPENING, st.floats(0, 5)), max_size=40))
+def test_whatever_happens_the_file_is_whole_in_the_end(
+    happening: list[tuple[Event | str, float]],
+) -> None:
+    node = _Node()
+    for what, after in happening:
+        if isinstance(what, str):
+            node.answer(what)
+        else:
+            node.give(what, after=after)
+        outside = [one for one in node.asked if isinstance(one, AskOrigin)]
+        assert len(outside) <= LIMITS.from_origin
+        assert len({one.chunk for one in outside}) == len(outside)
+    node.finish()
+    assert not node.swarm.missing
+
+
+def test_what_a_peer_holds_is_not_brought_from_outside_while_peers_bring_anything() -> None:
+    node = _Node(members=("a",))
+    node.give(PeerKnown(Member(name="a")))
+    node.give(PeerTold("a", ALL))
+    for _ in range(CHUNKS):
+        assert all(isinstance(one, AskPeer) for one in node.asked)
+        node.give(Tick(), after=LIMITS.despair_seconds / 4)
+        node.answer("brought")
+    assert not node.swarm.missing
+
+
+def test_nothing_is_brought_before_those_that_answer_have_told() -> None:
+    node = _Node(members=("a", "b"))
+    node.give(PeerKnown(Member(name="a")))
+    node.give(PeerKnown(Member(name="b")))
+    node.give(PeerTold("a", 0, anew=True))
+    node.give(Tick(), after=LIMITS.settle_seconds + 1)
+    assert not node.asked
+    node.give(PeerTold("b", ALL, anew=True))
+    assert node.asked
+    assert all(isinstance(one, AskPeer) and one.peer == "b" for one in node.asked)
+
+
+def test_a_node_begins_with_its_own_share_where_others_may_be_about_to_begin() -> None:
+    together = []
+    for me, other in (("a", "b"), ("b", "a")):
+        swarm = Swarm(
+            "blob",
+            CHUNKS * MIB,
+            Member(name=me),
+            members=(other,),
+            awaited=(other,),
+            limits=Limits(from_origin=CHUNKS),
+            now=0.0,
+        )
+        swarm.handle(PeerKnown(Member(name=other)), 0.0)
+        said = swarm.handle(PeerTold(other, 0, anew=True, wants=False), 0.1)
+        together += [one.chunk for one in said if isinstance(one, AskOrigin)]
+        later = swarm.handle(Tick(), LIMITS.settle_seconds + 0.1)
+        assert len(said) + len(later) == CHUNKS  # nobody else has come
+    assert sorted(together) == list(range(CHUNKS))
+
+
+def test_a_peer_whose_bytes_are_wrong_twice_is_banned_and_not_asked_again() -> None:
+    node = _Node(members=("a",))
+    node.give(PeerKnown(Member(name="a")))
+    node.give(PeerTold("a", ALL))
+    for _ in range(LIMITS.strikes):
+        node.answer("corrupt")
+        node.give(Tick(), after=6.0)
+    assert node.banned == ["a"]
+    node.asked.clear()
+    node.give(PeerTold("a", ALL))
+    node.give(Tick(), after=60.0)
+    assert not any(isinstance(one, AskPeer) for one in node.asked)
+
+
+def test_a_peer_that_is_busy_is_left_alone_for_a_moment() -> None:
+    node = _Node(members=("a",))
+    node.give(PeerKnown(Member(name="a")))
+    node.give(PeerTold("a", ALL))
+    while node.asked:
+        node.answer("missed")
+    node.give(Tick())
+    assert not node.asked
+    node.give(Tick(), after=6.0)
+    assert node.asked
