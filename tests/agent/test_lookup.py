@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from llmaz.agent.cache.models import SecretUnreadableError
 from llmaz.agent.cache.origin import SecretKeys
+from llmaz.agent.cache.ports import SecretUnreadableError
 from llmaz.agent.engines.errors import EngineError
 from llmaz.agent.lookup import ClusterLookup
 from llmaz.api.kinds import Kind

@@ -148,3 +148,16 @@ def test_limits_are_numbers_or_shares(
     world.settle()
     service = limited(world.services["default", "chat"], limits)
     assert (most_unavailable(service), most_surplus(service)) == (unavailable, surplus)
+
+
+def test_an_update_goes_on_though_some_replicas_fit_nowhere() -> None:
+    world = world_of(3, gpus=1)
+    world.settle()
+    old = world.playground("chat")
+    config = BackendRuntimeConfig(args=("--new",))
+    world.add(
+        dataclasses.replace(old, spec=dataclasses.replace(old.spec, backend_runtime_config=config))
+    )
+    world.settle()
+    (engine,) = world.nodes["n1"].spec.engines
+    assert engine.args[-1] == "--new"

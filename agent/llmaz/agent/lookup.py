@@ -5,8 +5,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Protocol
 
-from llmaz.agent.cache.models import SecretUnreadableError
 from llmaz.agent.cache.origin import SecretKeys
+from llmaz.agent.cache.ports import SecretUnreadableError
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
 from llmaz.api.kinds import CONFIG_MAP, SECRET, Kind
 from llmaz.api.manifest import Manifest
@@ -44,9 +44,12 @@ class ClusterLookup:
         except KubeError as error:
             raise EngineError(f"ConfigMap {namespace}/{name}: {error}") from error
 
-    async def credentials(self, namespace: str | None, wanted: SecretKeys) -> Mapping[str, str]:
+    async def credentials(
+        self, namespace: str | None, wanted: SecretKeys, *, own: bool = False
+    ) -> Mapping[str, str]:
         """Return a source's credentials: a namespace's, else the platform's; empty without any."""
-        for place in dict.fromkeys((namespace, self._default_namespace)):
+        default = None if own else self._default_namespace
+        for place in dict.fromkeys((namespace, default)):
             found = {} if place is None else await self._credentials(place, wanted)
             if found:
                 return found

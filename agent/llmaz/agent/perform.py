@@ -6,7 +6,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol, assert_never
 
 from llmaz.agent.assignment import Reading, confirms_stop
-from llmaz.agent.cache.state import DropModel, FetchModel, ListPeers, ModelAction
+from llmaz.agent.cache.state import (
+    AskRight,
+    DropModel,
+    DropRight,
+    FetchModel,
+    ListPeers,
+    ModelAction,
+)
 from llmaz.agent.engines.state import (
     BuildEnvironment,
     EngineAction,
@@ -55,7 +62,7 @@ class Performer:
     def perform(self, action: AgentAction) -> None:
         """Begin an action; while one is under way on an engine, others are left to a later look."""
         match action:
-            case FetchModel() | DropModel() | ListPeers():
+            case FetchModel() | DropModel() | ListPeers() | AskRight() | DropRight():
                 self._models.perform(action)
             case StartEngine(engine=engine):
                 self._begin(engine.id, self._engine(action), action)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from llmaz.agent.accelerators.busy import busy
 from llmaz.agent.cache.decide import decide_models
+from llmaz.agent.cache.entitle import decide_rights
 from llmaz.agent.cache.state import ModelAction
 from llmaz.agent.engines.decide import decide_engines
 from llmaz.agent.engines.state import (
@@ -59,6 +60,7 @@ def plan(facts: NodeFacts, state: NodeState, now: datetime) -> Plan:
     """
     spec = state.assignment.spec if state.assignment is not None else None
     models = decide_models(spec, state.models, now)
+    rights = decide_rights(spec, state.models, now)
     taken = busy(state.accelerators, state.engines)
     engines = decide_engines(
         spec.engines if spec is not None else None,
@@ -67,9 +69,11 @@ def plan(facts: NodeFacts, state: NodeState, now: datetime) -> Plan:
         now,
         busy_accelerators=taken,
         environments=state.environments,
+        refused=rights.refused,
     )
-    actions = (*models.actions, *_guarded(engines.actions, state.engines, spec))
-    waits = [wait for wait in (models.look_again_in, engines.look_again_in) if wait is not None]
+    actions = (*models.actions, *rights.actions, *_guarded(engines.actions, state.engines, spec))
+    looks = (models.look_again_in, rights.look_again_in, engines.look_again_in)
+    waits = [wait for wait in looks if wait is not None]
     if taken:
         waits.append(LOOK_AT_BUSY_SECONDS)
     return Plan(

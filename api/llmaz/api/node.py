@@ -44,6 +44,7 @@ class AssignedModel:
     name: the OpenModel
     source: where the weights come from
     secret_namespace: where the hub's Secrets are looked up; without one, no credentials are used
+    secret: the Secret with the credentials, where it is not the usual one of the source
     pin: whether its weights are never evicted, not even once they are assigned no more
     priority: demand for what an engine waits for; prefetch yields to it
     revision: the commit to fetch, where other nodes hold one already; else the source is asked
@@ -53,6 +54,7 @@ class AssignedModel:
     name: str
     source: ModelSource
     secret_namespace: str | None = None
+    secret: str = ""
     pin: bool = False
     priority: Literal["demand", "prefetch"] = "demand"
     revision: str = ""
@@ -117,6 +119,11 @@ class AssignedEngine:
     skip_model_loader: bool = False
     epoch: int = 0
 
+    @property
+    def namespace(self) -> str:
+        """The namespace of the Service that it is a replica of."""
+        return self.id.partition("/")[0]
+
 
 def fingerprint(engine: AssignedEngine) -> str:
     """Return 16 hex digits that differ when the process must be started anew to match `engine`."""
@@ -137,6 +144,9 @@ class NodeSpec:
     engines: tuple[AssignedEngine, ...] = field(
         default=(), metadata=list_map("id") | bounds(longest=256)
     )
+
+
+PICKLES = "HasPickles"  # the reason of a model that is ready, and can run code when it is opened
 
 
 class ModelPhase(StrEnum):

@@ -65,6 +65,16 @@ class Prefetch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretReference:
+    """The Secret that opens the source. Its namespace is never the model's to choose.
+
+    name: the Secret, of the Playground's namespace, else of the platform's; keys as usual
+    """
+
+    name: str = field(metadata=bounds(shortest=1, longest=253))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenModelSpec:
     """What the model is.
 
@@ -74,6 +84,7 @@ class OpenModelSpec:
     owned_by: whom the list of models names as the owner
     created_at: when the model came to be; else when the object did
     prefetch: which nodes hold the weights before anything asks for them
+    secret_ref: the Secret with the source's credentials, in place of the usual one of its kind
     """
 
     family_name: str = field(metadata=bounds(longest=63))
@@ -82,6 +93,12 @@ class OpenModelSpec:
     owned_by: str = "llmaz"
     created_at: datetime | None = None
     prefetch: Prefetch | None = None
+    secret_ref: SecretReference | None = None
+
+    @property
+    def secret(self) -> str:
+        """The name of the Secret with the source's credentials; empty: the usual one."""
+        return self.secret_ref.name if self.secret_ref is not None else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,5 +124,7 @@ class _NoSecrets:
         self,
         namespace: str | None,  # noqa: ARG002  # what a Secrets is asked
         wanted: "SecretKeys",
+        *,
+        own: bool = False,  # noqa: ARG002
     ) -> Mapping[str, str]:
         return {key: os.environ[key] for key in wanted.keys if key in os.environ}

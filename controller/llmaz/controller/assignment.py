@@ -84,7 +84,9 @@ def _engines(
     """
     ids = [id_ for id_ in (*demand.ids, *demand.surplus_ids) if id_ in served.outcomes]
     serving = {id_: seat for id_ in ids if (seat := served.serving(id_)) is not None}
-    spare = len(serving) - demand.replicas + most_unavailable(demand.service)
+    # What fits nowhere holds up no update of the rest: it would wait for ever.
+    possible = sum(isinstance(served.outcomes.get(id_), Placed) for id_ in demand.ids)
+    spare = len(serving) - possible + most_unavailable(demand.service)
     for id_ in ids:
         outcome = served.outcomes[id_]
         if not isinstance(outcome, Placed):

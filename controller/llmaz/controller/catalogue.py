@@ -6,7 +6,7 @@ from datetime import datetime
 from llmaz.api.defaults import default_labels
 from llmaz.api.kinds import OPEN_MODEL
 from llmaz.api.meta import Condition, with_condition
-from llmaz.api.node import ModelPhase, ModelReport
+from llmaz.api.node import PICKLES, ModelPhase, ModelReport
 from llmaz.api.openmodel import OpenModel, OpenModelStatus
 from llmaz.api.quantity import in_words
 from llmaz.controller.actions import RecordEvent, SetLabels, SetStatus
@@ -142,7 +142,8 @@ def _besides(ready: list[ModelReport]) -> str:
 
 def _readiness(reports: list[_Report], ready: list[ModelReport]) -> tuple[str, str]:
     if ready:
-        return "Cached", "can be served"
+        warned = next((one.message for one in ready if one.reason == PICKLES), "")
+        return "Cached", f"can be served; {warned}" if warned else "can be served"
     if not reports:
         return "NotInUse", "no replica needs it yet"
     return "FetchFailed" if _failed(reports) else "Fetching", _problem(reports)

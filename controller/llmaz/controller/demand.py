@@ -250,6 +250,7 @@ def _models(service: Service, models: Mapping[str, OpenModel]) -> tuple[Assigned
             name=ref.name,
             source=models[ref.name].spec.source,
             secret_namespace=service.metadata.namespace,
+            secret=models[ref.name].spec.secret,
         )
         for ref in service.spec.model_claims.models
         if not sources.is_loaded_by_engine(models[ref.name], skip=skip)

@@ -42,6 +42,7 @@ def wish_of(model: OpenModel) -> Wish | None:
             name=model.metadata.name,
             source=model.spec.source,
             secret_namespace=names.SYSTEM_NAMESPACE,
+            secret=model.spec.secret,
             pin=wanted.pin,
             priority="prefetch",
         ),
@@ -60,6 +61,7 @@ def wish_for_waiting(
         name=model.name,
         source=model.source,
         secret_namespace=model.secret_namespace,
+        secret=model.secret,
         priority="prefetch",
     )
     return Wish(

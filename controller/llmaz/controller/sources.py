@@ -32,11 +32,12 @@ def credentials(model: OpenModel, *, skip: bool) -> tuple[EnvVar, ...]:
     """Return the variables with which an engine that loads the weights itself may do so."""
     if not skip:
         return ()
+    named = model.spec.secret
     scheme = _uri(model.spec.source).partition("://")[0].lower()
     if model.spec.source.model_hub is not None:
         return (
-            _secret("HUGGING_FACE_HUB_TOKEN", names.MODELHUB_SECRET, names.HF_TOKEN),
-            _secret(names.HF_TOKEN, names.MODELHUB_SECRET, names.HF_TOKEN),
+            _secret("HUGGING_FACE_HUB_TOKEN", named or names.MODELHUB_SECRET, names.HF_TOKEN),
+            _secret(names.HF_TOKEN, named or names.MODELHUB_SECRET, names.HF_TOKEN),
         )
     if scheme in ("s3", "gcs", "gs"):
         keys, secret = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), names.AWS_SECRET
@@ -44,7 +45,7 @@ def credentials(model: OpenModel, *, skip: bool) -> tuple[EnvVar, ...]:
         keys, secret = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET"), names.OSS_SECRET
     else:
         return ()
-    return tuple(_secret(key, secret, key) for key in keys)
+    return tuple(_secret(key, named or secret, key) for key in keys)
 
 
 def _uri(source: ModelSource) -> str:

@@ -39,7 +39,7 @@ class World:
         return self.answer
 
     async def refusal(self, credentials: dict[str, str]) -> FetchFailed | None:
-        return await self.authorization.refusal(ORIGIN, credentials, self.prove)
+        return await self.authorization.refusal(ORIGIN, credentials, self.prove, "team")
 
 
 async def test_what_is_public_is_for_all(tmp_path: Path) -> None:

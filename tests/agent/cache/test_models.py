@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmaz.agent.cache.models import ModelCache, SecretUnreadableError
+from llmaz.agent.cache.models import ModelCache
 from llmaz.agent.cache.origin import HubRepository, SecretKeys
 from llmaz.agent.cache.pins import pinned
+from llmaz.agent.cache.ports import SecretUnreadableError
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
 from llmaz.agent.cache.state import (
     DropModel,
@@ -62,7 +63,9 @@ class World:
         marks = (FileMark(path=str(path), size=len(self.data)),)
         return Fetched(path=str(path), revision="c0ffee", files=marks)
 
-    async def credentials(self, namespace: str | None, wanted: SecretKeys) -> Mapping[str, str]:
+    async def credentials(
+        self, namespace: str | None, wanted: SecretKeys, *, own: bool = False
+    ) -> Mapping[str, str]:
         if namespace == "locked":
             raise SecretUnreadableError(f"Secret locked/{wanted.name}: forbidden")
         return {} if namespace is None else {wanted.keys[0]: f"token of {namespace}"}

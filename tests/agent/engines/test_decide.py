@@ -251,3 +251,14 @@ def test_no_accelerator_ever_has_two_owners(
     assert len(started) == len(set(started))
     assert not set(started) & set(holders)
     assert len({report.id for report in plan.reports}) == len(plan.reports)
+
+
+def test_an_engine_whose_namespace_may_not_have_the_weights_waits_and_says_why() -> None:
+    wanted = engine()
+    refused = {(wanted.namespace, wanted.main_model): "NotAuthorized: no"}
+    plan = decide_engines((wanted,), (), WEIGHTS, NOW, refused=refused)
+    assert plan.actions == ()
+    assert plan.reports[0].phase is EnginePhase.WAITING
+    assert plan.reports[0].message == "NotAuthorized: no"
+    others = {("elsewhere", wanted.main_model): "no"}
+    assert decide_engines((wanted,), (), WEIGHTS, NOW, refused=others).actions != ()

@@ -41,8 +41,9 @@ class Rules:
     def forget(self, *, still: Iterable[str]) -> None:
         """The cluster is calm: from now on nothing is excused but what still is not well."""
         self._nodes &= set(still)
-        self._services.clear()
-        self._rough.clear()
+        if not self._nodes:  # else an update may wait for one of them
+            self._services.clear()
+            self._rough.clear()
         self.has_rival = False
 
     def check(self) -> None:
@@ -114,8 +115,10 @@ class Rules:
         ):
             return
         wanted = self._server.read(ref, Service)
-        ready = sum(one.is_ready for one in self._seats() if service_of(one.engine.id) == key)
-        least = wanted.spec.replicas - most_unavailable(wanted)
+        mine = [seat for seat in self._seats() if service_of(seat.engine.id) == key]
+        ready = sum(seat.is_ready for seat in mine)
+        # What fits nowhere is not there to be counted.
+        least = min(wanted.spec.replicas, len(mine)) - most_unavailable(wanted)
         assert ready >= least, f"{id_}: stopped with {ready} left of at least {least}"
 
     def _seats(self) -> Iterator[Seat]:

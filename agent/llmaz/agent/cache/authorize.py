@@ -12,12 +12,18 @@ from pathlib import Path
 
 from llmaz.agent.cache.acl import Visibility
 from llmaz.agent.cache.aclfile import read_acl
-from llmaz.agent.cache.origin import Remote, home_of, name_of
+from llmaz.agent.cache.origin import Filesystem, Remote, home_of, name_of
 from llmaz.agent.cache.proof import proof_of
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.cache.store import Tree
 
 REMEMBERED_SECONDS = 60.0
+_UNPROVABLE = FetchFailed(
+    reason="NotProvable",
+    message="drivers of fsspec may use the node's own identity, so that only the credentials that "
+    "fetched it count",
+    passing=False,
+)
 
 
 class Authorization:
@@ -33,6 +39,7 @@ class Authorization:
         origin: Remote,
         credentials: Mapping[str, str],
         prove: Callable[[], Awaitable[Fetched | FetchFailed]],
+        namespace: str,
     ) -> FetchFailed | None:
         """Return why these credentials do not open the tree of an origin; None where they do."""
         root = Tree.of(self._cache_dir, *home_of(origin)).root
@@ -43,14 +50,14 @@ class Authorization:
         known = (str(root), proof)
         if (credentials and proof in acl.proven) or self._counts(known):
             return None
-        answer = await prove()
+        answer = _UNPROVABLE if isinstance(origin, Filesystem) else await prove()
         if isinstance(answer, Fetched):
             self._proven[known] = self._clock()
             return None
         return FetchFailed(
             reason="NotAuthorized",
             message=f"{name_of(origin)} is on the node, but not shown to be for everybody, and "
-            f"this namespace's credentials did not open it: {answer.message}",
+            f"the credentials of namespace {namespace} did not open it: {answer.message}",
             passing=answer.passing,
         )
 

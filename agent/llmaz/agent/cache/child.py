@@ -19,6 +19,14 @@ from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.api.manifest import encode
 
 FETCH_PROGRAM = (sys.executable, "-m", "llmaz.agent.cache.fetch")
+# What tells a proof where to ask, and how: none of it is a credential of the node's own.
+_OF_PROOFS = (
+    *("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV", "PYTHONUNBUFFERED"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "HF_ENDPOINT", "HF_HUB_OFFLINE", "MODELSCOPE_ENDPOINT"),
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_S3_ADDRESSING_STYLE"),
+    *("STORAGE_EMULATOR_HOST", "PYTHONPATH"),
+)
 _LINE_LIMIT = 64 * 2**20  # the last line names every file
 
 
@@ -37,7 +45,7 @@ class FetchChild:
         """Fetch, and say how it ended; a child that says nothing at its end has failed."""
         child = await asyncio.create_subprocess_exec(
             *FETCH_PROGRAM,
-            env=self._environ,
+            env=_without_own(self._environ) if request.prove else self._environ,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # a traceback may show URLs that are signed
@@ -76,6 +84,12 @@ class FetchChild:
         return FetchFailed(
             reason="FetchFailed", message=f"the fetch ended with code {code}", passing=True
         )
+
+
+def _without_own(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a proof may see: it shows what the given credentials open, and no others."""
+    kept = {name: environ[name] for name in _OF_PROOFS if name in environ}
+    return kept | {"HOME": "/nonexistent", "HF_TOKEN_PATH": os.devnull}
 
 
 async def _say(pipe: asyncio.StreamWriter, line: str) -> None:

@@ -18,7 +18,7 @@ from llmaz.agent.cache.state import (
     ModelSeen,
 )
 from llmaz.api.names import DRAFT_MODEL_PATH, MODEL_PATH
-from llmaz.api.node import AssignedEngine, AssignedModel, ModelPhase, ModelReport, NodeSpec
+from llmaz.api.node import PICKLES, AssignedEngine, AssignedModel, ModelPhase, ModelReport, NodeSpec
 
 FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 300.0
@@ -127,7 +127,7 @@ def _rest(seen: ModelSeen) -> _Step:
                 message=f"tried again after: {after.message}" if after else "",
             )
             return _Step(report=fetching)
-        case Held(path=path, revision=revision, size_bytes=size):
+        case Held(path=path, revision=revision, size_bytes=size, pickles=pickles):
             held = ModelReport(
                 name=name,
                 phase=ModelPhase.READY,
@@ -135,18 +135,25 @@ def _rest(seen: ModelSeen) -> _Step:
                 bytes_done=size,
                 bytes_total=size,
                 path=path,
+                reason=PICKLES if pickles else "",
+                message=_of_pickles(pickles) if pickles else "",
             )
             return _Step(report=held)
         case Failed() as failed:
             report = ModelReport(
                 name=name, phase=ModelPhase.FAILED, reason=failed.reason, message=failed.message
             )
-            return _Step(report=report, retry_at=failed.at + _wait(name, failed))
+            return _Step(report=report, retry_at=failed.at + wait_after(name, failed))
         case _:
             assert_never(seen.state)
 
 
-def _wait(name: str, failed: Failed) -> timedelta:
+def _of_pickles(pickles: tuple[str, ...]) -> str:
+    more = f" and {len(pickles) - 1} more" if len(pickles) > 1 else ""
+    return f"{pickles[0]}{more} can run code when it is opened; --refuse-pickle refuses such"
+
+
+def wait_after(name: str, failed: Failed) -> timedelta:
     """How long after a failure to try again; it depends on the count and the name alone."""
     if failed.passing:
         seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (failed.failures - 1))

@@ -5,19 +5,17 @@ import dataclasses
 import errno
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from llmaz.agent.cache import marks, pins
-from llmaz.agent.cache.authorize import Authorization
 from llmaz.agent.cache.origin import (
     HubRepository,
     NodePath,
     Remote,
-    SecretKeys,
     Unsupported,
     home_of,
     key_of,
@@ -27,10 +25,14 @@ from llmaz.agent.cache.origin import (
 )
 from llmaz.agent.cache.pace import Pace
 from llmaz.agent.cache.policy import FetchPolicy
+from llmaz.agent.cache.ports import Fetcher, Secrets, SecretUnreadableError
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
+from llmaz.agent.cache.rights import Rights
 from llmaz.agent.cache.room import make_room, touch
 from llmaz.agent.cache.state import (
+    AskRight,
     DropModel,
+    DropRight,
     Failed,
     Fetched,
     FetchFailed,
@@ -51,27 +53,6 @@ logger = logging.getLogger(__name__)
 
 FETCHES_AT_ONCE = 3
 DEFAULT_ENDPOINT = "https://huggingface.co"
-
-
-class SecretUnreadableError(Exception):
-    """The Secret with a source's credentials can't be read now."""
-
-
-class Secrets(Protocol):
-    """Where a source's credentials come from; empty where a namespace has none."""
-
-    async def credentials(self, namespace: str | None, wanted: SecretKeys) -> Mapping[str, str]: ...
-
-
-class Fetcher(Protocol):
-    """What brings a model to the disk."""
-
-    async def fetch(
-        self,
-        request: FetchRequest,
-        tell: Callable[[Progress], None],
-        room: Callable[[int], Awaitable[Room]],
-    ) -> Fetched | FetchFailed: ...
 
 
 class ModelCache:
@@ -99,7 +80,9 @@ class ModelCache:
         self._endpoint = endpoint
         self._quota = quota
         self._policy = policy
-        self._authorization = Authorization(cache_dir)
+        self._rights = Rights(
+            cache_dir, policy, fetcher=fetcher, secrets=secrets, now=now, changed=changed
+        )
         self._evicting = asyncio.Lock()
         self._evictions = 0
         self._paces: dict[str, Pace] = {}
@@ -109,7 +92,10 @@ class ModelCache:
         self._places = asyncio.Semaphore(FETCHES_AT_ONCE)
 
     def seen(self) -> Mapping[str, ModelSeen]:
-        return dict(self._seen)
+        return {
+            name: dataclasses.replace(seen, rights=self._rights.of(seen.model))
+            for name, seen in self._seen.items()
+        }
 
     def evictions(self) -> Mapping[str, int]:
         """Return how many snapshots made room for others, by why room was needed."""
@@ -142,10 +128,13 @@ class ModelCache:
                 self._shared(model)
             case DropModel(name=name):
                 self._cancel(name)
+                self._rights.forget(name)
                 dropped = self._seen.pop(name, None)
                 if dropped is not None and isinstance(dropped.state, Held):
                     touch(Path(dropped.state.path))
                 self._changed.set()
+            case AskRight() | DropRight():
+                self._rights.perform(action)
             case _:
                 assert_never(action)
 
@@ -155,9 +144,11 @@ class ModelCache:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._rights.aclose()
 
     def _begin(self, model: AssignedModel) -> None:
         self._cancel(model.name)
+        self._rights.forget(model.name)
         self._paces.pop(model.name, None)
         before = self._seen.get(model.name)
         after = before.state if before is not None and isinstance(before.state, Failed) else None
@@ -176,9 +167,10 @@ class ModelCache:
         except OSError as error:
             outcome = FetchFailed(reason=_system_reason(error), message=str(error), passing=True)
         match outcome:
-            case Fetched(path=path, revision=revision, files=files):
+            case Fetched(path=path, revision=revision, files=files, pickles=pickles):
                 size = sum(file.size for file in files) if files else None
-                self._know(model, Held(path=path, revision=revision, size_bytes=size))
+                held = Held(path=path, revision=revision, size_bytes=size, pickles=pickles)
+                self._know(model, held)
                 logger.info("model %s is ready at %s", model.name, path)
             case FetchFailed(reason=reason, message=message, passing=passing):
                 failed = Failed(
@@ -217,11 +209,11 @@ class ModelCache:
         key = key_of(origin, self._endpoint)
         async with self._one_of_each.setdefault(key, asyncio.Lock()):
             known = await asyncio.to_thread(marks.recall, self._cache_dir, key)
-            request = await self._request(model, origin, known)
+            if known is not None:
+                return known
+            request = await self._request(model, origin)
             if isinstance(request, FetchFailed):
                 return request
-            if known is not None:
-                return await self._refusal(origin, request) or known
             async with self._places:
                 outcome = await self._fetch(model, request)
             if isinstance(outcome, Fetched):
@@ -229,13 +221,8 @@ class ModelCache:
                 await asyncio.to_thread(marks.remember, self._cache_dir, key, outcome)
             return outcome
 
-    async def _request(
-        self, model: AssignedModel, origin: Remote, known: Fetched | None
-    ) -> FetchRequest | FetchFailed:
-        """Put a request together; of weights that are here already the Secret is rarely needed."""
-        wanted = secret_of(origin)
-        if known is not None and not self._policy.gated_authorization:
-            wanted = None
+    async def _request(self, model: AssignedModel, origin: Remote) -> FetchRequest | FetchFailed:
+        wanted = secret_of(origin, model.secret)
         try:
             given = (
                 {}
@@ -251,6 +238,7 @@ class ModelCache:
             rates=self._policy.rates,
             priority=model.priority,
             refuse_pickle=self._policy.refuse_pickle,
+            plain_http=self._policy.plain_http,
             peering=self._shared(model),
         )
 
@@ -260,16 +248,6 @@ class ModelCache:
         if peering is not None:
             write_peers(Path(peering.peers_file), model.peers)
         return peering
-
-    async def _refusal(self, origin: Remote, request: FetchRequest) -> FetchFailed | None:
-        if not self._policy.gated_authorization:
-            return None
-        proving = dataclasses.replace(request, prove=True)
-        return await self._authorization.refusal(
-            origin,
-            request.credentials,
-            lambda: self._fetcher.fetch(proving, lambda _: None, self._room),
-        )
 
     async def _fetch(self, model: AssignedModel, request: FetchRequest) -> Fetched | FetchFailed:
         logger.info("fetching model %s from %s", model.name, name_of(request.origin))

@@ -157,7 +157,13 @@ def kind_of(origin: Remote) -> str:
     return "huggingface" if family == "hub" else family
 
 
-def secret_of(origin: Remote) -> SecretKeys | None:
+def secret_of(origin: Remote, named: str = "") -> SecretKeys | None:
+    """Return the Secret for an origin: the one that is named, else upstream's for its kind."""
+    usual = _usual_secret(origin)
+    return usual and SecretKeys(name=named or usual.name, keys=usual.keys)
+
+
+def _usual_secret(origin: Remote) -> SecretKeys | None:
     """Return upstream's Secret for a kind of origin; gs:// takes AWS' keys, as upstream has it."""
     match origin:
         case HubRepository(hub=Hub.HUGGINGFACE):
@@ -207,6 +213,11 @@ def _of_uri(uri: str) -> Origin:
             return _of_bucket(scheme.lower().replace("gcs", "gs"), rest)
         case "ollama":
             return _of_ollama(rest)
+        case "ftp" | "ftps":
+            return Unsupported(
+                message=f"{scheme}:// has neither ranges nor versions of files, so that nothing "
+                "read from it can be held to be whole: use https:// or sftp://"
+            )
         case known if _SCHEME.fullmatch(known) and known not in _NO_DRIVERS and rest.strip("/"):
             return Filesystem(url=f"{known}://{rest}")
         case _:

@@ -15,3 +15,4 @@ class FetchPolicy:
     rates: Mapping[str, int] = field(default_factory=dict)
     refuse_pickle: bool = False
     gated_authorization: bool = False
+    plain_http: tuple[str, ...] = ()  # hosts that are sent tokens without TLS

@@ -36,6 +36,7 @@ class FetchRequest:
     priority: Priority = "demand"
     refuse_pickle: bool = False
     prove: bool = False
+    plain_http: tuple[str, ...] = ()
     peering: Peering | None = None  # None: nothing is shared with other nodes
 
 
@@ -95,6 +96,7 @@ def write_request(request: FetchRequest) -> str:
         "priority": request.priority,
         "refusePickle": request.refuse_pickle,
         "prove": request.prove,
+        "plainHttp": list(request.plain_http),
         "peering": encode(request.peering) if request.peering is not None else None,
     }
     return json.dumps(body)
@@ -111,5 +113,6 @@ def read_request(line: str) -> FetchRequest:
         priority=body.get("priority", "demand"),
         refuse_pickle=body.get("refusePickle", False),
         prove=body.get("prove", False),
+        plain_http=tuple(body.get("plainHttp", ())),
         peering=decode(Peering, body["peering"]) if body.get("peering") else None,
     )

@@ -1,5 +1,6 @@
 """What the cache knows of each model, and what can be done about one. Values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -25,6 +26,8 @@ class Held:
     path: str
     revision: str = ""
     size_bytes: int | None = None
+    fetched_from: str = ""  # peers, origin or both; empty: they were here
+    pickles: tuple[str, ...] = ()  # files that run code when they are opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +42,28 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """A namespace's own credentials open the weights, or anybody may have them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Whether a namespace may have the weights is being found out."""
+
+
+Right: TypeAlias = Granted | Asking | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSeen:
-    """One model on this node, as it was last asked for."""
+    """One model on this node, as it was last asked for.
+
+    `rights` are what is known of namespaces; None: weights are for all.
+    """
 
     model: AssignedModel
     state: Fetching | Held | Failed
+    rights: Mapping[str, Right] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +87,23 @@ class ListPeers:
     model: AssignedModel
 
 
-ModelAction: TypeAlias = FetchModel | DropModel | ListPeers
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskRight:
+    """Find out whether a namespace's engines may have weights that are on the node."""
+
+    model: AssignedModel
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropRight:
+    """Forget what is known of a namespace that uses the model no more."""
+
+    name: str
+    namespace: str
+
+
+ModelAction: TypeAlias = FetchModel | DropModel | ListPeers | AskRight | DropRight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

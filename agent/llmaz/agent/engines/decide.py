@@ -34,6 +34,7 @@ from llmaz.agent.engines.state import (
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, fingerprint
 
 NONE_BUSY: Mapping[str, str] = MappingProxyType({})
+NONE_REFUSED: Mapping[tuple[str, str], str] = MappingProxyType({})
 NO_ENVIRONMENTS: Mapping[tuple[str, ...], Environment] = MappingProxyType({})
 
 
@@ -48,6 +49,7 @@ class _Node:
     """What a start depends on besides the engine itself."""
 
     ready_models: Mapping[str, str]
+    refused: Mapping[tuple[str, str], str]
     environments: Mapping[tuple[str, ...], Environment]
     taken: Mapping[str, str]  # accelerator or ":port" -> words on who holds it
     now: datetime
@@ -60,12 +62,14 @@ def decide_engines(
     now: datetime,
     busy_accelerators: Mapping[str, str] = NONE_BUSY,
     environments: Mapping[tuple[str, ...], Environment] = NO_ENVIRONMENTS,
+    refused: Mapping[tuple[str, str], str] = NONE_REFUSED,
 ) -> EnginePlan:
     """Bring the engines that are seen one step towards those that are assigned.
 
     `ready_models` maps each model whose weights are complete to their path. `busy_accelerators`
     maps the UUIDs whose memory a process that is not ours holds to words which say so: no engine
     is started on them. `environments` are the Python environments by what is required of them.
+    `refused` says why a namespace's engines may not have a model, or not yet.
     """
     present = {engine.id: engine for engine in seen}
     wanted = {engine.id: engine for engine in assigned or ()}
@@ -74,7 +78,13 @@ def decide_engines(
         steps |= {id_: _parting(e) for id_, e in present.items() if id_ not in wanted}
     taken = {**busy_accelerators, **_held(seen)}
     for id_, engine in sorted(wanted.items()):
-        node = _Node(ready_models=ready_models, environments=environments, taken=taken, now=now)
+        node = _Node(
+            ready_models=ready_models,
+            refused=refused,
+            environments=environments,
+            taken=taken,
+            now=now,
+        )
         steps[id_] = step = _keep(engine, present.get(id_), node)
         if isinstance(step.action, StartEngine):
             taken |= dict.fromkeys(_needs(engine), f"is held by engine {id_}")
@@ -139,7 +149,7 @@ def _start(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Ste
         return _unbuilt(engine, seen, environment, node.now)
     programs = programs_of(engine, environment)
     waits = (
-        missing_model(engine, node.ready_models)
+        missing_model(engine, node.ready_models, node.refused)
         or (None if isinstance(programs, EnvironmentReady) else programs)
         or next(
             (f"{_words(need)} {node.taken[need]}" for need in _needs(engine) if need in node.taken),

@@ -6,13 +6,19 @@ from llmaz.agent.engines.state import EnvironmentBuilding, EnvironmentReady
 from llmaz.api.node import AssignedEngine
 
 
-def missing_model(engine: AssignedEngine, ready_models: Mapping[str, str]) -> str | None:
-    """Say which weights are not here yet; None when all are."""
+def missing_model(
+    engine: AssignedEngine,
+    ready_models: Mapping[str, str],
+    refused: Mapping[tuple[str, str], str],
+) -> str | None:
+    """Say which weights are not here yet, or not for this engine's namespace; None when all are."""
     if engine.skip_model_loader:
         return None
     needed = (engine.main_model, *((engine.draft_model,) if engine.draft_model else ()))
     missing = [model for model in needed if model not in ready_models]
-    return f"waits for the weights of {', '.join(missing)}" if missing else None
+    if missing:
+        return f"waits for the weights of {', '.join(missing)}"
+    return next((why for name in needed if (why := refused.get((engine.namespace, name)))), None)
 
 
 def programs_of(

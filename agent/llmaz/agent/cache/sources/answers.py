@@ -4,6 +4,7 @@ import hashlib
 import ipaddress
 import json
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from llmaz.agent.cache.acl import Visibility
 from llmaz.agent.cache.remote import Listing, Refused, RemoteFile
@@ -39,6 +40,18 @@ def is_loopback(authority: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def check_way(url: str, secret: str | None, listed: Sequence[str]) -> None:
+    """Refuse to send a token without TLS, unless the server is on this machine or listed."""
+    parts = urlsplit(url)
+    open_to_all = parts.scheme == "http" and not is_loopback(parts.netloc)
+    if secret and open_to_all and parts.netloc not in listed and parts.hostname not in listed:
+        words = (
+            f"{parts.netloc} would be sent credentials in the clear: give it https, or name it by "
+            "--plain-http"
+        )
+        raise Refused("PlainHttp", words, passing=False)
 
 
 def pinned(files: Sequence[RemoteFile], *, anonymous: bool) -> Listing:

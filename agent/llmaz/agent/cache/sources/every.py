@@ -6,6 +6,7 @@ from typing import assert_never
 from llmaz.agent.cache.origin import Bucket, Filesystem, HubRepository, OllamaModel, WebFile
 from llmaz.agent.cache.remote import Source
 from llmaz.agent.cache.request import FetchRequest
+from llmaz.agent.cache.sources.answers import check_way
 from llmaz.agent.cache.sources.buckets import Buckets
 from llmaz.agent.cache.sources.filesystem import FilesystemSource
 from llmaz.agent.cache.sources.huggingface import HuggingFace
@@ -21,11 +22,18 @@ def source_of(request: FetchRequest, environ: Mapping[str, str]) -> Source:
     origin, given, wire = request.origin, request.credentials, Wire()
     match origin:
         case HubRepository(hub=Hub.HUGGINGFACE):
-            return HuggingFace.of(origin, wire, given, environ)
+            hub = HuggingFace.of(origin, wire, given, environ)
+            check_way(hub.endpoint, hub.token, request.plain_http)
+            return hub
         case HubRepository():
-            return ModelScope.of(origin, wire, given, environ)
+            scope = ModelScope.of(origin, wire, given, environ)
+            check_way(scope.endpoint, scope.token, request.plain_http)
+            return scope
         case Bucket():
-            return Buckets.of(origin, wire, given, environ)
+            store = Buckets.of(origin, wire, given, environ)
+            session = store.keys.session_token if store.keys else None  # a signature tells no key
+            check_way(store.endpoint or "", session, request.plain_http)
+            return store
         case WebFile():
             return Web(origin, wire)
         case OllamaModel():

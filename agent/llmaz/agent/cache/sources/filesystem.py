@@ -40,7 +40,6 @@ class FilesystemSource:
     driver: Driver
     root: str
     bridge: Bridge = field(repr=False)
-    anonymous: bool
 
     @classmethod
     def of(
@@ -52,7 +51,7 @@ class FilesystemSource:
         driver, root = _loaded(origin, options)
         is_concurrent = bool(getattr(driver, "async_impl", False))
         bridge = Bridge(driver.open, secrets.token_urlsafe(24), one_at_a_time=not is_concurrent)
-        return cls(origin, driver, root, bridge, anonymous=not options)
+        return cls(origin, driver, root, bridge)
 
     def listing(self) -> Listing:
         try:
@@ -63,7 +62,7 @@ class FilesystemSource:
         except PermissionError:
             words = f"the source refuses {name_of(self.origin)} to these credentials"
             raise Refused("Unauthorized", words, passing=False) from None
-        return pinned(files, anonymous=self.anonymous)
+        return pinned(files, anonymous=False)  # a driver may use the node's own identity
 
     def target(self, file: RemoteFile) -> Target:
         return Target(url=f"{self.bridge.url}/{quote(file.address)}")
