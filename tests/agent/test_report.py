@@ -9,7 +9,7 @@ from llmaz.agent.report import report
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.accelerator import Accelerator
 from llmaz.api.meta import Condition, find_condition
-from llmaz.api.node import ModelPhase, ModelReport, NodeSpec, NodeStatus
+from llmaz.api.node import CacheReport, ModelPhase, ModelReport, NodeSpec, NodeStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FACTS = NodeFacts(
@@ -109,3 +109,9 @@ def test_a_condition_keeps_the_time_of_its_last_change() -> None:
     first = _report(state)
     later = dataclasses.replace(state, conditions=first.conditions)
     assert report(FACTS, later, (), (), NOW + timedelta(hours=1)) == first
+
+
+def test_how_full_the_cache_is_is_told_once_it_is_known() -> None:
+    cache = CacheReport(used_bytes=5, quota_bytes=10)
+    assert _report(NodeState(cache=cache)).cache == cache
+    assert _report(NodeState()).cache is None

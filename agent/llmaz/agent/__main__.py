@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from llmaz.agent.agent import Agent, facts_of
 from llmaz.agent.engines import stop_all
-from llmaz.agent.lock import LockedError, held
+from llmaz.agent.lock import LockedError, held, holding_cache
 from llmaz.agent.metrics import AgentCollector
 from llmaz.agent.settings import Host, RunAgent, StopEngines, from_argv
 from llmaz.daemon import logs, shutdown
@@ -30,7 +30,8 @@ def main() -> int:
         with held(settings.state_dir):
             match settings:
                 case RunAgent():
-                    asyncio.run(_run(settings))
+                    with holding_cache(settings.cache_dir):
+                        asyncio.run(_run(settings))
                     if settings.stop_engines_within is not None:
                         within = settings.stop_engines_within
                         asyncio.run(stop_all(settings.state_dir, within, os.environ))
@@ -54,6 +55,7 @@ async def _run(settings: RunAgent) -> None:
             face.show(agent, AgentCollector(facts, agent.last_look, agent.numbers))
             face.registry.register(agent.sharing)
             face.registry.register(agent.upkeep)
+            face.registry.register(agent.fetches)
             logger.info("agent of node %s at %s", facts.name, facts.agent_url)
             await agent.run_until(stop)
 

@@ -83,9 +83,15 @@ class Agent:
             quota=settings.cache_quota,
             policy=settings.fetch_policy,
             peering=_peering(settings, facts.name),
+            settled=self._cache_moved,
         )
+        self.fetches = self._models.counts
         self.upkeep = Upkeep(
-            settings.cache_dir, recheck=self._models.recheck, evictions=self._models.evictions
+            settings.cache_dir,
+            quota=settings.cache_quota,
+            recheck=self._models.recheck,
+            evictions=self._models.evictions,
+            changed=self._changed.set,
         )
         self._engines = Engines(
             settings.state_dir,
@@ -115,6 +121,7 @@ class Agent:
             models=self._models.seen,
             sighting=lambda: self._accelerators.sighting,
             sharing_url=lambda: self.sharing.url,
+            cache=lambda: self.upkeep.usage,
         )
         return Loop(
             facts,
@@ -162,6 +169,9 @@ class Agent:
                     task.cancel()
             await self._performer.aclose()
             await self._models.aclose()
+
+    def _cache_moved(self) -> None:
+        self.upkeep.measure_soon()
 
     def _assigned(self) -> tuple[AssignedEngine, ...]:
         seen = self._loop.seen

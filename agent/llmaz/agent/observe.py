@@ -12,6 +12,7 @@ from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.state import NodeState
 from llmaz.api.manifest import Manifest
 from llmaz.api.meta import Condition
+from llmaz.api.node import CacheReport
 
 logger = logging.getLogger(__name__)
 
@@ -82,12 +83,14 @@ class Observer:
         models: Callable[[], Mapping[str, ModelSeen]],
         sighting: Callable[[], Sighting],
         sharing_url: Callable[[], str] = str,
+        cache: Callable[[], CacheReport | None] = lambda: None,
     ) -> None:
         self._assignments = assignments
         self._engines = engines
         self._models = models
         self._sighting = sighting
         self._sharing_url = sharing_url
+        self._cache = cache
         self.conditions: tuple[Condition, ...] = ()  # as they were last reported
 
     async def look(self) -> NodeState:
@@ -101,5 +104,6 @@ class Observer:
             engines=engines,
             environments=self._engines.environments(),
             sharing_url=self._sharing_url(),
+            cache=self._cache(),
             conditions=self.conditions,
         )

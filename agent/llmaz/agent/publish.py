@@ -90,6 +90,7 @@ def _acted_on(status: Manifest) -> list[Json]:
 
 
 def _without_progress(status: Manifest) -> Manifest:
+    status = {key: value for key, value in status.items() if key != "cache"}
     models = status.get("models")
     if not isinstance(models, list):
         return status

@@ -39,6 +39,7 @@ def report(
         capacity=facts.capacity,
         accelerators=state.accelerators.accelerators,
         models=models,
+        cache=state.cache,
         engines=tuple(_addressed(engine, facts.address) for engine in engines),
         conditions=conditions,
     )

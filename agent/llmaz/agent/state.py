@@ -8,6 +8,7 @@ from llmaz.agent.assignment import Assignment, Refusal
 from llmaz.agent.cache.state import Fetching, ModelSeen
 from llmaz.agent.engines.state import EngineSeen, Environment
 from llmaz.api.meta import Condition
+from llmaz.api.node import CacheReport
 from llmaz.api.quantity import Quantity
 
 
@@ -35,6 +36,7 @@ class NodeState:
     engines: tuple[EngineSeen, ...] = ()
     environments: Mapping[tuple[str, ...], Environment] = field(default_factory=dict)
     sharing_url: str = ""  # empty while nothing is served to other nodes
+    cache: CacheReport | None = None  # None: it was not measured yet
     conditions: tuple[Condition, ...] = ()  # as they were last reported
 
     @property

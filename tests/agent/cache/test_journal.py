@@ -44,3 +44,10 @@ def test_any_text_can_be_read(text: str) -> None:
     found = replayed(text, size=100, boot="a")
     assert all(0 <= start < end <= 100 for start, end in found.there)
     assert found.length <= len(text)
+
+
+def test_what_was_written_and_can_not_be_believed_is_counted() -> None:
+    text = HEAD + "0 10\n10 20\nflushed 3\n20 35\n"
+    assert replayed(text, size=100, boot="a").doubted == 0
+    assert replayed(text, size=100, boot="b").doubted == 25
+    assert replayed(text + "boot b\n10 35\n", size=100, boot="b").doubted == 0

@@ -24,12 +24,35 @@ async def test_a_scrub_counts_what_it_read_and_has_the_rest_rechecked(tmp_path: 
     upkeep = Upkeep(tmp_path, recheck=recheck, evictions=lambda: {"fetch": 3})
     registry = CollectorRegistry()
     registry.register(upkeep)
+    await upkeep.measure()
     assert await upkeep.scrub() == 1
     assert asked == [False]
     assert registry.get_sample_value("llmaz_cache_scrubbed_bytes_total") == 2 * size
     assert registry.get_sample_value("llmaz_cache_corrupt_files_total") == 1
     assert registry.get_sample_value("llmaz_cache_evictions_total", {"reason": "fetch"}) == 3
-    assert registry.get_sample_value("llmaz_cache_bytes", {"state": "ready"}) == size
+    assert registry.get_sample_value("llmaz_cache_bytes", {"state": "ready"}) == 2 * size
+
+
+async def test_how_full_the_cache_is_is_told_when_it_changes(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    async def recheck() -> None: ...
+
+    upkeep = Upkeep(
+        tmp_path,
+        recheck=recheck,
+        evictions=dict,
+        quota=10**9,
+        changed=lambda: told.append(upkeep.usage.used_bytes if upkeep.usage else -1),
+    )
+    for letter in (b"a", b"b"):
+        await upkeep.measure()
+        await upkeep.measure()
+        put_snapshot(tmp_path, "m", letter, size=2**16)
+    await upkeep.measure()
+    assert told == [0, 2**16, 2**17]
+    assert upkeep.usage is not None
+    assert upkeep.usage.quota_bytes == 10**9
 
 
 async def test_a_scrub_of_no_cache_finds_nothing(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def _rest(seen: ModelSeen) -> _Step:
                 bytes_total=total,
                 bytes_per_second=state.bytes_per_second,
                 seconds_left=state.seconds_left,
+                fetched_from=state.fetched_from,
                 reason=after.reason if after else "",
                 message=f"tried again after: {after.message}" if after else "",
             )
@@ -134,6 +135,7 @@ def _rest(seen: ModelSeen) -> _Step:
                 revision=revision,
                 bytes_done=size,
                 bytes_total=size,
+                fetched_from=seen.state.fetched_from,
                 path=path,
                 reason=PICKLES if pickles else "",
                 message=_of_pickles(pickles) if pickles else "",

@@ -39,6 +39,7 @@ from llmaz.agent.cache.sources.answers import refusal
 from llmaz.agent.cache.sources.every import source_of
 from llmaz.agent.cache.state import Fetched, FetchFailed, FileMark
 from llmaz.agent.cache.store import Store, Tree, publish
+from llmaz.agent.cache.tally import Tallying
 from llmaz.agent.cache.throttle import Throttle
 from llmaz.agent.cache.transfer import Transfer
 from llmaz.agent.cache.wire import Wire
@@ -82,7 +83,11 @@ def _fetch(
     _check_formats(request, files)
     store, tree = Store(cache_dir), Tree.of(cache_dir, *home_of(origin))
     total = sum(file.size for file in files)
-    meter = Meter(total, lambda done: tell(Progress(bytes_done=done, bytes_total=total)))
+    tally = Tallying()
+    meter = Meter(
+        total,
+        lambda done: tell(Progress(bytes_done=done, bytes_total=total, tally=tally.read())),
+    )
     tell(Progress(bytes_done=0, bytes_total=total))
     keys = {file.path: _key(origin, listing, file) for file in files}
     there = {f.path: digest for f in files if (digest := _present(store, tree, f, keys[f.path]))}
@@ -93,7 +98,7 @@ def _fetch(
     if absent:
         _take_room(cache_dir, name_of(origin), absent, keys, room)
         with (
-            _shared(request, source, absent, keys) as sharing,
+            _shared(request, source, absent, keys, tally) as sharing,
             closing(_throttle(request)) as throttle,
         ):
             transfer = Transfer(
@@ -102,8 +107,12 @@ def _fetch(
                 lambda file, size: meter.add(file.path, size, file.size),
                 spend=throttle.spend,
                 sharing=sharing,
+                tally=tally,
             )
-            there |= transfer.bring(absent, keys)
+            try:
+                there |= transfer.bring(absent, keys)
+            finally:
+                meter.tell_last()
     for file in files:
         store.show(tree, listing.commit, file, there[file.path])
     revision = origin.revision if isinstance(origin, HubRepository) else "main"
@@ -114,7 +123,11 @@ def _fetch(
 
 @contextmanager
 def _shared(
-    request: FetchRequest, source: Source, absent: list[RemoteFile], keys: Mapping[str, str]
+    request: FetchRequest,
+    source: Source,
+    absent: list[RemoteFile],
+    keys: Mapping[str, str],
+    tally: Tallying,
 ) -> Iterator[SwarmTransfer | None]:
     """Bring files together with other nodes inside the `with` block, where there are others.
 
@@ -129,7 +142,8 @@ def _shared(
         Path(request.cache_dir),
         request.peering,
         [keys[file.path] for file in absent],
-        sent=lambda _peer, _bytes: None,
+        sent=lambda _peer, size: tally.add("from_peers", size),
+        wrong=lambda _peer: tally.add("wrong_from_peers"),
     )
     with closing(transfer):
         yield transfer

@@ -25,6 +25,7 @@ class Replayed:
     """What can be believed of a journal, and where to go on writing it."""
 
     there: Spans = ()
+    doubted: int = 0  # bytes that were written, and may have been lost
     chunks: Mapping[int, str] = field(default_factory=dict)  # their digests
     boot: str = ""  # of the last line
     lines: int = 0
@@ -34,6 +35,7 @@ class Replayed:
 def replayed(text: str, *, size: int, boot: str) -> Replayed:
     """Read a journal of a file of `size`; a torn line, and one that can't be, ends it."""
     noted: list[tuple[int, Span]] = []
+    ever: Spans = ()
     digests: list[tuple[int, int, str]] = []
     last_boot, lines, length, flushed = "", 0, 0, 0
     for line in text.split("\n")[:-1]:
@@ -56,6 +58,7 @@ def replayed(text: str, *, size: int, boot: str) -> Replayed:
             if span is None:
                 break
             noted.append((lines, span))
+            ever = spans.joined(ever, span)
         lines += 1
         length += len(line) + 1
     there: Spans = ()
@@ -63,7 +66,14 @@ def replayed(text: str, *, size: int, boot: str) -> Replayed:
         if last_boot == boot or at < flushed:
             there = spans.joined(there, span)
     chunks = {chunk: digest for at, chunk, digest in digests if last_boot == boot or at < flushed}
-    return Replayed(there=there, chunks=chunks, boot=last_boot, lines=lines, length=length)
+    return Replayed(
+        there=there,
+        doubted=spans.total(ever) - spans.total(there),
+        chunks=chunks,
+        boot=last_boot,
+        lines=lines,
+        length=length,
+    )
 
 
 def _span(first: str, second: str, size: int) -> Span | None:

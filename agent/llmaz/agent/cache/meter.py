@@ -29,6 +29,11 @@ class Meter:
             self._done[path] = size
             self._maybe_tell()
 
+    def tell_last(self) -> None:
+        """Tell once more, whenever that was done last."""
+        with self._lock:
+            self._tell(sum(self._done.values()))
+
     def _maybe_tell(self) -> None:
         if time.monotonic() - self._told_at >= PERIOD_SECONDS:
             self._told_at = time.monotonic()

@@ -6,12 +6,12 @@ import errno
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import assert_never
 
 from llmaz.agent.cache import marks, pins
+from llmaz.agent.cache.counts import FetchCounts
 from llmaz.agent.cache.origin import (
     HubRepository,
     NodePath,
@@ -24,6 +24,7 @@ from llmaz.agent.cache.origin import (
     secret_of,
 )
 from llmaz.agent.cache.pace import Pace
+from llmaz.agent.cache.placed import looked_at
 from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.cache.ports import Fetcher, Secrets, SecretUnreadableError
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
@@ -56,7 +57,11 @@ DEFAULT_ENDPOINT = "https://huggingface.co"
 
 
 class ModelCache:
-    """The models of one cache directory. `changed` is set when `seen` is another than before."""
+    """The models of one cache directory. `changed` is set when `seen` is another than before.
+
+    keep: trees that stay besides those of the models
+    settled: called when something came into the cache for good, or went
+    """
 
     def __init__(
         self,
@@ -70,7 +75,12 @@ class ModelCache:
         quota: int | None = None,
         policy: FetchPolicy = FetchPolicy(),  # noqa: B008  # a frozen value
         peering: Callable[[str], Peering | None] = lambda _: None,
+        keep: Callable[[], frozenset[Path]] = frozenset,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
+        self.counts = FetchCounts()
+        self._keep = keep
+        self._settled = settled
         self._peering = peering
         self._cache_dir = cache_dir
         self._fetcher = fetcher
@@ -201,7 +211,7 @@ class ModelCache:
             case Unsupported(message=message):
                 return FetchFailed(reason="UnsupportedSource", message=message, passing=False)
             case NodePath(path=path):
-                return await asyncio.to_thread(_looked_at, Path(path), self._cache_dir)
+                return await asyncio.to_thread(looked_at, Path(path), self._cache_dir)
             case _:
                 return await self._from_afar(model, origin)
 
@@ -251,9 +261,13 @@ class ModelCache:
 
     async def _fetch(self, model: AssignedModel, request: FetchRequest) -> Fetched | FetchFailed:
         logger.info("fetching model %s from %s", model.name, name_of(request.origin))
-        outcome = await self._fetcher.fetch(
-            request, lambda told: self._progress(model, told), self._room
-        )
+        with self.counts.one() as counted:
+
+            def tell(told: Progress) -> None:
+                counted.told(told.tally)
+                self._progress(model, told)
+
+            counted.outcome = outcome = await self._fetcher.fetch(request, tell, self._room)
         if isinstance(outcome, FetchFailed):
             return outcome
         if outcome.pickles:
@@ -272,6 +286,8 @@ class ModelCache:
         self._evictions += len(evicted)
         for root in evicted:
             logger.info("evicted %s: it was used least recently", root)
+        if evicted:
+            self._settled()
         return Room(refusal=refusal)
 
     def _kept(self) -> frozenset[Path]:
@@ -280,7 +296,7 @@ class ModelCache:
             origin = origin_of(seen.model.source)
             if not isinstance(origin, NodePath | Unsupported):
                 trees.add(Tree.of(self._cache_dir, *home_of(origin)).root)
-        return frozenset(trees)
+        return frozenset(trees) | self._keep()
 
     def _progress(self, model: AssignedModel, told: Progress) -> None:
         now = self._seen.get(model.name)
@@ -293,12 +309,18 @@ class ModelCache:
                 bytes_total=told.bytes_total,
                 bytes_per_second=pace.bytes_per_second(),
                 seconds_left=pace.seconds_left(told.bytes_total),
+                fetched_from=told.tally.sources,
             )
             self._know(model, state)
 
     def _know(self, model: AssignedModel, state: Fetching | Held | Failed) -> None:
+        before = self._seen.get(model.name)
+        if isinstance(state, Held) and before is not None and isinstance(before.state, Fetching):
+            state = dataclasses.replace(state, fetched_from=before.state.fetched_from)
         self._seen[model.name] = ModelSeen(model=model, state=state)
         self._changed.set()
+        if not isinstance(state, Fetching):
+            self._settled()
 
 
 def _at_commit(origin: Remote, commit: str) -> Remote:
@@ -313,24 +335,6 @@ def _name_branch(cache_dir: Path, origin: Remote, fetched: Fetched) -> None:
     if isinstance(origin, HubRepository) and fetched.revision not in ("", origin.revision):
         ref = Tree.of(cache_dir, *home_of(origin)).root / "refs" / origin.revision
         write_atomically(ref, fetched.revision)
-
-
-def _looked_at(path: Path, cache_dir: Path) -> Fetched | FetchFailed:
-    """Look into what lies at a path; once for what has not changed since."""
-    if not path.exists():
-        words = f"there is no {path} on this node"
-        return FetchFailed(reason="PathNotFound", message=words, passing=False)
-    key = marks.key_of_path(path)
-    known = marks.recall(cache_dir, key)
-    if known is not None:
-        return known
-    wrong = complaint(path)
-    if wrong is not None:
-        return FetchFailed(reason="NotAModel", message=wrong, passing=False)
-    found = Fetched(path=str(path))
-    with suppress(OSError):  # the weights are served from elsewhere, so a full cache does no harm
-        marks.remember(cache_dir, key, found)
-    return found
 
 
 def _system_reason(error: OSError) -> str:

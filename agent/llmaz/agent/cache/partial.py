@@ -28,6 +28,7 @@ class Partial:
         folder.mkdir(parents=True, exist_ok=True)
         self.size = size
         self.there: Spans = ()
+        self.doubted = 0  # bytes that were there before the machine went down, and may be no more
         self.chunks: dict[int, str] = {}  # digests of chunks that were told to others
         self._data_path = folder / f"{key}.data"
         self._journal_path = folder / f"{key}.journal"
@@ -162,6 +163,7 @@ class Partial:
             known = Replayed()
         os.ftruncate(self._journal, known.length)
         _reserve(self._data, self.size)
+        self.doubted = known.doubted
         self.there, self._lines, self.chunks = known.there, known.lines, dict(known.chunks)
         if not known.lines:
             self._note(f"size {self.size}")

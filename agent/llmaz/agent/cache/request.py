@@ -18,6 +18,7 @@ from llmaz.agent.cache.origin import (
 )
 from llmaz.agent.cache.policy import Priority
 from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.agent.cache.tally import Tally
 from llmaz.agent.swarm.peering import Peering
 from llmaz.api.manifest import Manifest, decode, encode
 
@@ -46,6 +47,7 @@ class Progress:
 
     bytes_done: int
     bytes_total: int
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ class Fetching:
     bytes_total: int | None = None
     bytes_per_second: int | None = None  # None: it has just begun
     seconds_left: int | None = None
+    fetched_from: str = ""  # peers, origin or both, once bytes have come
     after: "Failed | None" = None  # the failure that this fetch follows
 
 
@@ -26,6 +27,7 @@ class Held:
     path: str
     revision: str = ""
     size_bytes: int | None = None
+    fetched_from: str = ""  # peers, origin or both; empty: they were here
     fetched_from: str = ""  # peers, origin or both; empty: they were here
     pickles: tuple[str, ...] = ()  # files that run code when they are opened
 

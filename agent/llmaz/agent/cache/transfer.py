@@ -21,6 +21,7 @@ from llmaz.agent.cache.download import Download, Failed, Segment
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import Refused, RemoteFile, Source
 from llmaz.agent.cache.store import Digests, Store
+from llmaz.agent.cache.tally import Tallying
 from llmaz.agent.cache.wire import Wire
 
 FILES_AT_ONCE = 8
@@ -70,7 +71,9 @@ class Transfer:
         spend: Callable[[int], None] = lambda _: None,
         stall_seconds: float = STALL_SECONDS,
         sharing: Sharing | None = None,
+        tally: Tallying | None = None,
     ) -> None:
+        self._tally = tally or Tallying()
         self._sharing = sharing
         self._spend = spend
         self._stall_seconds = stall_seconds
@@ -123,6 +126,7 @@ class Transfer:
                     partial.discard()  # another process brought it meanwhile
                     self._moved(file, file.size)
                     return file.sha256
+                self._tally.add("doubted", partial.doubted)
                 self._moved(file, spans.total(partial.there))
                 digests = self._download(key, file, partial, sharing)
                 complaint = digests.complaint() or ""
@@ -134,6 +138,7 @@ class Transfer:
                         self._store.learn(key, digests.sha256)
                     return digests.sha256
                 partial.discard()
+                self._tally.add("wrong_from_origin" if sharing is None else "wrong_from_peers")
                 self._moved(file, -file.size)
         words = f"{file.path} arrived with bytes other than the source's: {complaint}"
         raise Refused("CorruptDownload", words, passing=True)
@@ -174,6 +179,7 @@ class Transfer:
 
     def _count(self, file: RemoteFile, size: int) -> None:
         self._moved(file, size)
+        self._tally.add("brought", size)
         with self._wake:
             self._bytes += size
         self._spend(size)
@@ -229,6 +235,7 @@ class Transfer:
                 segment.download.fail(failed.final)
             return
         if failed.is_refusal:
+            self._tally.add("refusals")
             with self._wake:
                 self._refusals += 1
         self._put(replace(segment, failures=failures), wait)
@@ -245,4 +252,6 @@ class Transfer:
                 self._wake.notify_all()
             for worker in self._workers:
                 if worker.busy and now - worker.moved_at > self._stall_seconds:
+                    worker.moved_at = now  # it is cut once
+                    self._tally.add("stalls")
                     worker.wire.cut()

@@ -12,11 +12,12 @@ from pathlib import Path
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from llmaz.agent.cache.evict import used
-from llmaz.agent.cache.room import inventory
+from llmaz.agent.cache.usage import measure
+from llmaz.api.node import CacheReport
 
 logger = logging.getLogger(__name__)
 
+SETTLE_SECONDS = 1.0  # several files come or go together
 RECHECK_SECONDS = 60.0  # somebody may have removed a file by hand
 SCRUB_SECONDS = 7 * 24 * 3600.0  # from the end of one reading of the whole store to the next
 SCRUB_PROGRAM = (sys.executable, "-m", "llmaz.agent.cache.scrub")
@@ -24,7 +25,10 @@ _LAST = "scrubbed"  # a file whose time is when the store was last read to its e
 
 
 class Upkeep(Collector):
-    """Runs beside the agent's loop; `recheck` makes what is gone be fetched again."""
+    """Runs beside the agent's loop; `recheck` makes what is gone be fetched again.
+
+    usage: how full the cache was when that was last looked at; `changed` is called when it differs
+    """
 
     def __init__(
         self,
@@ -32,7 +36,13 @@ class Upkeep(Collector):
         *,
         recheck: Callable[[], Awaitable[None]],
         evictions: Callable[[], Mapping[str, int]],
+        quota: int | None = None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
+        self.usage: CacheReport | None = None
+        self._quota = quota
+        self._changed = changed
+        self._moved = asyncio.Event()
         self._cache_dir = cache_dir
         self._recheck = recheck
         self._evictions = evictions
@@ -42,8 +52,29 @@ class Upkeep(Collector):
     async def run(self) -> None:
         """Recheck and scrub until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._measures())
             group.create_task(self._rechecks())
             group.create_task(self._scrubs())
+
+    def measure_soon(self) -> None:
+        """Look how full the cache is: something came or went."""
+        self._moved.set()
+
+    async def measure(self) -> None:
+        """Look how full the cache is now."""
+        found = await asyncio.to_thread(measure, self._cache_dir, self._quota)
+        if found is not None and found != self.usage:
+            self.usage = found
+            self._changed()
+
+    async def _measures(self) -> None:
+        while True:
+            self._moved.clear()
+            await self.measure()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RECHECK_SECONDS):
+                    await self._moved.wait()
+                    await asyncio.sleep(SETTLE_SECONDS)
 
     async def scrub(self) -> int:
         """Read the whole store once, in a child; return how many files were wrong."""
@@ -120,8 +151,10 @@ class Upkeep(Collector):
         sizes = GaugeMetricFamily(
             "llmaz_cache_bytes", "Bytes in the cache, shared files once.", labels=["state"]
         )
+        if self.usage is not None:
+            sizes.add_metric(["ready"], self.usage.used_bytes)
+            sizes.add_metric(["evicted_in_use"], self.usage.pending_bytes)
         with suppress(OSError):  # a file may go while they are counted
-            sizes.add_metric(["ready"], used(inventory(self._cache_dir)))
             partial = (
                 data.stat().st_blocks * 512 for data in self._cache_dir.glob("partial/*.data")
             )

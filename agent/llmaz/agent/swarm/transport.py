@@ -77,7 +77,9 @@ class SwarmTransfer:
         keys: Sequence[str],
         *,
         sent: Callable[[str, int], None],
+        wrong: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._wrong = wrong
         self._cache_dir = cache_dir
         self._peering = peering
         self._keys = frozenset(keys)
@@ -295,6 +297,7 @@ class SwarmTransfer:
             self._give(file, Missed(chunk, task.peer))
             return
         if sink.sha256 != expected:
+            self._wrong(task.peer)
             with suppress(KeyError):
                 del feed.known[file.key].digests[chunk]
             self._give(file, Missed(chunk, task.peer, corrupt=True))
