@@ -28,7 +28,6 @@ class Held:
     revision: str = ""
     size_bytes: int | None = None
     fetched_from: str = ""  # peers, origin or both; empty: they were here
-    fetched_from: str = ""  # peers, origin or both; empty: they were here
     pickles: tuple[str, ...] = ()  # files that run code when they are opened
 
 
