@@ -54,6 +54,24 @@ def test_a_program_that_does_not_exist_is_named(shim: Connection) -> None:
     assert shim.status()["exit"]["error"] == answer["message"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"argv": ["true", "a\0b"]}, "true: embedded null byte"),
+        ({"argv": ["true"], "env": {"A": "a\0b"}}, "true: embedded null byte"),
+        ({"argv": ["true"], "rlimits": {"nonsense": 1}}, "has no attribute 'RLIMIT_NONSENSE'"),
+    ],
+)
+def test_what_no_program_can_be_given_is_said(
+    shim: Connection, fields: dict[str, object], why: str
+) -> None:
+    asked = {"epoch": 1, "fingerprint": "f", "env": {"PATH": os.environ["PATH"]}, "cwd": "/"}
+    answer = shim.ask("start", **(asked | fields))
+    assert answer["error"] == "exec-failed"
+    assert why in answer["message"]
+    assert shim.status()["clear"]
+
+
 def test_a_lower_epoch_is_refused(shim: Connection) -> None:
     shim.start(*PYTHON, "-c", "", epoch=7)
     shim.wait_clear()

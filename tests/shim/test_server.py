@@ -58,6 +58,14 @@ def test_nonsense_is_refused_and_the_connection_lives(shim: Connection) -> None:
     assert shim.status()["state"] == "idle"
 
 
+def test_a_signal_that_there_is_not_is_refused_and_the_engine_lives(shim: Connection) -> None:
+    engine = shim.start(*SLEEPER)["status"]["engine"][0]
+    assert shim.ask("signal", signal=999)["error"] == "bad-request"
+    assert shim.ask("stop", grace=60, signal=999)["error"] == "bad-request"
+    assert shim.status()["state"] == "running"
+    assert is_running(engine)
+
+
 def test_a_shutdown_waits_for_the_engine(shim: Connection, directory: Path) -> None:
     shim.start(*SLEEPER)
     assert shim.ask("shutdown")["error"] == "busy"

@@ -138,10 +138,10 @@ class Server:
             case protocol.START:
                 self._start(request)
             case protocol.STOP:
-                number = _int(request.get("signal", int(signal.SIGTERM)))
+                number = _signal(request.get("signal", int(signal.SIGTERM)))
                 self._engine.stop(grace=_float(request["grace"]), number=number)
             case protocol.SIGNAL:
-                self._engine.signal(_int(request["signal"]))
+                self._engine.signal(_signal(request["signal"]))
             case protocol.STATUS:
                 tail = {"tail": self._output.tail()} if request.get("tail") else {}
                 return {"status": {**self._engine.status(), **tail}}
@@ -253,6 +253,13 @@ def _int(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError(f"{type(value).__name__} where an integer is wanted")
     return value
+
+
+def _signal(value: object) -> int:
+    number = _int(value)
+    if number not in signal.valid_signals():
+        raise ValueError(f"{number} is no signal")
+    return number
 
 
 def _float(value: object) -> float:

@@ -1,5 +1,6 @@
 """Start an engine: a fork, and before the exec all that makes the child safe to let go."""
 
+import errno
 import os
 import resource
 import signal
@@ -26,7 +27,7 @@ class Spec:
 def spawn(spec: Spec, output: int, cgroup_path: str | None) -> int:
     """Start the engine with `output` as its standard output and error; return its pid.
 
-    Raises OSError when the program can't be executed, with its name.
+    Raises OSError when the program can't be executed as it was asked for, with its name.
     """
     told, tell = os.pipe()  # closed by a successful exec, else it carries the error
     parent = os.getpid()
@@ -37,6 +38,8 @@ def spawn(spec: Spec, output: int, cgroup_path: str | None) -> int:
             _become(spec, output, cgroup_path, parent)
         except OSError as error:
             os.write(tell, f"{error.errno or 0} {error.strerror}".encode())
+        except (ArithmeticError, AttributeError, ValueError) as error:  # NUL in a text, odd limits
+            os.write(tell, f"{errno.EINVAL} {error}".encode())
         finally:
             os._exit(_FAILED)
     os.close(tell)
