@@ -138,6 +138,7 @@ class Mirror:
                 words = why_not or "this cache fetches nothing for its clients"
                 return _error(404, "EntryNotFound", f"{file.path} is not in this cache: {words}")
             task = self._fetching.fetch(repository, commit, file.path, _token(request))
+            task.add_done_callback(lambda _: self._upstream.name_branch(repository, commit))
             coming = Coming(self._cache_dir, file.sha256 or "none", file.size)
             try:
                 if await _has_begun(task, coming, file):

@@ -10,6 +10,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from llmaz.agent.cache.sources.answers import refusal
 from llmaz.agent.cache.sources.huggingface import HuggingFace
 from llmaz.agent.cache.store import Tree
 from llmaz.agent.cache.wire import Forbidden, NetworkError, Wire
+from llmaz.agent.files import write_atomically
 from llmaz.agent.mirror.catalogue import cached_listing, is_commit
 from llmaz.api.names import HF_TOKEN
 
@@ -52,6 +54,7 @@ class Upstream:
         self._key = secrets.token_bytes(32)
         self._lately: dict[tuple[str, ...], _Remembered] = {}
         self._one_of_each: dict[tuple[str, ...], asyncio.Lock] = {}
+        self._asked_by: dict[tuple[str, str], str] = {}  # branches of (repository, commit)
 
     async def listing(self, repository: str, revision: str, token: str | None) -> Listing:
         """Return the files of a revision as the caller may see them; raise `Refused` otherwise."""
@@ -68,7 +71,21 @@ class Upstream:
             return held
         if found is None:
             raise AssertionError("a listing is no right")
+        if not is_commit(revision):
+            if len(self._asked_by) > _MOST_REMEMBERED:
+                self._asked_by.clear()
+            self._asked_by[repository, found.commit] = revision
         return found
+
+    def name_branch(self, repository: str, commit: str) -> None:
+        """Let clients of the tree, and those that come while the hub is away, find it by branch."""
+        root = Tree.of(self._cache_dir, "hub", repository).root
+        revision = self._asked_by.get((repository, commit))
+        if revision is None or not (root / "trees" / f"{commit}.json").exists():
+            return
+        with suppress(OSError):  # a branch's name may be a directory of others'
+            write_atomically(root / "refs" / revision, commit)
+        del self._asked_by[repository, commit]
 
     async def check(self, repository: str, commit: str, path: str, token: str | None) -> None:
         """Raise `Refused` unless the hub lets the caller read the bytes of a file."""
