@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from llmaz.agent.accelerators.capacity import capacity
+from llmaz.agent.accelerators.errors import device_errors
 from llmaz.agent.accelerators.probe import ChildProbe
 from llmaz.agent.accelerators.sysfs import text
 from llmaz.agent.accelerators.watch import AcceleratorWatch
@@ -101,6 +102,8 @@ class Agent:
             node_name=facts.name,
             address=facts.address,
             accelerators=self._by_uuid,
+            device_errors=lambda: device_errors(self._accelerators.sighting),
+            on_freed=self._accelerators.look_soon,
             environments_dir=settings.cache_dir / "environments",
             environments_quota=settings.environments_quota,
             assigned=self._assigned,

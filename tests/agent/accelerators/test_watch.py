@@ -99,3 +99,16 @@ async def test_a_node_without_a_driver_is_looked_at_seldom() -> None:
             await asyncio.sleep(0)
         assert probe.looks == 1
         assert watch.sighting.accelerators == ()
+
+
+async def test_a_look_that_is_asked_for_does_not_wait_for_the_period_and_wakes_the_loop() -> None:
+    async with _watching(Devices(devices=()), period_seconds=3600) as (watch, probe, changed):
+        await probe.looked(1)
+        async with asyncio.timeout(120):
+            while watch.sighting.seen_at is None:
+                await asyncio.sleep(0)
+        changed.clear()
+        watch.look_soon()
+        await probe.looked(2)
+        async with asyncio.timeout(120):
+            await changed.wait()

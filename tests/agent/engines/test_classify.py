@@ -32,7 +32,16 @@ FAILED = End(code=1)
             "ggml_gallocr_reserve_n: failed to allocate CUDA0 buffer of size 9",
             "OutOfDeviceMemory",
         ),
-        (FAILED, "RuntimeError: CUDA error: uncorrectable ECC error encountered", "DeviceFault"),
+        (
+            FAILED,
+            "RuntimeError: CUDA error: uncorrectable ECC error encountered",
+            "DeviceFaultHardware",
+        ),
+        (
+            FAILED,
+            "RuntimeError: CUDA error: an illegal memory access was encountered",
+            "DeviceFaultApplication",
+        ),
         (
             FAILED,
             "CUDA driver version is insufficient for CUDA runtime version",

@@ -111,6 +111,7 @@ class Sighting:
     seen_at: datetime | None = None
     failure: LookFailed | None = None  # of the looks since `seen_at`
     xids: Mapping[Xid, int] = field(default_factory=dict)  # how often, since the agent started
+    told_at: Mapping[Xid, datetime] = field(default_factory=dict)  # when last
     unusable: tuple[Accelerator, ...] = ()  # on the bus, and no driver tells of them
 
     @property
@@ -169,13 +170,20 @@ def merged(known: Sighting, answer: Answer, now: datetime) -> Sighting:
             seen = tuple(_judged(_remembered(device, before), xids) for device in devices)
             lost = _lost(before, devices)
             return Sighting(
-                devices=(*seen, *lost), driver=driver, seen_at=now, xids=xids, unusable=unusable
+                devices=(*seen, *lost),
+                driver=driver,
+                seen_at=now,
+                xids=xids,
+                told_at={**known.told_at, **dict.fromkeys(answer.xids, now)},
+                unusable=unusable,
             )
         case NoDriver(message=message) if known.devices:
             failure = LookFailed(reason="DriverGone", message=message)
             return dataclasses.replace(known, failure=failure)
         case NoDriver(unusable=unusable):
-            return Sighting(devices=(), seen_at=now, xids=known.xids, unusable=unusable)
+            return dataclasses.replace(
+                known, devices=(), driver="", seen_at=now, failure=None, unusable=unusable
+            )
         case LookFailed():
             return dataclasses.replace(known, failure=answer)
 

@@ -1,6 +1,7 @@
 """Looks at the accelerators every few seconds, and wakes the loop when there is news."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
@@ -35,22 +36,36 @@ class AcceleratorWatch:
         self._now = now
         self._changed = changed
         self._period_seconds = period_seconds
+        self._asked = asyncio.Event()
+
+    def look_soon(self) -> None:
+        """Look now: an engine has left a device, and the next one waits for its memory."""
+        self._asked.set()
 
     async def run(self) -> None:
         """Look until cancelled."""
         try:
             while True:
+                asked = self._asked.is_set()
+                self._asked.clear()
                 answer = await self._probe.look()
                 self._take(answer)
-                gone = isinstance(answer, NoDriver) and not self.sighting.devices
-                await asyncio.sleep(PERIOD_WITHOUT_DRIVER_SECONDS if gone else self._period_seconds)
+                if asked:
+                    self._changed.set()
+                await self._pause(answer)
         finally:
             await self._probe.aclose()
 
+    async def _pause(self, answer: Answer) -> None:
+        gone = isinstance(answer, NoDriver) and not self.sighting.devices
+        seconds = PERIOD_WITHOUT_DRIVER_SECONDS if gone else self._period_seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
+
     def _take(self, answer: Answer) -> None:
         before, self.sighting = self.sighting, merged(self.sighting, answer, self._now())
-        if (before.accelerators, before.failure) != (
-            self.sighting.accelerators,
-            self.sighting.failure,
-        ):
+        after = self.sighting
+        news = (after.accelerators, after.failure, after.xids)
+        if (before.accelerators, before.failure, before.xids) != news:
             self._changed.set()

@@ -40,6 +40,12 @@ def xid_class(xid: int) -> XidClass:
     return XidClass.HARDWARE if xid in _HARDWARE else XidClass.OTHER
 
 
+def title(xid: int) -> str:
+    """Return an XID with its class and what it means."""
+    meaning = f": {_HARDWARE[xid]}" if xid in _HARDWARE else ""
+    return f"XID {xid} ({xid_class(xid)}){meaning}"
+
+
 def words(xid: int) -> str:
     """Return what a hardware XID means and what ends it, as a device's message.
 

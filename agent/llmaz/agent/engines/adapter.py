@@ -16,6 +16,7 @@ from typing import Protocol, Self, assert_never
 import aiohttp
 
 from llmaz.agent.engines import env, lifecycle, ports, record
+from llmaz.agent.engines.blame import DeviceError
 from llmaz.agent.engines.environments import Environments
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
 from llmaz.agent.engines.launch import START_SECONDS, Shims
@@ -65,6 +66,8 @@ class Engines:
         node_name: str = "",
         address: str = "127.0.0.1",
         accelerators: Callable[[], Mapping[str, Accelerator]] = dict,
+        device_errors: Callable[[], Mapping[str, tuple[DeviceError, ...]]] = dict,
+        on_freed: Callable[[], None] = lambda: None,
         environments_dir: Path | None = None,
         environments_quota: int | None = None,
         assigned: Callable[[], Collection[AssignedEngine]] = tuple,
@@ -80,6 +83,8 @@ class Engines:
         self._node_name = node_name
         self._address = address
         self._accelerators = accelerators
+        self._device_errors = device_errors
+        self._on_freed = on_freed
         self._assigned = assigned
         self._hub_url = hub_url
         self._patience = patience or Patience()
@@ -132,6 +137,9 @@ class Engines:
 
     async def observe(self) -> tuple[EngineSeen, ...]:
         """Return every engine that has a record, by id."""
+        errors = self._device_errors()
+        for engine in self._engines.values() if errors else ():
+            engine.blame(errors)
         return tuple(engine.seen() for _, engine in sorted(self._engines.items()))
 
     def environments(self) -> Mapping[tuple[str, ...], Environment]:
@@ -155,7 +163,8 @@ class Engines:
                     await self._engines[id_].stop(reason)
             case ForgetEngine(id=id_):
                 if id_ in self._engines and await self._engines[id_].forget():
-                    del self._engines[id_]
+                    if self._engines.pop(id_).record.assignment.accelerators:
+                        self._on_freed()
                     self.changed.set()
             case _:
                 assert_never(action)

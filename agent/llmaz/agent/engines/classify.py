@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from signal import Signals
 
+from llmaz.agent.accelerators.xid import XidClass
+from llmaz.agent.engines.blame import REASONS
 from llmaz.agent.engines.state import Fault
 from llmaz.shim.protocol import SHIM_KILLED
 
@@ -39,8 +41,16 @@ _PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "DeviceFault",
-        (r"NVRM: Xid|uncorrectable ECC|GPU has fallen off the bus|GPU is lost",),
+        REASONS[XidClass.HARDWARE],
+        (r"uncorrectable ECC|GPU has fallen off the bus|GPU is lost",),
+    ),
+    ("DeviceFault", (r"NVRM: Xid",)),
+    (
+        REASONS[XidClass.APPLICATION],
+        (
+            r"CUDA error: (an illegal (memory access|instruction)|misaligned address)",
+            r"CUDA error: (unspecified launch failure|device-side assert)",
+        ),
     ),
     (
         "LibraryMismatch",

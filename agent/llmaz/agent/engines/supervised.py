@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from llmaz.agent.engines import lifecycle, record, stopping, view
+from llmaz.agent.engines.blame import DeviceError, blamed
 from llmaz.agent.engines.client import ShimClient, ShimStatus
 from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
@@ -71,6 +73,11 @@ class Supervised:
             )
         )
 
+    def blame(self, errors: Mapping[str, tuple[DeviceError, ...]]) -> None:
+        """Take what went wrong with its devices into account."""
+        if isinstance(self._process(), Exited):
+            self._keep(blamed(self.record, errors))
+
     async def attach(self) -> None:
         """Find its shim and go on with what it has; a dead one's successor ends what it left."""
         async with self._turn:
@@ -122,7 +129,8 @@ class Supervised:
             return
         now = datetime.now(UTC)
         stop = lifecycle.stop(self._health, self._verdict, reason, now)
-        stop = dataclasses.replace(stop, within=within)
+        drained = stop.drained or self.record.assignment.rank > 0  # a worker has no requests
+        stop = dataclasses.replace(stop, within=within, drained=drained)
         self._keep(dataclasses.replace(self.record, stopping=stop))
         self._changed()
         self._tasks.begin(self._finish_stop(stop))
