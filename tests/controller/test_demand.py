@@ -101,10 +101,6 @@ WORKER = "spec.workloadTemplate.workerTemplate.spec"
     ("service_", "message"),
     [
         (
-            service(size=2),
-            "spec.workloadTemplate: groups of a leader and workers are not served; size must be 1",
-        ),
-        (
             service(RUNNER, Container(name="sidecar")),
             f"{WORKER}.containers[1]: only model-runner is run, not sidecar",
         ),

@@ -75,7 +75,8 @@ def test_a_refusal_says_for_each_flavor_what_was_short() -> None:
     assert sentence(world) == (
         "a10: 0 of 1 nodes fit: n1 has 0 of 1 nvidia.com/gpu; "
         "h100: 0 of 1 nodes fit: none is labelled pool=h100; "
-        "tp: PP 2 takes a group of 2 nodes, and a replica runs on one"
+        "tp: PP 2 takes a group of 2 nodes, and a replica runs on one: there are no "
+        "multiHostCommands and no leaderTemplate"
     )
 
 

@@ -13,6 +13,7 @@ from llmaz.api.scaling import NamedScaleTrigger, ScaleTrigger
 # Names of recommendedConfigs with a meaning; others are chosen by configName alone.
 DEFAULT_CONFIG = "default"
 SPECULATIVE_DECODING = "speculative-decoding"
+MODEL_PARALLELISM = "model-parallelism"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +38,8 @@ class RecommendedConfig:
 class MultiHostCommands:
     """What a group of nodes runs in place of the command (v0.1.0).
 
-    leader: what the first node runs; the arguments are added to its last word
-    worker: what the other nodes run, without arguments
+    leader: what the first node runs; the arguments are added, to the script where it is a shell's
+    worker: what the other nodes run, without arguments; without it, they run what the leader runs
     """
 
     leader: tuple[str, ...] = ()

@@ -55,6 +55,11 @@ LWS_LEADER_ADDRESS = "LWS_LEADER_ADDRESS"
 LWS_GROUP_SIZE = "LWS_GROUP_SIZE"
 LWS_WORKER_INDEX = "LWS_WORKER_INDEX"
 
+# Of the members of a group besides: an IP of the member's own node, and a port of the leader's node
+# where they may meet.
+NODE_ADDRESS = "LLMAZ_NODE_ADDRESS"
+GROUP_PORT = "LLMAZ_GROUP_PORT"
+
 # Secrets of upstream, looked up in the Playground's namespace: name, then the keys that are read.
 MODELHUB_SECRET = "modelhub-secret"  # noqa: S105  # the name of a Secret, not its content
 HF_TOKEN = "HF_TOKEN"  # noqa: S105

@@ -5,6 +5,7 @@ Node, which owns it. `None` is "not known"; an empty tuple is "none". The status
 changes rarely: a heartbeat is the node's Lease, numbers that move all the time are metrics.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,7 +69,7 @@ class AssignedEngine:
     `command`, `args` and the values of `env` may refer to variables as `$(NAME)`; the agent adds
     those of names.py (LLMAZ_MODEL_PATH, ...) and expands them as a kubelet does.
 
-    id: <namespace>/<service>-<replica>, stable over restarts of any program
+    id: <namespace>/<service>-<replica>, stable over restarts of any program; .<rank> for a worker
     service: the Service that the engine is a replica of
     playground: the Playground that the Service was made from, if any
     model: the name under which the engine lists the model
@@ -91,6 +92,7 @@ class AssignedEngine:
     lifecycle: hooks after the start and before the stop
     termination_grace_period_seconds: seconds from SIGTERM to SIGKILL
     skip_model_loader: whether the engine fetches the weights itself
+    rank: its place in a group: 0 leads, and the others answer nobody but the leader
     epoch: the group's, if it is a rank of one; a lower one than the running is refused
     """
 
@@ -117,6 +119,7 @@ class AssignedEngine:
     lifecycle: Lifecycle | None = None
     termination_grace_period_seconds: int = TERMINATION_GRACE_SECONDS
     skip_model_loader: bool = False
+    rank: int = 0
     epoch: int = 0
 
     @property
@@ -128,6 +131,12 @@ class AssignedEngine:
 def fingerprint(engine: AssignedEngine) -> str:
     """Return 16 hex digits that differ when the process must be started anew to match `engine`."""
     return digest(encode(engine))
+
+
+def is_next_epoch(engine: AssignedEngine, former: AssignedEngine) -> bool:
+    """Tell whether an engine is assigned as before, but for its group that starts anew."""
+    later = dataclasses.replace(former, epoch=engine.epoch)
+    return engine.epoch > former.epoch > 0 and engine == later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

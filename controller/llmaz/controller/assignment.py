@@ -91,14 +91,15 @@ def _engines(
         outcome = served.outcomes[id_]
         if not isinstance(outcome, Placed):
             continue
-        if id_ not in served.outdated or id_ not in serving:
-            yield outcome.node, outcome.engine
-        elif spare > 0 and _has_weights(nodes[outcome.node], demand.models):
+        there = [nodes[one.node] for one in outcome.members]
+        is_free = id_ not in served.outdated or id_ not in serving
+        if not is_free and spare > 0 and all(_has_weights(one, demand.models) for one in there):
+            is_free = True
             spare -= 1
-            yield outcome.node, outcome.engine
-        else:
-            yield serving[id_].node, serving[id_].engine
-            yield outcome.node, None
+        if not is_free:
+            yield from ((seat.node, seat.engine) for seat in served.groups[id_])
+        for one in outcome.members:
+            yield one.node, one.engine if is_free else None
 
 
 def _has_weights(node: InferenceNode, models: Iterable[AssignedModel]) -> bool:

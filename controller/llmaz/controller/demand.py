@@ -1,7 +1,6 @@
 """An inference Service -> what each of its replicas needs of a node, per flavor, or a refusal.
 
-The same for a Playground's Service and for one written by hand: only its pod template counts. What
-a process on a node can't honour is refused with its path, never ignored.
+The same for a Playground's Service and for one written by hand: only its pod templates count.
 """
 
 import dataclasses
@@ -21,10 +20,10 @@ from llmaz.controller import sources
 from llmaz.controller.actions import Refusal
 from llmaz.controller.flavors import candidate_flavors, hosts_of
 from llmaz.controller.merging import merged_envs, with_flavor_limits
+from llmaz.controller.ranks import Spot, is_grouped, rank_env, rank_id, size_of
 from llmaz.controller.resolve import SHARED_MEMORY_PATH
 from llmaz.controller.rollout import most_surplus
-
-_WORKER = "spec.workloadTemplate.workerTemplate.spec"
+from llmaz.controller.supported import unsupported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,8 @@ class Option:
     resources: Resources
     env: tuple[EnvVar, ...]  # of the engine
     needs: Needs
+    hosts: int = 1  # the nodes that it takes
+    worker: "Option | None" = None  # of a group: what it takes of each node but the leader's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class Demand:
     options: tuple[Option, ...]  # in order of preference
     pattern: AssignedEngine  # of the engines, but for what depends on the replica and its place
     models: tuple[AssignedModel, ...]  # that a node must hold for it
+    worker: AssignedEngine | None = None  # the pattern of a group's workers, if it may be a group
 
     @property
     def replicas(self) -> int:
@@ -77,7 +79,9 @@ class Demand:
         surplus = range(self.replicas, self.replicas + most_surplus(self.service))
         return tuple(f"{self.prefix}{index}" for index in surplus)
 
-    def engine(self, id_: str, option: Option, accelerators: tuple[str, ...]) -> AssignedEngine:
+    def engine(
+        self, id_: str, option: Option, accelerators: tuple[str, ...], epoch: int = 0
+    ) -> AssignedEngine:
         """Return the engine of one replica as it is assigned to a node."""
         return dataclasses.replace(
             self.pattern,
@@ -85,6 +89,27 @@ class Demand:
             accelerators=tuple(sorted(accelerators)),
             resources=option.resources,
             env=option.env,
+            epoch=epoch,
+        )
+
+    def group(
+        self, id_: str, option: Option, spots: tuple[Spot, ...], epoch: int
+    ) -> tuple[AssignedEngine, ...]:
+        """Return the engines of one replica that is a group, the leader's first."""
+        assert self.worker is not None
+        assert option.worker is not None
+        worker = option.worker
+        return tuple(
+            dataclasses.replace(
+                self.worker if rank else self.pattern,
+                id=rank_id(id_, rank),
+                accelerators=tuple(sorted(spot.accelerators)),
+                resources=(worker if rank else option).resources,
+                env=rank_env((worker if rank else option).env, id_, rank, spots),
+                rank=rank,
+                epoch=epoch,
+            )
+            for rank, spot in enumerate(spots)
         )
 
 
@@ -98,25 +123,33 @@ def demand(service: Service, models: Mapping[str, OpenModel]) -> Demand | Refusa
     missing = next((ref.name for ref in claims.models if ref.name not in models), None)
     if missing is not None:
         return Refusal(reason="ModelNotFound", message=f"OpenModel {missing} does not exist")
-    template = service.spec.workload_template
-    pod = template.worker_template.spec
-    runner = pod.model_runner
-    problem = _unsupported(service, pod)
-    if problem is not None or runner is None:
-        return Refusal(reason="Unsupported", message=problem or f"{_WORKER}: no model-runner")
+    refusal = unsupported(service.spec.workload_template)
+    if refusal is not None:
+        return refusal
     flavors = candidate_flavors(claims, models)
     if isinstance(flavors, Refusal):
         return flavors
     memory = accelerator_memory(models[claims.main])
     if isinstance(memory, Refusal):
         return memory
-    port = None if _takes_any_port(runner) else _port(runner)
-    pattern = _pattern(service, pod, runner, port, models)
+    template = service.spec.workload_template
+    pattern = _pattern(service, (template.leader_template or template.worker_template).spec, models)
+    worker = None
+    if is_grouped(template):
+        # A worker is asked nothing, and needs no port that others know.
+        worker = dataclasses.replace(
+            _pattern(service, template.worker_template.spec, models),
+            port=None,
+            startup_probe=None,
+            liveness_probe=None,
+            readiness_probe=None,
+        )
     return Demand(
         service=service,
-        options=tuple(_option(flavor, runner.resources, pattern, memory) for flavor in flavors),
+        options=tuple(_choice(service, flavor, pattern, worker, memory) for flavor in flavors),
         pattern=pattern,
         models=_models(service, models),
+        worker=worker,
     )
 
 
@@ -134,35 +167,6 @@ def accelerator_memory(model: OpenModel) -> int | Refusal:
     return max(0, amount)
 
 
-def _unsupported(service: Service, pod: PodSpec) -> str | None:
-    template = service.spec.workload_template
-    if template.leader_template is not None or template.size > 1:
-        return (
-            "spec.workloadTemplate: groups of a leader and workers are not served; size must be 1"
-        )
-    for i, container in enumerate(pod.containers):
-        if container.name != names.MODEL_RUNNER:
-            return f"{_WORKER}.containers[{i}]: only model-runner is run, not {container.name}"
-        if container.working_dir:
-            return f"{_WORKER}.containers[{i}].workingDir: can't be set for a process on a node"
-        if (mount := _unmountable(pod, container)) is not None:
-            return f"{_WORKER}.containers[{i}].volumeMounts: {mount}"
-    return None
-
-
-def _unmountable(pod: PodSpec, container: Container) -> str | None:
-    """Say which mount a process without a container can't have."""
-    volumes = {volume.name: volume for volume in pod.volumes}
-    for mount in container.volume_mounts:
-        volume = volumes.get(mount.name)
-        if volume is None:
-            return f"there is no volume {mount.name}"
-        on_host = volume.host_path is not None and volume.host_path.path == mount.mount_path
-        if not on_host and mount.mount_path != SHARED_MEMORY_PATH:
-            return f"{mount.mount_path}: a process on a node sees the node's own files"
-    return None
-
-
 def _takes_any_port(runner: Container) -> bool:
     """Tell whether the engine is told its port; otherwise it listens on a fixed one."""
     texts = (*runner.command, *runner.args, *(env.value for env in runner.env))
@@ -173,8 +177,23 @@ def _port(runner: Container) -> int:
     return runner.ports[0].container_port if runner.ports else names.ENGINE_PORT
 
 
-def _option(flavor: Flavor, base: Resources, pattern: AssignedEngine, memory: int) -> Option:
-    resources = with_flavor_limits(base, flavor.limits)
+def _choice(
+    service: Service,
+    flavor: Flavor,
+    pattern: AssignedEngine,
+    worker: AssignedEngine | None,
+    memory: int,
+) -> Option:
+    """Return what a replica takes on this flavor: of one node, or of each node of a group."""
+    hosts = size_of(service.spec.workload_template, flavor)
+    option = _option(flavor, pattern, memory, hosts)
+    if worker is None:
+        return option
+    return dataclasses.replace(option, worker=_option(flavor, worker, memory, hosts))
+
+
+def _option(flavor: Flavor, pattern: AssignedEngine, memory: int, hosts: int) -> Option:
+    resources = with_flavor_limits(pattern.resources, flavor.limits)
     asked = {**resources.limits, **resources.requests}
     # An extended resource has a domain; cpu, memory and the like have none.
     devices = {name: int(count) for name, count in sorted(asked.items()) if "/" in name}
@@ -186,19 +205,16 @@ def _option(flavor: Flavor, base: Resources, pattern: AssignedEngine, memory: in
             cpu=asked["cpu"].value if "cpu" in asked else Decimal(0),
             memory=int(asked["memory"]) if "memory" in asked else 0,
             devices=devices,
-            device_memory=-(-memory // (sum(devices.values()) or 1)),
+            device_memory=-(-memory // (hosts * sum(devices.values()) or 1)),
             port=pattern.port,
         ),
+        hosts=hosts,
     )
 
 
-def _pattern(
-    service: Service,
-    pod: PodSpec,
-    runner: Container,
-    port: int | None,
-    models: Mapping[str, OpenModel],
-) -> AssignedEngine:
+def _pattern(service: Service, pod: PodSpec, models: Mapping[str, OpenModel]) -> AssignedEngine:
+    runner = pod.model_runner
+    assert runner is not None  # else the Service was refused
     claims = service.spec.model_claims
     main = models[claims.main]
     skip = _skips_loader(service)
@@ -219,7 +235,8 @@ def _pattern(
         requirements=tuple(service.metadata.annotations.get(names.REQUIREMENTS, "").splitlines()),
         env=merged_envs(tokens, runner.env),
         shared_memory_size=_shared_memory(pod, runner),
-        port=port,
+        resources=runner.resources,
+        port=None if _takes_any_port(runner) else _port(runner),
         startup_probe=runner.startup_probe,
         liveness_probe=runner.liveness_probe,
         readiness_probe=runner.readiness_probe,

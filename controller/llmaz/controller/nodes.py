@@ -31,6 +31,7 @@ class NodeView:
     closed: str | None  # why nothing new may come, in words
     is_lost: bool  # silent for so long that its replicas shall go elsewhere
     taints: tuple[Taint, ...] = ()
+    address: str = ""  # an IP that other nodes reach, once it is known
 
     def taint_against(self, resources: Collection[str]) -> Taint | None:
         """Return a taint that an engine which asks for these resources does not tolerate.
@@ -161,6 +162,7 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
         closed=_closed(node, snapshot, now),
         is_lost=_is_lost(name, snapshot, now),
         taints=kube_node.taints if kube_node else (),
+        address=node.status.address,
     )
 
 

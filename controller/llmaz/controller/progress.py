@@ -68,8 +68,8 @@ def progress(
     ids = [f"{engine_prefix(service)}{index}" for index in range(wanted)]
     waits: list[tuple[int, int, Refusal]] = []
     for index, id_ in enumerate(ids):
-        outcome, seat = served.outcomes.get(id_), served.seated.get(id_)
-        why = _why_unseated(refusal, outcome, seat) or _why_not_ready(seat, snapshot, now)
+        outcome, group = served.outcomes.get(id_), served.groups.get(id_, ())
+        why = _why_unseated(refusal, outcome, group) or _why_group(group, snapshot, now)
         if why is not None:
             rank = _ORDER.index(why.reason) if why.reason in _ORDER else -1
             waits.append((rank, index, why))
@@ -113,22 +113,26 @@ def _worst(waits: list[tuple[int, int, Refusal]], wanted: int) -> Refusal | None
 
 
 def _why_unseated(
-    refusal: Refusal | None, outcome: Outcome | None, seat: Seat | None
+    refusal: Refusal | None, outcome: Outcome | None, group: tuple[Seat, ...]
 ) -> Refusal | None:
     """Return why a replica runs nowhere, or None when it is assigned to a node."""
     if isinstance(outcome, Unplaced):
         return Refusal(reason="Unplaceable", message="; ".join(outcome.reasons))
-    if seat is not None:
+    if group:
         return None
     node = outcome.node if isinstance(outcome, Placed) else "its node"
     assigning = Refusal(reason="Pending", message=f"is being assigned to {node}")
     return refusal or assigning
 
 
-def _why_not_ready(seat: Seat | None, snapshot: ClusterSnapshot, now: datetime) -> Refusal | None:
-    """Return what an assigned replica waits for, or None when it is ready."""
-    if seat is None:
-        return None
+def _why_group(group: tuple[Seat, ...], snapshot: ClusterSnapshot, now: datetime) -> Refusal | None:
+    """Return what an assigned replica waits for, or None when it and all its workers are ready."""
+    whys = [why for seat in group if (why := _why_not_ready(seat, snapshot, now)) is not None]
+    return min(whys, key=lambda why: _ORDER.index(why.reason), default=None)
+
+
+def _why_not_ready(seat: Seat, snapshot: ClusterSnapshot, now: datetime) -> Refusal | None:
+    """Return what an assigned engine waits for, or None when it is ready."""
     if not snapshot.is_fresh(seat.node, now):
         return Refusal(reason="NodeLost", message=f"the agent of {seat.node} has not been heard of")
     if seat.is_ready:

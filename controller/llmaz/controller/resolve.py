@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from llmaz.api import names, template
 from llmaz.api.backendruntime import (
     DEFAULT_CONFIG,
+    MODEL_PARALLELISM,
     SPECULATIVE_DECODING,
     BackendRuntimeSpec,
     RecommendedConfig,
@@ -30,7 +31,8 @@ from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service, ServiceSpec, WorkloadTemplate
 from llmaz.controller import sources
 from llmaz.controller.actions import Refusal
-from llmaz.controller.flavors import candidate_flavors
+from llmaz.controller.flavors import candidate_flavors, hosts_of
+from llmaz.controller.grouptemplate import group_template
 from llmaz.controller.merging import merged_envs, merged_resources
 from llmaz.controller.snapshot import ClusterSnapshot
 
@@ -54,22 +56,28 @@ def resolve(playground: Playground, snapshot: ClusterSnapshot) -> Service | Refu
             reason="RuntimeNotFound",
             message=f"BackendRuntime {wanted.backend_name} does not exist",
         )
-    config = _config(playground, runtime.spec)
-    if isinstance(config, Refusal):
-        return config
     flavors = candidate_flavors(playground.spec.claims, snapshot.models)
     if isinstance(flavors, Refusal):
         return flavors
+    config = _config(playground, runtime.spec, flavors)
+    if isinstance(config, Refusal):
+        return config
     args = _arguments(playground, config, snapshot.models, flavors)
     if isinstance(args, Refusal):
         return args
-    return _service(playground, runtime.spec, _pod(playground, runtime.spec, config, args))
+    pod = _pod(playground, runtime.spec, config, args)
+    commands = runtime.spec.multi_host_commands
+    is_grouped = commands is not None and max(map(hosts_of, flavors)) > 1
+    alone = WorkloadTemplate(worker_template=PodTemplate(spec=pod))
+    template_ = group_template(pod, commands, flavors) if commands and is_grouped else alone
+    return _service(playground, runtime.spec, template_)
 
 
-def _config(playground: Playground, runtime: BackendRuntimeSpec) -> RecommendedConfig | Refusal:
+def _config(
+    playground: Playground, runtime: BackendRuntimeSpec, flavors: tuple[Flavor, ...]
+) -> RecommendedConfig | Refusal:
     wanted = playground.spec.backend_runtime_config
-    automatic = SPECULATIVE_DECODING if playground.spec.claims.draft else DEFAULT_CONFIG
-    name = wanted.config_name or automatic
+    name = wanted.config_name or _automatic(playground, runtime, flavors)
     found = runtime.config(name)
     if found is not None:
         return found
@@ -81,6 +89,18 @@ def _config(playground: Playground, runtime: BackendRuntimeSpec) -> RecommendedC
         message=f"BackendRuntime {wanted.backend_name} has no recommendedConfig {name}; "
         f"it has {known}",
     )
+
+
+def _automatic(
+    playground: Playground, runtime: BackendRuntimeSpec, flavors: tuple[Flavor, ...]
+) -> str:
+    """Return the configuration of a Playground that names none."""
+    if playground.spec.claims.draft:
+        return SPECULATIVE_DECODING
+    is_grouped = runtime.multi_host_commands is not None and max(map(hosts_of, flavors)) > 1
+    if is_grouped and runtime.config(MODEL_PARALLELISM) is not None:
+        return MODEL_PARALLELISM
+    return DEFAULT_CONFIG
 
 
 def _arguments(
@@ -153,7 +173,9 @@ def _volumes(shared_memory: Quantity | None) -> tuple[Volume, ...]:
     )
 
 
-def _service(playground: Playground, runtime: BackendRuntimeSpec, pod: PodSpec) -> Service:
+def _service(
+    playground: Playground, runtime: BackendRuntimeSpec, template_: WorkloadTemplate
+) -> Service:
     meta = playground.metadata
     required = runtime.process.requirements if runtime.process else ()
     owner = OwnerReference(
@@ -180,7 +202,7 @@ def _service(playground: Playground, runtime: BackendRuntimeSpec, pod: PodSpec) 
         spec=ServiceSpec(
             model_claims=playground.spec.claims,
             replicas=playground.spec.replicas,
-            workload_template=WorkloadTemplate(worker_template=PodTemplate(spec=pod)),
+            workload_template=template_,
         ),
     )
 

@@ -9,8 +9,10 @@ from llmaz.api.node import EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.demand import Demand, demand, engine_prefix
+from llmaz.controller.groups import groups_of, is_serving
 from llmaz.controller.nodes import NodeView, node_views
 from llmaz.controller.placement import Outcome, Placed, place
+from llmaz.controller.ranks import leader_id
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.seats import Seat, seats_by_engine
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
@@ -27,14 +29,16 @@ class Served:
     demands: Mapping[Key, Demand | Refusal]
     outcomes: Mapping[str, Outcome]
     seated: Mapping[str, Seat]
+    groups: Mapping[str, tuple[Seat, ...]]  # by replica: its engine, or those of its members
     kept: frozenset[str]
     outdated: frozenset[str]
     views: Mapping[str, NodeView]
 
     def serving(self, id_: str) -> Seat | None:
         """Return the seat of an engine that answers requests, as far as anybody knows."""
-        seat = self.seated.get(id_)
-        return seat if seat and seat.is_ready and not self.views[seat.node].is_lost else None
+        group = self.groups.get(id_, ())
+        is_there = is_serving(group) and not any(self.views[seat.node].is_lost for seat in group)
+        return group[0] if is_there else None
 
     def placeable(self) -> Iterator[Demand]:
         return (one for one in self.demands.values() if isinstance(one, Demand))
@@ -44,6 +48,7 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     """Place the replicas of every Service; `made_anew` are those that are about to be written."""
     demands = {key: demand(service, snapshot.models) for key, service in living(snapshot)}
     seated = seats_by_engine(snapshot.seats)
+    groups = groups_of(seated)
 
     kept = frozenset(id_ for id_ in seated if _is_kept(id_, demands, made_anew, snapshot))
     placeable = [one for one in demands.values() if isinstance(one, Demand)]
@@ -52,12 +57,13 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     outdated = frozenset(
         id_
         for id_, outcome in outcomes.items()
-        if isinstance(outcome, Placed) and _is_outdated(seated.get(id_), outcome)
+        if isinstance(outcome, Placed) and _is_outdated(groups.get(id_, ()), outcome)
     )
     return Served(
         demands=demands,
         outcomes=outcomes,
         seated=seated,
+        groups=groups,
         kept=kept,
         outdated=outdated,
         views=views,
@@ -83,8 +89,9 @@ def _is_kept(
     return isinstance(demands[key], Refusal) and replica_of(id_) < most
 
 
-def _is_outdated(seat: Seat | None, outcome: Placed) -> bool:
-    return seat is not None and (seat.node, seat.engine) != (outcome.node, outcome.engine)
+def _is_outdated(group: tuple[Seat, ...], outcome: Placed) -> bool:
+    there = [(seat.node, seat.engine) for seat in group]
+    return bool(there) and there != [(one.node, one.engine) for one in outcome.members]
 
 
 def living(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Service]]:
@@ -102,7 +109,7 @@ def service_of(engine_id: str) -> Key:
 
 def replica_of(engine_id: str) -> int:
     """Return which replica of its Service an engine is."""
-    return int(engine_id.rpartition("-")[2])
+    return int(leader_id(engine_id).rpartition("-")[2])
 
 
 def reports_of(service: Service, served: Served) -> dict[int, EngineReport]:

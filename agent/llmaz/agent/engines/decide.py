@@ -31,7 +31,13 @@ from llmaz.agent.engines.state import (
     StopEngine,
     Unreachable,
 )
-from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, fingerprint
+from llmaz.api.node import (
+    AssignedEngine,
+    EnginePhase,
+    EngineReport,
+    fingerprint,
+    is_next_epoch,
+)
 
 NONE_BUSY: Mapping[str, str] = MappingProxyType({})
 NONE_REFUSED: Mapping[tuple[str, str], str] = MappingProxyType({})
@@ -126,8 +132,11 @@ def _keep(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step
             stop = StopEngine(id=engine.id, reason=seen.detail)
             return _Step(action=stop, report=_stopping(seen, stop.reason))
         case Exited(clear=True, fault=fault) as exited:
-            if changed or fault is None:
+            again = not changed or is_next_epoch(engine, seen.assignment)
+            if fault is None or not again:
                 return _start(engine, seen, node)
+            if engine.epoch and not changed:  # alone it is of no use: its whole group starts anew
+                return _resting(seen)
             return _retry(engine, seen, exited, fault, node)
         case _:
             return _resting(seen)

@@ -8,7 +8,7 @@ from llmaz.agent.engines.classify import End, classify
 from llmaz.agent.engines.client import ShimExit
 from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import Fault, Health, StartEngine
-from llmaz.api.node import fingerprint
+from llmaz.api.node import fingerprint, is_next_epoch
 
 STOPPED = "Stopped"  # the reason of a restart after a stop that somebody asked for
 
@@ -25,7 +25,9 @@ def wanted(action: StartEngine, former: EngineRecord | None, port: int) -> Engin
         port=port,
         runs_counted=former.runs_counted if former else 0,
     )
-    if former is None or former.fingerprint != fresh.fingerprint:
+    if former is None:
+        return fresh
+    if former.fingerprint != fresh.fingerprint and not is_next_epoch(engine, former.assignment):
         return fresh
     restarted = dict(former.restarted)
     if former.runs_counted > 0:

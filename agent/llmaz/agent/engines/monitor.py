@@ -4,6 +4,7 @@ Here is only the asking and the waiting. What answers mean is decided in startup
 """
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -57,8 +58,12 @@ class Monitor:
     async def run(self, *, was_ready: bool) -> Fault:
         """Watch until only a restart helps, and say why.
 
-        What was ready under a former agent is taken for ready until it fails.
+        What was ready under a former agent is taken for ready until it fails. A group's worker
+        listens to nobody but its leader: it is ready while it runs.
         """
+        if self._watched.engine.rank:
+            self._watched.tell(Health.READY, "")
+            await asyncio.get_running_loop().create_future()
         if not was_ready:
             fault = await self._await_start()
             if fault is not None:
@@ -109,9 +114,8 @@ class Monitor:
             if answer.refused and now - begun > self._patience.refusal_seconds:
                 refusal = Fault(reason=gate.refused, message=answer.detail, permanent=True)
                 return progress, refusal
-            verdict = startup.given_up(
-                progress, self._watched.engine.startup_probe, self._patience, now
-            )
+            probe = self._watched.engine.startup_probe
+            verdict = startup.given_up(progress, probe, self._start_patience(), now)
             if verdict is not None:
                 said = f"{verdict}: {answer.detail}"
                 return progress, Fault(reason="StartTimedOut", message=said)
@@ -119,6 +123,13 @@ class Monitor:
             self._watched.tell(Health.STARTING, shown)
             await asyncio.sleep(startup.poll_seconds(now - progress.since))
         return progress, None
+
+    def _start_patience(self) -> Patience:
+        """A group's leader may stand still until all of it are there: one may fetch weights yet."""
+        if not self._watched.engine.epoch:
+            return self._patience
+        total = self._patience.startup_total_seconds
+        return dataclasses.replace(self._patience, startup_stall_seconds=total)
 
     async def _started(self) -> Answer:
         probe = self._watched.engine.startup_probe

@@ -1,0 +1,156 @@
+"""Where the members of a group run: all of them or none, each on a node of its own.
+
+A group that is placed and legal stays. When one of its members has ended, all of them start anew
+where they are, as the group's next epoch: what is left of a broken group can't serve, and often
+hangs.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from llmaz.api import names
+from llmaz.api.node import EnginePhase, fingerprint
+from llmaz.controller.demand import Demand, Option
+from llmaz.controller.fleet import Fleet
+from llmaz.controller.nodes import Ledger
+from llmaz.controller.peers import RACKS, ZONE
+from llmaz.controller.ranks import Spot, leader_id
+from llmaz.controller.seats import Seat
+
+# Members talk all the time: those of one rack are nearer than those of one zone.
+_NEAREST_FIRST = (*RACKS, ZONE)
+
+
+def groups_of(seated: Mapping[str, Seat]) -> dict[str, tuple[Seat, ...]]:
+    """Return the seats of every replica by the id of its leader, in order of their ranks."""
+    found: dict[str, list[Seat]] = {}
+    for id_ in sorted(seated):
+        found.setdefault(leader_id(id_), []).append(seated[id_])
+    return {
+        leader: tuple(sorted(seats, key=lambda seat: seat.engine.rank))
+        for leader, seats in found.items()
+    }
+
+
+def last_epoch(group: Sequence[Seat]) -> int:
+    """Return the highest epoch that any of these engines was assigned; 0 for none."""
+    return max((seat.engine.epoch for seat in group), default=0)
+
+
+def epoch_of(group: Sequence[Seat]) -> int:
+    """Return the epoch that a group shall run at where it is: the next, when a member has ended."""
+    return last_epoch(group) + any(_has_ended(seat) for seat in group)
+
+
+def is_serving(group: Sequence[Seat]) -> bool:
+    """Tell whether every member is ready: the leader alone can't answer for long."""
+    return bool(group) and all(seat.is_ready for seat in group)
+
+
+def staying(option: Option, group: Sequence[Seat], fleet: Fleet) -> tuple[Spot, ...] | None:
+    """Return the places of a group that is whole, as they are."""
+    nodes = {seat.node for seat in group}
+    ranks = [seat.engine.rank for seat in group]
+    if ranks != list(range(option.hosts)) or len(nodes) != option.hosts:
+        return None
+    return tuple(
+        Spot(
+            node=seat.node,
+            address=fleet.ledgers[seat.node].view.address or _was(seat),
+            accelerators=seat.engine.accelerators,
+        )
+        for seat in group
+    )
+
+
+def new_places(demand: Demand, option: Option, fleet: Fleet) -> tuple[Spot, ...] | None:
+    """Return places for all members, the leader's first, and take them; None without enough.
+
+    The nearest nodes that fit are taken together, though others might be fuller.
+    """
+    assert option.worker is not None
+    fitting = list(_fitting(demand, option.worker, fleet))
+    for near in _neighbourhoods(fitting):
+        if len(near) < option.hosts:
+            continue
+        leader = next((one for one in near if one.shortage(option.needs) is None), None)
+        if leader is not None:
+            workers = [one for one in near if one is not leader][: option.hosts - 1]
+            return (
+                _taken(option, leader, fleet),
+                *(_taken(option.worker, ledger, fleet) for ledger in workers),
+            )
+    return None
+
+
+def refusal(option: Option, fleet: Fleet) -> str:
+    """Say how many nodes fit of how many a group needs, before what the others are short of."""
+    assert option.worker is not None
+    fits = sum(
+        ledger.view.closed is None and _shortage(option.worker, ledger) is None
+        for ledger in fleet.selected(option).values()
+    )
+    return f"a group takes {option.hosts} nodes, and {fits} of {len(fleet.ledgers)} fit"
+
+
+def short_of(option: Option, ledger: Ledger) -> str | None:
+    """Say why no member of a group goes to a node; None where one does."""
+    assert option.worker is not None
+    return ledger.view.closed or _shortage(option.worker, ledger)
+
+
+def _has_ended(seat: Seat) -> bool:
+    """Tell whether a member waits for its group's next epoch.
+
+    One that failed for good ends no group again and again: its assignment has to change.
+    """
+    report = seat.report
+    if report is None or report.phase is not EnginePhase.BACKOFF:
+        return False
+    return report.fingerprint == fingerprint(seat.engine)
+
+
+def _fitting(demand: Demand, option: Option, fleet: Fleet) -> Iterator[Ledger]:
+    for ledger in fleet.candidates(demand, option):
+        if _shortage(option, ledger) is None:
+            yield ledger
+
+
+def _shortage(option: Option, ledger: Ledger) -> str | None:
+    if not ledger.view.address:
+        return "has not reported its address"
+    return ledger.shortage(option.needs)
+
+
+def _neighbourhoods(fitting: Sequence[Ledger]) -> Iterator[list[Ledger]]:
+    """Yield the nodes of each rack, then of each zone, then all of them."""
+    for label in _NEAREST_FIRST:
+        found: dict[str, list[Ledger]] = {}
+        for ledger in fitting:
+            if value := ledger.view.labels.get(label):
+                found.setdefault(value, []).append(ledger)
+        yield from found.values()
+    yield list(fitting)
+
+
+def _taken(option: Option, ledger: Ledger, fleet: Fleet) -> Spot:
+    """Take the part of a node that a member needs."""
+    uuids = pick(option, ledger)
+    spot = Spot(node=ledger.view.name, address=ledger.view.address, accelerators=uuids)
+    fleet.take(ledger.view.name, option.needs, uuids)
+    return spot
+
+
+def pick(option: Option, ledger: Ledger) -> tuple[str, ...]:
+    """Return the accelerators that one engine gets: those with the lowest indexes."""
+    chosen = (
+        uuid
+        for resource, count in option.needs.devices.items()
+        for uuid in ledger.fitting(resource, option.needs)[:count]
+    )
+    return tuple(chosen)
+
+
+def _was(seat: Seat) -> str:
+    """Return the address that a member was told of its node, which may not report it just now."""
+    told = (env.value for env in seat.engine.env if env.name == names.NODE_ADDRESS)
+    return next(told, "")
