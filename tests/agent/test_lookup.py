@@ -79,3 +79,13 @@ async def test_engines_get_texts_and_a_missing_object_by_name() -> None:
         await lookup.get_secret("team", "other")
     with pytest.raises(EngineError, match=r"ConfigMap team/other: .*not found"):
         await lookup.get_config_map("team", "other")
+
+
+async def test_the_platforms_credentials_stand_in_where_a_namespace_has_none_of_its_own() -> None:
+    api = Api({("Secret", "platform", "modelhub-secret"): {"HF_TOKEN": _encoded("shared")}})
+    lookup = ClusterLookup(api, default_namespace="platform")
+    assert await lookup.credentials("team", TOKEN) == {"HF_TOKEN": "shared"}
+    assert await lookup.credentials(None, TOKEN) == {"HF_TOKEN": "shared"}
+    assert await lookup.credentials("team", TOKEN, own=True) == {}
+    api.data["Secret", "team", "modelhub-secret"] = {"HF_TOKEN": _encoded("theirs")}
+    assert await lookup.credentials("team", TOKEN) == {"HF_TOKEN": "theirs"}

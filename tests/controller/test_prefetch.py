@@ -4,8 +4,9 @@ import dataclasses
 
 from llmaz.api.meta import ObjectMeta, find_condition
 from llmaz.api.node import AssignedModel, CacheReport, InferenceNode, ModelPhase, ModelReport
-from llmaz.api.openmodel import OpenModel, OpenModelStatus, Prefetch
+from llmaz.api.openmodel import OpenModel, OpenModelStatus, Prefetch, SecretReference
 from llmaz.controller.actions import RecordEvent
+from llmaz.controller.prefetch import wish_for_waiting, wish_of
 from support.controlling import World, flavor, model, node, on, playground, runtime
 
 
@@ -204,3 +205,13 @@ def test_nodes_that_hold_several_commits_are_told() -> None:
     assert cached.message == (
         "2/2 nodes that shall hold the weights do; they hold 2 revisions: c0ffee, decaf"
     )
+
+
+def test_the_secret_that_a_model_names_goes_to_whoever_fetches_it() -> None:
+    one = ahead(model("m", flavor("cpu")))
+    named = dataclasses.replace(one.spec, secret_ref=SecretReference(name="team-hub"))
+    wish = wish_of(dataclasses.replace(one, spec=named))
+    assert wish is not None
+    assert (wish.model.secret, wish.model.secret_namespace) == ("team-hub", "llmaz-system")
+    waiting = wish_for_waiting(wish.model, wish.flavors, 1, "ns/s")
+    assert waiting.model.secret == "team-hub"

@@ -13,8 +13,11 @@ import pytest
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import Bucket
+from llmaz.agent.cache.remote import RemoteFile
 from llmaz.agent.cache.request import FetchRequest
+from llmaz.agent.cache.sources.buckets import Buckets
 from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.agent.cache.wire import Wire
 from support import rooms
 from support.weights import gguf
 
@@ -86,6 +89,29 @@ async def test_one_object_of_a_real_store_is_the_path(rclone: Rclone, tmp_path: 
     outcome = await _fetch(rclone, tmp_path, "models/m 1/model.gguf", SECRET)
     assert isinstance(outcome, Fetched), outcome
     assert Path(outcome.path).read_bytes() == FILES["model.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "style", "url"),
+    [
+        ("https://store.example", "virtual", "https://bucket.store.example/m/a%20b.gguf?"),
+        ("https://store.example", "path", "https://store.example/bucket/m/a%20b.gguf?"),
+        ("https://store.example", None, "https://store.example/bucket/m/a%20b.gguf?"),
+        (None, None, "https://bucket.s3.eu-west-1.amazonaws.com/m/a%20b.gguf?"),
+    ],
+)
+def test_a_bucket_is_in_the_host_or_in_the_path_as_the_store_wants(
+    endpoint: str | None, style: str | None, url: str
+) -> None:
+    given = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
+    given |= {"AWS_ENDPOINT_URL": endpoint} if endpoint else {}
+    given |= {"AWS_S3_ADDRESSING_STYLE": style} if style else {}
+    origin = Bucket(scheme="s3", bucket="bucket", key="m")
+    store = Buckets.of(origin, Wire(), given, {"AWS_REGION": "eu-west-1"})
+    address = store.target(RemoteFile(path="a b.gguf", size=1, address="m/a b.gguf")).url
+    assert address.startswith(url)
+    assert "X-Amz-Signature=" in address
+    assert SECRET not in address
 
 
 async def test_a_wrong_secret_is_refused_and_not_shown(rclone: Rclone, tmp_path: Path) -> None:

@@ -133,3 +133,9 @@ def test_an_ollama_model_is_fetched_for_an_engine_that_opens_a_file() -> None:
 def test_ollama_itself_pulls_its_model_by_name() -> None:
     plan = decide_models(NodeSpec(models=(OLLAMA,), engines=(_engine(skips=False),)), {}, NOW)
     assert (plan.actions, plan.ready) == ((), {"m": ""})
+
+
+def test_weights_that_can_run_code_are_ready_and_said_to_be() -> None:
+    (report,) = _decide(WANTED, Held(path="/models/m", pickles=("a.bin", "b.bin"))).reports
+    assert (report.phase, report.reason) == (ModelPhase.READY, "HasPickles")
+    assert report.message.startswith("a.bin and 1 more can run code")

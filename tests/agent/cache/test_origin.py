@@ -120,3 +120,16 @@ def test_a_web_file_has_no_secret_and_shows_no_signature() -> None:
     origin = WebFile(url="https://user:pw@host/m.gguf?sign=x")
     assert secret_of(origin) is None
     assert name_of(origin) == "https://host/m.gguf"
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "ftps"])
+def test_ftp_is_refused_with_what_to_use_instead(scheme: str) -> None:
+    origin = origin_of(ModelSource(uri=f"{scheme}://host/models/m"))
+    assert isinstance(origin, Unsupported)
+    assert "sftp://" in origin.message
+
+
+def test_a_secret_that_the_model_names_has_the_usual_keys() -> None:
+    origin = HubRepository(repository="acme/m", revision="main")
+    assert secret_of(origin, "team-hub") == SecretKeys(name="team-hub", keys=("HF_TOKEN",))
+    assert secret_of(WebFile(url="https://host/m.gguf"), "team-hub") is None

@@ -45,7 +45,7 @@ def is_loopback(authority: str) -> bool:
 def check_way(url: str, secret: str | None, listed: Sequence[str]) -> None:
     """Refuse to send a token without TLS, unless the server is on this machine or listed."""
     parts = urlsplit(url)
-    open_to_all = parts.scheme == "http" and not is_loopback(parts.netloc)
+    open_to_all = parts.scheme == "http" and not is_loopback(parts.hostname or "")
     if secret and open_to_all and parts.netloc not in listed and parts.hostname not in listed:
         words = (
             f"{parts.netloc} would be sent credentials in the clear: give it https, or name it by "
