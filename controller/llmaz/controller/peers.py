@@ -1,7 +1,9 @@
 """Who shares each model with whom: all nodes that shall hold it, and serve what they hold. Pure."""
 
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import islice, zip_longest
 
 from llmaz.api.node import AssignedModel, InferenceNode, ModelPeer, NodeSpec
 
@@ -27,17 +29,45 @@ def with_peers(
             peer = _peer(name, url, labels.get(name, {}))
             for model in spec.models:
                 sharing.setdefault(model.name, []).append(peer)
+    listed = {model: _listed(model, peers) for model, peers in sharing.items()}
     return {
         name: dataclasses.replace(
-            spec, models=tuple(_shared(model, sharing.get(model.name, [])) for model in spec.models)
+            spec,
+            models=tuple(_shared(model, name, listed.get(model.name, ())) for model in spec.models),
         )
         for name, spec in specs.items()
     }
 
 
-def _shared(model: AssignedModel, peers: list[ModelPeer]) -> AssignedModel:
-    listed = tuple(peers[:MOST_PEERS]) if len(peers) > 1 else ()
-    return dataclasses.replace(model, peers=listed)
+def _shared(model: AssignedModel, node: str, peers: tuple[ModelPeer, ...]) -> AssignedModel:
+    """Tell a node of its peers also before it serves anything itself: it begins with theirs."""
+    others = any(peer.name != node for peer in peers)
+    return dataclasses.replace(model, peers=peers if others else ())
+
+
+def _listed(model: str, peers: list[ModelPeer]) -> tuple[ModelPeer, ...]:
+    """Return the peers that are told of, the same to all nodes.
+
+    They agree on who brings what from outside only where they see the same members. Of many there
+    are as many of each zone, by a hash of their names, so that few change when nodes come and go.
+    All other nodes take from those and bring nothing themselves.
+    """
+    if len(peers) <= MOST_PEERS:
+        return tuple(peers)
+    zones: dict[str, list[ModelPeer]] = {}
+    for peer in sorted(peers, key=lambda peer: _weight(model, peer.name)):
+        zones.setdefault(peer.zone, []).append(peer)
+    chosen = islice(_in_turn(zones), MOST_PEERS)
+    return tuple(sorted(chosen, key=lambda peer: peer.name))
+
+
+def _in_turn(zones: Mapping[str, list[ModelPeer]]) -> Iterator[ModelPeer]:
+    for row in zip_longest(*(zones[zone] for zone in sorted(zones))):
+        yield from (peer for peer in row if peer is not None)
+
+
+def _weight(model: str, node: str) -> bytes:
+    return hashlib.blake2b(f"{model}/{node}".encode(), digest_size=8).digest()
 
 
 def _peer(name: str, url: str, labels: Mapping[str, str]) -> ModelPeer:

@@ -172,3 +172,24 @@ def test_a_peer_that_is_busy_is_left_alone_for_a_moment() -> None:
     assert not node.asked
     node.give(Tick(), after=6.0)
     assert node.asked
+
+
+def test_a_node_that_others_do_not_count_on_brings_nothing_while_they_do() -> None:
+    swarm = Swarm(
+        "blob",
+        CHUNKS * MIB,
+        Member(name="me"),
+        members=("a",),
+        awaited=("a",),
+        limits=LIMITS,
+        now=0.0,
+        brings=False,
+    )
+    said = swarm.handle(PeerKnown(Member(name="a")), 0.0)
+    said += swarm.handle(PeerTold("a", 0, claims=1, anew=True), 0.0)
+    for second in range(1, 30):
+        said += swarm.handle(PeerTold("a", 0, claims=1), float(second))
+        said += swarm.handle(Tick(), float(second))
+    assert not said
+    said += swarm.handle(PeerLost("a"), 31.0)
+    assert any(isinstance(one, AskOrigin) for one in said)

@@ -7,6 +7,7 @@ from pathlib import Path
 from llmaz.agent.cache.chunkmap import write_chunkmap
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.swarm.chunks import chunk_count, span_of
+from llmaz.agent.swarm.values import Limits
 from support.downloads import Downloads
 from support.hub import Repository, serving
 from support.swarmnodes import SwarmNode, swarm_nodes
@@ -63,6 +64,7 @@ async def test_a_node_whose_disk_rots_is_not_believed(tmp_path: Path) -> None:
         before = downloads.sent
         assert _right(await b.fetch(hub.url))
     assert downloads.sent - before >= len(MODEL)  # nothing of `a` was kept
+    assert b.told[-1].tally.wrong_from_peers >= Limits().strikes
 
 
 async def test_a_node_that_lies_in_bytes_and_digests_is_found_out_by_the_whole_file(

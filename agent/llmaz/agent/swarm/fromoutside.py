@@ -35,7 +35,7 @@ def _in_order(state: State, chunks: int, now: float) -> list[int]:
     A helper and the owner then meet at the end only. Others' are looked at now and then.
     """
     if _others_may_join(state, now):
-        chunks &= state.shares_of_all().of[state.me.name]
+        chunks &= state.shares_of_all().of.get(state.me.name, 0)
     mine = chunks & state.shares().of.get(state.me.name, 0)
     if mine or state.from_origin:
         state.idle_since = None

@@ -31,7 +31,10 @@ _MOST_MISSES = 4  # in a row, after which a peer is taken not to have what it wa
 
 
 class Swarm:
-    """One file on one node. Not safe for threads; time comes in with each event."""
+    """One file on one node. Not safe for threads; time comes in with each event.
+
+    `brings`: whether other nodes count on this one to bring a share from outside.
+    """
 
     def __init__(
         self,
@@ -44,9 +47,18 @@ class Swarm:
         limits: Limits,
         now: float,
         have: int = 0,
+        brings: bool = True,
     ) -> None:
         self._state = State(
-            what, size, me, members=members, awaited=awaited, limits=limits, now=now, have=have
+            what,
+            size,
+            me,
+            members=members,
+            awaited=awaited,
+            limits=limits,
+            now=now,
+            have=have,
+            brings=brings,
         )
 
     def handle(self, event: Event, now: float) -> list[Instruction]:

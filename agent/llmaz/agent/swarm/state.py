@@ -49,6 +49,7 @@ class State:
         limits: Limits,
         now: float,
         have: int,
+        brings: bool,
     ) -> None:
         self.what = what
         self.me = me
@@ -58,7 +59,9 @@ class State:
         self.missing = (1 << self.count) - 1 & ~have
         self.began = self.now = now
         self.ticked = False
-        self.members = {me.name, *members}  # who brings a share, also those that are not asked
+        self.members = (
+            {me.name, *members} if brings else set(members)
+        )  # who brings a share, also those that are not asked
         self.awaited = set(awaited)  # who will soon tell what he has
         self.peers: dict[str, Peer] = {}
         self.moved: dict[str, float] = {}  # when a chunk of each owner was last seen to come
@@ -117,7 +120,7 @@ class State:
             for name, peer in self.peers.items()
             if (peer.told and not peer.wants) or peer.banned_until > self.now
         }
-        members = frozenset(self.members - out)
+        members = frozenset(self.members - out) or frozenset((self.me.name,))
         if known is None or known.members != members:
             known = shares(self.what, self.count, self.stripe, members)
         self._shared, self.members_moved = known, False

@@ -92,6 +92,7 @@ class SwarmTransfer:
         self._ended = threading.Event()
         self._peers: dict[str, ModelPeer] = {}
         self._me = Member(name=peering.node)
+        self._listed = False  # whether others know of this node, and count on it
         self._meet()
         for _ in range(WORKERS):
             threading.Thread(target=self._work, daemon=True).start()
@@ -116,6 +117,7 @@ class SwarmTransfer:
                 limits=limits,
                 now=now,
                 have=have,
+                brings=self._listed or not self._peers,
             )
             file = self._files[key] = _File(key, download, outside, swarm)
             feeds = [feed for feed in self._feeds.values() if feed.is_up]
@@ -153,6 +155,7 @@ class SwarmTransfer:
         """Read who the peers are, and listen to the neighbours among them."""
         listed = {peer.name: peer for peer in read_peers(Path(self._peering.peers_file))}
         mine = listed.pop(self._peering.node, None)
+        self._listed = mine is not None
         if mine is not None:
             self._me = Member(name=mine.name, zone=mine.zone, rack=mine.rack)
         with self._lock:
