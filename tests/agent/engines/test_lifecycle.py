@@ -8,6 +8,7 @@ from llmaz.agent.engines.client import ShimExit
 from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import Fault, Health, StartEngine
 from llmaz.api.node import AssignedEngine, fingerprint
+from llmaz.shim.protocol import SHIM_KILLED
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ENGINE = AssignedEngine(id="default/chat-0", service="chat", model="qwen", main_model="qwen")
@@ -85,3 +86,18 @@ def test_a_run_becomes_ready_once() -> None:
     assert (ready.ready_run, ready.ready_at) == (3, NOW)
     assert lifecycle.ready(ready, 3, NOW + LONG_HEALTHY) == ready
     assert lifecycle.ready(ready, None, NOW + LONG_HEALTHY) == ready
+
+
+def test_a_start_whose_shim_was_killed_counts_once() -> None:
+    lost = Fault(reason="StartFailed", message="the shim is gone")
+    counted = lifecycle.not_started(kept(failures=1), lost, NOW)
+    told = lifecycle.ended(counted, 1, ShimExit(at=NOW, error=SHIM_KILLED), "")
+    assert (told.failures, told.runs_counted) == (2, 1)
+    assert told.fault is not None
+    assert told.fault.reason == "ShimKilled"
+
+
+def test_an_engine_that_ran_after_its_start_was_given_up_is_counted_when_it_ends() -> None:
+    lost = Fault(reason="StartFailed", message="no answer")
+    late = lifecycle.ready(lifecycle.not_started(kept(), lost, NOW), 1, NOW)
+    assert lifecycle.ended(late, 1, CRASH, "").failures == 2

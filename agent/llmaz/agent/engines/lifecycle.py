@@ -44,13 +44,17 @@ def stop(health: Health, verdict: Fault | None, reason: str, now: datetime) -> S
 
 
 def ended(kept: EngineRecord, run: int, how: ShimExit, tail: str) -> EngineRecord:
-    """Count the end of a run."""
+    """Count the end of a run, unless its start was counted already as one that came to nothing.
+
+    That happens when the shim is killed while it starts an engine: its successor tells of a run.
+    """
     fault = kept.stopping.fault if kept.stopping else None
     if kept.stopping is None and not how.asked:
         end = End(code=how.code, signal=how.signal, oom=how.oom, error=how.error)
         fault = classify(end, tail)
+    is_counted = kept.fault is not None and kept.ready_run != run
     failures = backoff.failures_after(
-        kept.failures,
+        kept.failures - is_counted,
         failed=fault is not None,
         ready_at=kept.ready_at if kept.ready_run == run else None,
         ended_at=how.at,
