@@ -44,9 +44,11 @@ def test_engines_are_stopped_by_a_command_of_its_own() -> None:
 
 
 def test_the_cache_may_be_bounded_as_kubernetes_writes_bytes() -> None:
-    assert _run().cache_quota is None
-    assert _run("--cache-quota", "500Gi").cache_quota == 500 * 2**30
-    quota = _run("--cache-quota", "80%", "--cache-dir", "/none/yet").cache_quota
+    assert _run().cache_limits.quota is None
+    assert _run("--cache-reserve", "50Gi").cache_limits.reserve == 50 * 2**30
+    assert 0 < _run("--cache-reserve", "12%").cache_limits.reserve < 2**60
+    assert _run("--cache-quota", "500Gi").cache_limits.quota == 500 * 2**30
+    quota = _run("--cache-quota", "80%", "--cache-dir", "/none/yet").cache_limits.quota
     assert quota == shutil.disk_usage("/").total * 80 // 100
     assert _run().environments_quota is None
     assert _run("--environments-quota", "60Gi").environments_quota == 60 * 2**30

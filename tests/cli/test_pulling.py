@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+from llmaz.agent.cache.limits import Limits, write_limits
 from llmaz.api.source import ModelHub, ModelSource
 from llmaz.cli.pulling import source_named
 from support.weights import gguf
@@ -71,6 +72,19 @@ def test_what_was_pulled_once_is_there_for_the_next_one(tmp_path: Path) -> None:
         assert Path(first.stdout.strip()).read_bytes() == gguf()
         assert _pull(tmp_path, uri).stdout == first.stdout
         assert _OneFile.asked == asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_quota_that_the_agent_was_given_holds_for_a_pull(tmp_path: Path) -> None:
+    write_limits(tmp_path / "cache", Limits(quota=len(gguf()) // 2))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _OneFile)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        answer = _pull(tmp_path, f"http://127.0.0.1:{server.server_port}/tiny.gguf")
+        assert answer.returncode == 1
+        assert "NoSpace: there is no room for" in " ".join(answer.stderr.split())
     finally:
         server.shutdown()
         server.server_close()

@@ -81,7 +81,7 @@ class Agent:
             now=_now,
             changed=self._changed,
             endpoint=environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
-            quota=settings.cache_quota,
+            limits=settings.cache_limits,
             policy=settings.fetch_policy,
             peering=_peering(settings, facts.name),
             settled=self._cache_moved,
@@ -89,7 +89,7 @@ class Agent:
         self.fetches = self._models.counts
         self.upkeep = Upkeep(
             settings.cache_dir,
-            quota=settings.cache_quota,
+            limits=settings.cache_limits,
             recheck=self._models.recheck,
             evictions=self._models.evictions,
             changed=self._changed.set,
@@ -211,7 +211,7 @@ def _sharing(settings: RunAgent, name: str) -> SharingSettings:
         tls=settings.peer_tls,
         mirror_fetch=settings.mirror_fetch,
         state_dir=settings.state_dir,
-        cache_quota=settings.cache_quota,
+        cache_quota=settings.cache_limits.quota,
         log_format=settings.log_format,
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from llmaz.agent.addresses import is_at, is_loopback
+from llmaz.agent.cache.limits import RESERVE_BYTES, Limits
 from llmaz.agent.cache.policy import EVERY_SOURCE, FetchPolicy
 from llmaz.agent.sharing.settings import MirrorFetch, TlsFiles
 from llmaz.api.manifest import ManifestError
@@ -45,7 +46,7 @@ class RunAgent:
     mirror_fetch: MirrorFetch
     state_dir: Path
     cache_dir: Path
-    cache_quota: int | None  # bytes; None: as much as the disk has
+    cache_limits: Limits
     fetch_policy: FetchPolicy
     default_secret_namespace: str | None
     environments_quota: int | None  # bytes of engines' Python environments; None: as the disk has
@@ -102,6 +103,14 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         help="what fetched models may take, such as 500Gi or 80%% of the disk: what was used least"
         " recently goes first",
     )
+    parser.add_argument(
+        "--cache-reserve",
+        type=_bytes_or_share,
+        default=RESERVE_BYTES,
+        metavar="BYTES|SHARE%",
+        help="what stays free on the disk of the cache, such as 50Gi or 12%%: kubelet evicts pods"
+        " where less than a tenth or so is free",
+    )
     _add_fetch_options(parser)
     parser.add_argument(
         "--environments-quota",
@@ -148,7 +157,10 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         mirror_fetch=given.mirror_fetch or ("any" if is_loopback(sharing_host) else "assigned"),
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
-        cache_quota=_resolved(given.cache_quota, given.cache_dir.absolute()),
+        cache_limits=Limits(
+            quota=_resolved(given.cache_quota, given.cache_dir.absolute()),
+            reserve=_resolved(given.cache_reserve, given.cache_dir.absolute()) or 0,
+        ),
         environments_quota=given.environments_quota,
         fetch_policy=FetchPolicy(
             rates=dict(given.fetch_rate),

@@ -90,39 +90,17 @@ async def _list_here(output: Format) -> None:
 async def _list_nodes(output: Format, kubeconfig: Path | None) -> None:
     from llmaz.api.kinds import INFERENCE_NODE
     from llmaz.api.manifest import decode, encode
-    from llmaz.api.node import InferenceNode, ModelReport
-    from llmaz.api.quantity import in_words
+    from llmaz.api.node import InferenceNode
+    from llmaz.cli.reported import HEADERS, reports, row
 
     async with await connect(kubeconfig) as kube:
         listing = await kube.list(INFERENCE_NODE)
-    found = [
-        (node.metadata.name, report)
-        for node in (decode(InferenceNode, item) for item in listing.items)
-        for report in node.status.models or ()
-    ]
-
-    def row(node: str, report: ModelReport) -> list[str]:
-        done, total = report.bytes_done, report.bytes_total
-        share = "" if not total or done is None else f"{100 * done // total}%"
-        rate = report.bytes_per_second
-        return [
-            node,
-            report.name,
-            report.phase.value,
-            "" if total is None else in_words(total),
-            share,
-            "" if rate is None else f"{in_words(rate)}/s",
-            "" if report.seconds_left is None else f"{report.seconds_left}s",
-            report.revision[:12],
-        ]
-
-    found.sort(key=lambda one: (one[0], one[1].name))
+    found = reports(decode(InferenceNode, item) for item in listing.items)
     if output is not Format.TABLE:
         items: list[Json] = [{"node": name, "model": encode(report)} for name, report in found]
         print_object(items, output)
         return
-    headers = ["Node", "Model", "Phase", "Size", "Done", "Rate", "Left", "Revision"]
-    print_table(headers, [row(*one) for one in found])
+    print_table(HEADERS, [row(*one) for one in found])
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 It fetches with the agent's own code into the agent's own directory, so that an agent which comes
 later, or fetches the same meanwhile, finds the bytes: whoever is first fetches, the other waits.
+The agent's quota holds for both, and what is assigned to the machine stays.
 """
 
 import asyncio
@@ -41,19 +42,24 @@ def pull(
 
 async def _pull(what: str, file: str | None, kubeconfig: Path | None) -> None:
     from llmaz.agent.cache.child import FetchChild
+    from llmaz.agent.cache.limits import read_limits
     from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
     from llmaz.agent.cache.state import FetchModel, Held
+    from llmaz.agent.mirror.assigned import noted_by_agent, trees_of
     from llmaz.api.node import AssignedModel
 
     source = source_named(what, file) or await _of_open_model(what, kubeconfig)
-    changed = asyncio.Event()
+    changed, here = asyncio.Event(), home()
+    assigned = noted_by_agent(here.agent)
     cache = ModelCache(
-        home().cache,
+        here.cache,
         fetcher=FetchChild(os.environ),
         secrets=_NoSecrets(),
         now=lambda: datetime.now(UTC),
         changed=changed,
         endpoint=os.environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
+        limits=read_limits(here.cache),
+        keep=lambda: trees_of(here.cache, assigned()),
     )
     cache.perform(FetchModel(model=AssignedModel(name=what, source=source)))
     try:

@@ -147,8 +147,25 @@ def models(
     output: Output = Format.TABLE,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """List the models of the catalogue."""
+    """List the models of the catalogue, and what nodes fetch of them now."""
     get("openmodels", output=output, kubeconfig=kubeconfig)
+    if output in (Format.TABLE, Format.WIDE):
+        execute(_show_fetches(kubeconfig))
+
+
+async def _show_fetches(kubeconfig: Kubeconfig) -> None:
+    from llmaz.api.kinds import INFERENCE_NODE
+    from llmaz.api.manifest import decode
+    from llmaz.api.node import InferenceNode, ModelPhase
+    from llmaz.cli.reported import HEADERS, reports, row
+
+    async with await connect(kubeconfig) as kube:
+        listing = await kube.list(INFERENCE_NODE)
+    found = reports(decode(InferenceNode, item) for item in listing.items)
+    fetching = [row(*one) for one in found if one[1].phase is ModelPhase.FETCHING]
+    if fetching:
+        typer.echo()
+        print_table(HEADERS, fetching)
 
 
 def describe(

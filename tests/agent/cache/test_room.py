@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from llmaz.agent.cache.evict import HIGH_SHARE, Entry, Space, evict, lacking, used
+from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.pins import USER, pin
 from llmaz.agent.cache.remote import Listing, RemoteFile
@@ -44,7 +45,7 @@ def _stored(cache_dir: Path) -> int:
 def test_a_model_that_was_long_unused_goes_with_all_its_names(tmp_path: Path) -> None:
     old = _snapshot(tmp_path, "old", b"a", b"b", age=100)
     new = _snapshot(tmp_path, "new", b"b", b"c", age=1)
-    gone, refusal = make_room(tmp_path, need=SIZE, keep=(), quota=4 * SIZE)
+    gone, refusal = make_room(tmp_path, need=SIZE, keep=(), limits=Limits(quota=4 * SIZE))
     assert (gone, refusal) == ([str(old)], None)
     assert [path.name for path in old.parent.parent.rglob("*") if path.is_file()] == []
     assert (new / "b.bin").read_bytes() == b"b" * SIZE
@@ -53,7 +54,9 @@ def test_a_model_that_was_long_unused_goes_with_all_its_names(tmp_path: Path) ->
 
 def test_what_is_assigned_stays_and_a_refusal_says_so(tmp_path: Path) -> None:
     old = _snapshot(tmp_path, "old", b"a", age=100)
-    gone, refusal = make_room(tmp_path, need=SIZE, keep=[old.parent.parent], quota=SIZE)
+    gone, refusal = make_room(
+        tmp_path, need=SIZE, keep=[old.parent.parent], limits=Limits(quota=SIZE)
+    )
     assert gone == []
     assert refusal is not None
     assert "too little of it is unused" in refusal
@@ -64,14 +67,14 @@ def test_a_model_that_was_used_goes_last(tmp_path: Path) -> None:
     old = _snapshot(tmp_path, "old", b"a", age=100)
     new = _snapshot(tmp_path, "new", b"b", age=50)
     touch(old / "a.bin")
-    gone, _ = make_room(tmp_path, need=SIZE, keep=(), quota=int(2.6 * SIZE))
+    gone, _ = make_room(tmp_path, need=SIZE, keep=(), limits=Limits(quota=int(2.6 * SIZE)))
     assert gone == [str(new)]
 
 
 def test_an_open_file_can_be_read_on_after_it_went(tmp_path: Path) -> None:
     old = _snapshot(tmp_path, "old", b"a", age=100)
     with (old / "a.bin").open("rb") as engine:
-        make_room(tmp_path, need=SIZE, keep=(), quota=SIZE + SIZE // 4)
+        make_room(tmp_path, need=SIZE, keep=(), limits=Limits(quota=SIZE + SIZE // 4))
         assert not old.exists()
         assert engine.read() == b"a" * SIZE
 
@@ -84,7 +87,7 @@ def test_what_a_fetch_left_long_ago_goes_and_what_is_under_way_stays(tmp_path: P
         os.utime(tmp_path / "partial" / f"{key}.journal", (then, then))
     held = Partial(tmp_path / "partial", "held", 100)
     os.utime(tmp_path / "partial" / "held.journal", (then, then))
-    make_room(tmp_path, need=0, keep=(), quota=None)
+    make_room(tmp_path, need=0, keep=(), limits=Limits())
     held.close()
     assert {path.stem for path in (tmp_path / "partial").iterdir()} == {"held", "recent"}
 
@@ -97,7 +100,7 @@ def test_what_is_pinned_stays_and_the_next_one_goes(tmp_path: Path) -> None:
     old = _snapshot(tmp_path, "old", b"a", age=100)
     new = _snapshot(tmp_path, "new", b"b", age=1)
     pin(tmp_path, Tree.of(tmp_path, "hub", "acme/old"), USER)
-    gone, refusal = make_room(tmp_path, need=SIZE, keep=(), quota=3 * SIZE)
+    gone, refusal = make_room(tmp_path, need=SIZE, keep=(), limits=Limits(quota=3 * SIZE))
     assert (gone, refusal) == ([str(new)], None)
     assert (old / "a.bin").exists()
 
@@ -109,7 +112,7 @@ def test_what_another_client_left_unfinished_goes_after_a_day(tmp_path: Path) ->
         leaked = blobs / f"{name}.incomplete"
         leaked.write_bytes(b"x")
         os.utime(leaked, (time.time() - age, time.time() - age))
-    make_room(tmp_path, need=0, keep=(), quota=None)
+    make_room(tmp_path, need=0, keep=(), limits=Limits())
     assert [path.name for path in blobs.glob("*.incomplete")] == ["new.incomplete"]
 
 

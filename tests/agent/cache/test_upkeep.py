@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.upkeep import Upkeep
 from support.snapshots import put_snapshot
 
@@ -42,7 +43,7 @@ async def test_how_full_the_cache_is_is_told_when_it_changes(tmp_path: Path) -> 
         tmp_path,
         recheck=recheck,
         evictions=dict,
-        quota=10**9,
+        limits=Limits(quota=10**9),
         changed=lambda: told.append(upkeep.usage.used_bytes if upkeep.usage else -1),
     )
     for letter in (b"a", b"b"):

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from llmaz.agent.cache import marks, pins
 from llmaz.agent.cache.counts import FetchCounts
+from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.origin import (
     HubRepository,
     NodePath,
@@ -47,7 +48,7 @@ from llmaz.agent.cache.state import (
 from llmaz.agent.cache.store import Tree
 from llmaz.agent.cache.weights import complaint
 from llmaz.agent.files import write_atomically
-from llmaz.agent.swarm.peering import Peering, write_peers
+from llmaz.agent.swarm.peering import Peering, peers_path, write_peers
 from llmaz.api.node import AssignedModel
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class ModelCache:
         now: Callable[[], datetime],
         changed: asyncio.Event,
         endpoint: str = DEFAULT_ENDPOINT,
-        quota: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008  # a frozen value
         policy: FetchPolicy = FetchPolicy(),  # noqa: B008  # a frozen value
         peering: Callable[[str], Peering | None] = lambda _: None,
         keep: Callable[[], frozenset[Path]] = frozenset,
@@ -88,7 +89,7 @@ class ModelCache:
         self._now = now
         self._changed = changed
         self._endpoint = endpoint
-        self._quota = quota
+        self._limits = limits
         self._policy = policy
         self._rights = Rights(
             cache_dir, policy, fetcher=fetcher, secrets=secrets, now=now, changed=changed
@@ -139,6 +140,7 @@ class ModelCache:
             case DropModel(name=name):
                 self._cancel(name)
                 self._rights.forget(name)
+                peers_path(self._cache_dir, name).unlink(missing_ok=True)
                 dropped = self._seen.pop(name, None)
                 if dropped is not None and isinstance(dropped.state, Held):
                     touch(Path(dropped.state.path))
@@ -281,7 +283,7 @@ class ModelCache:
         """Make room for a fetch. What is assigned to this node stays, whether it is here or not."""
         async with self._evicting:
             evicted, refusal = await asyncio.to_thread(
-                make_room, self._cache_dir, need=needed, keep=self._kept(), quota=self._quota
+                make_room, self._cache_dir, need=needed, keep=self._kept(), limits=self._limits
             )
         self._evictions += len(evicted)
         for root in evicted:

@@ -11,15 +11,16 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from llmaz.agent.cache.chunkmap import drop_chunkmaps
 from llmaz.agent.cache.evict import HIGH_SHARE, Entry, Space, evict, lacking
+from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.pins import pinned
 
-RESERVE_BYTES = 256 * 2**20  # left free for logs and the agent's own state
 PARTIAL_KEPT_SECONDS = 24 * 3600.0  # in which a fetch may be resumed
 
 
 def make_room(
-    cache_dir: Path, *, need: int, keep: Collection[Path], quota: int | None
+    cache_dir: Path, *, need: int, keep: Collection[Path], limits: Limits
 ) -> tuple[list[str], str | None]:
     """Evict so that `need` bytes fit; return what went, and why it is not enough if it is not.
 
@@ -30,15 +31,16 @@ def make_room(
     entries = inventory(cache_dir)
     staying = {*keep, *pinned(cache_dir)}
     kept = {entry.root for entry in entries if _is_in(Path(entry.root), staying)}
-    space = Space(free=shutil.disk_usage(cache_dir).free - RESERVE_BYTES, quota=quota)
+    space = Space(free=shutil.disk_usage(cache_dir).free - limits.reserve, quota=limits.quota)
     victims = evict(entries, space, need=need, keep=kept)
     for entry in victims:
         remove(cache_dir, Path(entry.root))
     rest = [entry for entry in entries if entry not in victims]
     if victims or lacking(rest, space, need, share=HIGH_SHARE) == 0:
         return [entry.root for entry in victims], None
-    limit = "" if quota is None else f", the cache may take {quota}"
-    words = f"{need} bytes are needed, the disk has {max(space.free, 0)} to give{limit}"
+    limit = "" if limits.quota is None else f", the cache may take {limits.quota}"
+    spare = f"the disk has {max(space.free, 0)} to give and keeps {limits.reserve}"
+    words = f"{need} bytes are needed, {spare}{limit}"
     return [], f"{words}, and too little of it is unused"
 
 
@@ -81,17 +83,23 @@ def remove(cache_dir: Path, snapshot: Path) -> None:
         if blob not in shown:
             gone.add(blob.stat().st_ino)
             blob.unlink()
-    _drop_unshown(cache_dir / "store" / "sha256", gone)
+    drop_chunkmaps(cache_dir, _drop_unshown(cache_dir / "store" / "sha256", gone))
 
 
-def _drop_unshown(store: Path, gone: Collection[int]) -> None:
-    """Remove stored bytes that no tree shows; those of a fetch under way are not shown yet."""
+def _drop_unshown(store: Path, gone: Collection[int]) -> set[str]:
+    """Remove stored bytes that no tree shows, and return which.
+
+    Those of a fetch under way are not shown yet.
+    """
     limit = time.time() - PARTIAL_KEPT_SECONDS
+    dropped = set()
     for stored in store.glob("*/*"):
         with suppress(FileNotFoundError):
             status = stored.stat()
             if status.st_nlink == 1 and (status.st_ino in gone or status.st_mtime < limit):
                 stored.unlink()
+                dropped.add(stored.name)
+    return dropped
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from llmaz.agent.cache.limits import Limits, write_limits
 from llmaz.agent.cache.usage import measure
 from llmaz.api.node import CacheReport
 
@@ -36,11 +37,11 @@ class Upkeep(Collector):
         *,
         recheck: Callable[[], Awaitable[None]],
         evictions: Callable[[], Mapping[str, int]],
-        quota: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008  # a frozen value
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.usage: CacheReport | None = None
-        self._quota = quota
+        self._limits = limits
         self._changed = changed
         self._moved = asyncio.Event()
         self._cache_dir = cache_dir
@@ -51,6 +52,8 @@ class Upkeep(Collector):
 
     async def run(self) -> None:
         """Recheck and scrub until cancelled."""
+        with suppress(OSError):  # a cache that can't be written is not fetched into either
+            await asyncio.to_thread(write_limits, self._cache_dir, self._limits)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._measures())
             group.create_task(self._rechecks())
@@ -62,7 +65,7 @@ class Upkeep(Collector):
 
     async def measure(self) -> None:
         """Look how full the cache is now."""
-        found = await asyncio.to_thread(measure, self._cache_dir, self._quota)
+        found = await asyncio.to_thread(measure, self._cache_dir, self._limits.quota)
         if found is not None and found != self.usage:
             self.usage = found
             self._changed()

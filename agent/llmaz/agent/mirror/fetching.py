@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from llmaz.agent.cache.child import FetchChild
+from llmaz.agent.cache.limits import read_limits
 from llmaz.agent.cache.origin import HubRepository
 from llmaz.agent.cache.request import FetchRequest, Room
 from llmaz.agent.cache.room import make_room
@@ -71,8 +73,9 @@ class Fetching:
 
     def _make_room(self, needed: int) -> Room:
         keep = trees_of(self._cache_dir, self._models())
+        limits = replace(read_limits(self._cache_dir), quota=self._quota)
         try:
-            evicted, refusal = make_room(self._cache_dir, need=needed, keep=keep, quota=self._quota)
+            evicted, refusal = make_room(self._cache_dir, need=needed, keep=keep, limits=limits)
         except OSError as error:  # such as what the agent has evicted at the same moment
             return Room(refusal=f"room can't be made: {error}")
         for root in evicted:
