@@ -1,7 +1,6 @@
 """The agent as a real process, with a real API server and real engine processes."""
 
 import asyncio
-import dataclasses
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ import pytest
 
 from llmaz.api.kinds import INFERENCE_NODE, LEASE, NODE
 from llmaz.api.names import SYSTEM_NAMESPACE
-from llmaz.api.node import AssignedModel, ModelPhase, NodeStatus
+from llmaz.api.node import AssignedModel, ModelPhase
 from llmaz.api.source import ModelHub, ModelSource
 from llmaz.kube import NotFound
 from support.controlplane import EmbeddedServer
@@ -183,28 +182,3 @@ async def test_devices_are_reported_and_one_that_falls_off_the_bus_is_unhealthy(
         lambda status: not all(a.healthy for a in status.accelerators or ()), "nothing is lost"
     )
     assert [a.healthy for a in status.accelerators or ()] == [True, False]
-
-
-async def test_an_engine_that_dies_of_its_device_says_which_error_it_was(
-    worker: Node, weights: Path, nvml: StandIn
-) -> None:
-    gpu = "gpu GPU-a 81920 0 NVIDIA A100-SXM4-80GB"
-    nvml.show(gpu)
-    worker.environ = nvml.environ
-    await worker.start()
-    engine = dataclasses.replace(fake_engine(), accelerators=("GPU-a",))
-    await worker.assign(engine, models=(on_path(weights),))
-    running = await worker.engine("Ready")
-    assert running.pid is not None
-    nvml.show(gpu, "xid GPU-a 79 -1")
-    await worker.until(
-        lambda status: not all(a.healthy for a in status.accelerators or ()), "nothing is sick"
-    )
-    os.kill(running.pid, signal.SIGKILL)
-
-    def is_blamed(status: NodeStatus) -> bool:
-        return any(engine.reason == "DeviceFaultHardware" for engine in status.engines or ())
-
-    status = await worker.until(is_blamed, "the device is not blamed")
-    said = "GPU-a: XID 79 (hardware): the GPU has fallen off the bus; the engine killed by"
-    assert (status.engines or ())[0].message.startswith(said)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from llmaz.agent.engines import Engines
+from llmaz.agent.engines.blame import DeviceError
 from llmaz.agent.engines.decide import decide_engines
 from llmaz.agent.engines.errors import ReferenceNotFound
 from llmaz.agent.engines.liveness import Patience
@@ -61,6 +62,7 @@ def engines(
     patience: Patience = QUICK,
     values: Mapping[str, Mapping[str, str]] | None = None,
     environ: Mapping[str, str] | None = None,
+    device_errors: Mapping[str, tuple[DeviceError, ...]] | None = None,
 ) -> Engines:
     return Engines(
         state_dir,
@@ -68,6 +70,7 @@ def engines(
         lookup=Values(values or {}),
         changed=asyncio.Event(),
         patience=patience,
+        device_errors=lambda: device_errors or {},
     )
 
 

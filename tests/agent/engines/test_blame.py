@@ -1,7 +1,10 @@
 """An engine whose device fails dies of whatever it does next; the device is to blame."""
 
 import dataclasses
+import os
+import signal
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +12,8 @@ from llmaz.agent.accelerators.xid import XidClass
 from llmaz.agent.engines.blame import DeviceError, blamed
 from llmaz.agent.engines.record import EngineRecord
 from llmaz.agent.engines.state import Fault
-from llmaz.api.node import AssignedEngine, fingerprint
+from llmaz.api.node import AssignedEngine, EnginePhase, fingerprint
+from support.engines import Node, assigned, engines
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ENGINE = AssignedEngine(
@@ -70,3 +74,22 @@ def test_blame_is_given_once() -> None:
 def test_an_end_with_a_certain_reason_or_none_is_left_as_it_is(fault: Fault | None) -> None:
     kept = dataclasses.replace(ENDED, fault=fault)
     assert blamed(kept, {"GPU-a": (FALLEN,)}) == kept
+
+
+async def test_a_restart_counts_as_one_for_the_error_of_the_device(state_dir: Path) -> None:
+    fallen = DeviceError(kind=XidClass.HARDWARE, words="XID 79", at=datetime.now(UTC))
+    async with engines(state_dir, device_errors={"GPU-a": (fallen,)}) as under:
+        node = Node(under)
+        node.assigned = (assigned(accelerators=("GPU-a",)),)
+        report = await node.until_phase(EnginePhase.READY)
+        assert report.pid is not None
+        os.kill(report.pid, signal.SIGKILL)
+        await node.until(
+            lambda: (
+                node.reports[report.id].restarts == 1
+                and node.reports[report.id].phase is EnginePhase.READY
+            ),
+            "it runs again",
+        )
+        (seen,) = await under.observe()
+        assert seen.restarted == {"DeviceFaultHardware": 1}
