@@ -1,4 +1,4 @@
-"""A hub with one file, for measuring: `python -m harness.origin FILE [HOST:PORT]` prints its address.
+"""A hub with one file, for measuring: `python -m harness.origin FILE [HOST:PORT]` prints its URL.
 
 It speaks as much of the Hugging Face protocol as clients ask for, and sends the bytes by sendfile.
 """
