@@ -42,6 +42,11 @@ class OtherRange:
 
 
 @dataclass(frozen=True)
+class OtherVersion:
+    """The file is another by now, and the server takes no notice of If-Match."""
+
+
+@dataclass(frozen=True)
 class NoRanges:
     """The whole file comes, whatever range was asked for."""
 
@@ -62,7 +67,15 @@ class Redirect:
 
 
 Fault: TypeAlias = (
-    Cut | Stall | WrongLength | WrongBytes | OtherRange | NoRanges | Status | Redirect
+    Cut
+    | Stall
+    | WrongLength
+    | WrongBytes
+    | OtherRange
+    | OtherVersion
+    | NoRanges
+    | Status
+    | Redirect
 )
 
 
@@ -106,6 +119,8 @@ class Downloads:
             response.headers["Content-Range"] = f"bytes {shown}-{stop - 1}/{len(data)}"
             if stop > len(data):
                 response.headers["Content-Range"] = f"bytes {shown}-{len(data) - 1}/{len(data)}"
+        if isinstance(fault, OtherVersion):
+            response.headers["ETag"] = '"another"'
         response.content_length = len(body)
         await response.prepare(request)
         if request.method != "HEAD":

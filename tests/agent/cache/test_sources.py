@@ -18,6 +18,7 @@ from support.downloads import (
     Fault,
     NoRanges,
     OtherRange,
+    OtherVersion,
     Redirect,
     Status,
     WrongBytes,
@@ -176,6 +177,28 @@ async def test_a_server_that_asks_for_long_patience_is_left_until_later(tmp_path
     outcome = await world.outcome(Status(429, {"Retry-After": "3600"}))
     assert isinstance(outcome, FetchFailed)
     assert (outcome.reason, outcome.passing) == ("RateLimited", True)
+
+
+@pytest.mark.parametrize("name", ["s3", "gs", "oss", "web"])
+async def test_an_answer_of_another_version_of_the_file_is_never_taken(
+    name: str, tmp_path: Path
+) -> None:
+    world = World(name, tmp_path, files={"model.gguf": WEIGHTS})
+    outcome = await world.outcome(OtherVersion())
+    assert isinstance(outcome, FetchFailed)
+    assert (outcome.reason, outcome.passing) == ("SourceChanged", True)
+    assert world.visible() == []
+    await world.fetched()
+
+
+@every_kind
+async def test_a_range_that_the_source_says_does_not_exist_is_a_change_of_the_file(
+    name: str, tmp_path: Path
+) -> None:
+    world = World(name, tmp_path)
+    outcome = await world.outcome(Status(416))
+    assert isinstance(outcome, FetchFailed)
+    assert (outcome.reason, outcome.passing) == ("SourceChanged", True)
 
 
 @pytest.mark.parametrize("name", ["huggingface", "modelscope", "ollama"])

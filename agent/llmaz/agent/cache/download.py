@@ -11,12 +11,12 @@ from llmaz.agent.cache.adapt import LONGEST_RETRY_AFTER_SECONDS
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.patience import asked_wait
 from llmaz.agent.cache.remote import RemoteFile, Source, Target
-from llmaz.agent.cache.sources.answers import refusal
+from llmaz.agent.cache.sources.answers import refusal, strong
 from llmaz.agent.cache.wire import Answer, CutError, NetworkError, Wire
 
 _SLICE = 2**16  # is read before a connection counts as alive: more of a quick one, as each costs
 _QUICK_SECONDS = 0.1
-PARTIAL_CONTENT, OK = 206, 200
+PARTIAL_CONTENT, OK, CHANGED = 206, 200, 412
 _BUSY = (429, 503)
 _PASSING = (408, 429)
 _EXPIRED = (401, 403, 404, 410)
@@ -52,11 +52,11 @@ class Failed:
 
 
 class _Answered(Exception):  # never leaves this module
-    """The server answered with a status that is none of bytes."""
+    """The server answered with a status that is none of bytes, or as if with another."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(f"HTTP {answer.status}")
-        self.status = answer.status
+    def __init__(self, answer: Answer, status: int | None = None) -> None:
+        super().__init__(f"HTTP {status or answer.status}")
+        self.status = status or answer.status
         self.headers = answer.headers
 
 
@@ -166,6 +166,10 @@ class _Reader:
 
     def _check_head(self, answer: Answer) -> None:
         file = self._download.file
+        version = strong(answer.headers.get("ETag"))
+        if file.etag is not None and version not in (file.etag, None):  # it knows no If-Match
+            self._answer = answer
+            raise _Answered(answer, CHANGED)
         length = answer.headers.get("Content-Length")
         if answer.status == OK:
             expected, span = file.size, None
