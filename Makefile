@@ -43,7 +43,7 @@ test: $(STAMP) ## Run the tests (minutes)
 	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(STAMP) ## Run the slow tests as well
-	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/pytest -n 5 -m slow  # they wait more than they work
 
 demo: ## Serve a small real model on this machine and ask it a question
 	@started=$$(date +%s) && $(MAKE) --no-print-directory dev && \

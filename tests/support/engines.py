@@ -83,6 +83,7 @@ class Node:
         self.actions: list[EngineAction] = []
         self.reports: dict[str, EngineReport] = {}
         self.history: list[tuple[float, str, EnginePhase]] = []
+        self._held: datetime | None = None  # the time at which the clock stands
 
     async def step(self) -> float | None:
         self._engines.changed.clear()
@@ -91,7 +92,7 @@ class Node:
             self.assigned,
             seen,
             {"fake": MODEL_PATH},
-            datetime.now(UTC),
+            self._held or datetime.now(UTC),
             environments=self._engines.environments(),
         )
         now = time.monotonic()
@@ -119,12 +120,17 @@ class Node:
         raise AssertionError(f"it never came true that {what}: {self.reports}")
 
     async def until_phase(self, phase: EnginePhase, *ids: str) -> EngineReport:
-        """Wait until engines are in a phase; return the first one's report."""
+        """Wait until engines are in a phase; return the first one's report.
+
+        A back-off may be shorter than a slow machine takes to look: the clock stands meanwhile.
+        """
         wanted = ids or ("default/fake-0",)
+        self._held = datetime.now(UTC) if phase is EnginePhase.BACKOFF else None
         await self.until(
             lambda: all(i in self.reports and self.reports[i].phase is phase for i in wanted),
             f"{wanted} are {phase}",
         )
+        self._held = None
         return self.reports[wanted[0]]
 
     async def until_gone(self) -> None:
