@@ -87,11 +87,17 @@ class Node:
     async def shown(self) -> InferenceNode:
         return decode(InferenceNode, await self.kube.get(INFERENCE_NODE, self.name))
 
-    async def until(self, condition: Callable[[NodeStatus], object], what: str) -> NodeStatus:
+    async def until(
+        self,
+        condition: Callable[[NodeStatus], object],
+        what: str,
+        *,
+        patience: float = PATIENCE_SECONDS,
+    ) -> NodeStatus:
         """Return the status once the condition holds."""
         status: NodeStatus | None = None
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(patience):
                 while True:
                     try:
                         status = (await self.shown()).status

@@ -183,7 +183,7 @@ def _tls(parser: argparse.ArgumentParser, given: argparse.Namespace) -> TlsFiles
         return None
     if not all(files):
         parser.error("--peer-tls-certificate, --peer-tls-key and --peer-tls-authority go together")
-    return TlsFiles(certificate=files[0], key=files[1], authority=files[2])
+    return TlsFiles(certificate=str(files[0]), key=str(files[1]), authority=str(files[2]))
 
 
 def _add_fetch_options(parser: argparse.ArgumentParser) -> None:

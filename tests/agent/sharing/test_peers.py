@@ -120,6 +120,19 @@ async def test_links_planted_in_the_cache_are_not_followed(tmp_path: Path) -> No
         assert answer.status >= 400
 
 
+async def test_folders_of_the_cache_that_are_links_are_not_followed(tmp_path: Path) -> None:
+    elsewhere, cache_dir = tmp_path / "elsewhere", tmp_path / "cache"
+    key = stored(elsewhere, DATA)
+    cache_dir.mkdir()
+    (cache_dir / "store").symlink_to(elsewhere / "store")
+    async with (
+        sharing(cache_dir, token=token_file(tmp_path)) as node,
+        aiohttp.ClientSession() as http,
+        http.get(f"{node.url}/v1/blobs/{key}", headers=permission(key)) as answer,
+    ):
+        assert answer.status >= 400
+
+
 async def test_who_does_not_know_the_token_is_told_nothing(tmp_path: Path) -> None:
     key = stored(tmp_path, DATA)
     refused = [{}, permission(key, token="another-token-of-other-nodes"), permission("e" * 64)]

@@ -4,7 +4,7 @@ chunks/<ab>/<key>    "<size> <sha256>", then a digest a line
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,14 @@ def write_chunkmap(
     """Write it down; the file has been verified to be `sha256`."""
     text = "\n".join([f"{size} {sha256}", *digests]) + "\n"
     write_atomically(chunkmap_path(cache_dir, key), text)
+
+
+def drop_chunkmaps(cache_dir: Path, gone: Collection[str]) -> None:
+    """Forget the digests of files that are no longer stored, by their sha256."""
+    for path in (cache_dir / "chunks").glob("??/*") if gone else ():
+        known = read_chunkmap(cache_dir, path.name)
+        if known is not None and known.sha256 in gone:
+            path.unlink(missing_ok=True)
 
 
 def verified_chunkmap(

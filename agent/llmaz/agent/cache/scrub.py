@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmaz.agent.cache.chunkmap import drop_chunkmaps
 from llmaz.agent.children import die_with_parent
 
 DEFAULT_RATE = 50 * 10**6  # bytes a second
@@ -61,6 +62,7 @@ def quarantine(cache_dir: Path, stored: Path) -> None:
         aside = cache_dir / "quarantine" / stored.name
         aside.parent.mkdir(exist_ok=True)
         stored.replace(aside)
+        drop_chunkmaps(cache_dir, {stored.name})
 
 
 def _check(stored: Path, rate: int | None, pause: Callable[[float], None]) -> Checked | None:

@@ -23,7 +23,8 @@ class Holding:
     key: str
     size: int
     epoch: int  # another one when what was said before is no longer so
-    path: Path
+    root: Path
+    path: Path  # beneath the root
     is_complete: bool = False
     chunks: list[tuple[int, str]] = field(default_factory=list)
     claims: list[int] = field(default_factory=list)  # that this node is fetching from outside
@@ -44,7 +45,7 @@ class Holding:
 
     def open(self) -> BinaryIO:
         """Open the bytes: a plain file, never what a link leads to."""
-        return _plain(self.path)
+        return opened_beneath(self.root, self.path)
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Holdings:
             return None
         if not stat.S_ISREG(about.st_mode) or (found is not None and found.size != about.st_size):
             return None
-        holding = Holding(key, about.st_size, about.st_ino, path, is_complete=True)
+        holding = Holding(key, about.st_size, about.st_ino, self._cache_dir, path, is_complete=True)
         if found is None:
             self._digest(holding)
         else:
@@ -114,7 +115,7 @@ class Holdings:
     def _partial(self, key: str) -> Holding | None:
         journal = self._cache_dir / "partial" / f"{key}.journal"
         try:
-            with _plain(journal) as file:
+            with opened_beneath(self._cache_dir, journal) as file:
                 about = os.fstat(file.fileno())
                 tail = self._tails.get(key)
                 if tail is None or tail.inode != about.st_ino or about.st_size < tail.offset:
@@ -136,8 +137,18 @@ class Holdings:
             _apply(tail.holding, line.split(" "))
 
 
-def _plain(path: Path) -> BinaryIO:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def opened_beneath(root: Path, path: Path) -> BinaryIO:
+    """Open a plain file below a folder; a link on the way there leads nowhere."""
+    *folders, name = path.relative_to(root).parts
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for folder in folders:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            before, at = at, os.open(folder, flags, dir_fd=at)
+            os.close(before)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    finally:
+        os.close(at)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(path.name)
@@ -145,7 +156,7 @@ def _plain(path: Path) -> BinaryIO:
 
 
 def _begun(cache_dir: Path, key: str, inode: int) -> Holding:
-    return Holding(key, 0, inode, cache_dir / "partial" / f"{key}.data")
+    return Holding(key, 0, inode, cache_dir, cache_dir / "partial" / f"{key}.data")
 
 
 def _apply(holding: Holding, words: list[str]) -> None:

@@ -74,7 +74,7 @@ class _Peers:
         start, end = _range(request, holding.size)
         if not holding.has(start, end):
             raise web.HTTPConflict(text="these bytes are not here yet\n")
-        with self._upload(node), holding.open() as file:
+        with self._upload(node), _opened(holding) as file:
             return await self._send(request, file, (start, end), holding)
 
     async def chunkmap(self, request: web.Request) -> web.Response:
@@ -184,6 +184,13 @@ class _Peers:
         finally:
             self._uploads[node] -= 1
             self._running.dec()
+
+
+def _opened(holding: Holding) -> BinaryIO:
+    try:
+        return holding.open()
+    except OSError:
+        raise web.HTTPNotFound(text="this node has nothing of it any more\n") from None
 
 
 def _key(request: web.Request) -> str:

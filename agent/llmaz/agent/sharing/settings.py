@@ -17,9 +17,9 @@ MirrorFetch: TypeAlias = Literal["any", "assigned", "none", "off"]
 class TlsFiles:
     """The files that make peers speak TLS, each of them proving itself to the other."""
 
-    certificate: Path
-    key: Path
-    authority: Path  # who signed the certificates of all nodes
+    certificate: str
+    key: str
+    authority: str  # who signed the certificates of all nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +50,9 @@ def from_argv(argv: Sequence[str]) -> SharingSettings:
     parser.add_argument("--listen-port", required=True, type=int)
     parser.add_argument("--cache-dir", required=True, type=Path)
     parser.add_argument("--peer-token-file", type=Path)
-    parser.add_argument("--tls-certificate", type=Path)
-    parser.add_argument("--tls-key", type=Path)
-    parser.add_argument("--tls-authority", type=Path)
+    parser.add_argument("--tls-certificate")
+    parser.add_argument("--tls-key")
+    parser.add_argument("--tls-authority")
     parser.add_argument("--uploads", type=int, default=DEFAULT_UPLOADS)
     parser.add_argument("--uploads-per-peer", type=int, default=DEFAULT_UPLOADS_PER_PEER)
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
