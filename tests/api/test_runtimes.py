@@ -1,5 +1,9 @@
 """The BackendRuntimes that llmaz ships."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from llmaz.api.backendruntime import (
@@ -91,3 +95,30 @@ def test_a_models_name_is_never_a_part_of_a_script() -> None:
     script = rendered("ollama", DEFAULT_CONFIG)[0]
     assert "opt" not in script
     assert '"$1"' in script
+
+
+@pytest.mark.parametrize(("index", "headless"), [("0", []), ("1", ["--headless"])])
+def test_the_members_of_a_group_of_vllm_tell_themselves_apart(
+    index: str, headless: list[str], tmp_path: Path
+) -> None:
+    commands = RUNTIMES["vllm"].spec.multi_host_commands
+    assert commands is not None
+    engine = tmp_path / "vllm"
+    engine.write_text('#!/bin/sh\nprintf "%s\\n" "$VLLM_HOST_IP" "$@"\n')
+    engine.chmod(0o755)
+    env = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "LWS_LEADER_ADDRESS": "10.0.0.1",
+        "LWS_GROUP_SIZE": "2",
+        "LWS_WORKER_INDEX": index,
+        "LLMAZ_NODE_ADDRESS": "10.0.0.2",
+        "LLMAZ_GROUP_PORT": "22000",
+    }
+    *shell, script = commands.leader
+    ran = subprocess.run(
+        [*shell, f"{script.rstrip()} /model"], env=env, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == [
+        *("10.0.0.2", "serve", "--nnodes", "2", "--node-rank", index),
+        *("--master-addr", "10.0.0.1", "--master-port", "22000", *headless, "/model"),
+    ]

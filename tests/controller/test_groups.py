@@ -1,13 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmaz.api.backendruntime import MultiHostCommands
+from llmaz.api.backendruntime import BackendRuntime, MultiHostCommands
 from llmaz.api.kinds import ENDPOINT_SLICE
+from llmaz.api.manifest import decode
 from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.ranks import leader_id
 from support.controlling import World, flavor, model, node, on, playground, told
 from support.groups import fail, group_runtime, group_world, in_rack, members, reachable
+from support.manifests import PUBLISHED, documents
 
 
 def variables(engine: AssignedEngine) -> dict[str, str]:
@@ -144,6 +146,20 @@ def test_a_scripts_last_command_gets_the_arguments_quoted() -> None:
     for engine in members(world).values():
         script = "join\nserve --model '$(LLMAZ_MODEL_PATH)' --port '$(LLMAZ_PORT)'"
         assert (engine.command, engine.args) == (("sh", "-c", script), ())
+
+
+def test_the_first_releases_runtime_for_ray_runs_as_it_was_published() -> None:
+    path = PUBLISHED / "seeds" / "seed000-backendruntime-vllm-v0.1.0.yaml"
+    world = group_world()
+    world.add(decode(BackendRuntime, next(documents(path))))
+    world.settle()
+    leader, worker = members(world)["default/chat-0"], members(world)["default/chat-0.1"]
+    *_, script = leader.command
+    assert script.startswith("ray start --head")
+    assert script.endswith(
+        "--tensor-parallel-size '$(LLMAZ_TP)' --pipeline-parallel-size '$(LLMAZ_PP)'"
+    )
+    assert "ray start --address=$(LWS_LEADER_ADDRESS):6379 --block" in worker.command[-1]
 
 
 def test_ids_of_workers_are_never_those_of_another_services_replica() -> None:

@@ -156,6 +156,24 @@ def test_a_lower_epoch_is_not_followed() -> None:
     assert decide_engines((engine(epoch=2),), (runs,), WEIGHTS, NOW).actions == ()
 
 
+def test_a_member_of_a_group_that_ended_waits_for_the_next_epoch() -> None:
+    """Alone it is of no use: the controller starts the whole group anew."""
+    ended = seen(engine(epoch=1, rank=1), BROKEN, failures=1)
+    later = NOW + timedelta(hours=1)
+    plan = decide_engines((engine(epoch=1, rank=1),), (ended,), WEIGHTS, later)
+    assert (plan.actions, plan.reports[0].phase) == ((), EnginePhase.BACKOFF)
+    again = engine(epoch=2, rank=1)
+    assert decide_engines((again,), (ended,), WEIGHTS, NOW).actions == ()  # its backoff
+    plan = decide_engines((again,), (ended,), WEIGHTS, later)
+    assert plan.actions == (StartEngine(engine=again, model_path="/models/qwen"),)
+
+
+def test_members_that_run_follow_their_group_into_its_next_epoch() -> None:
+    runs = seen(engine(epoch=1), RUNNING, health=Health.READY)
+    plan = decide_engines((engine(epoch=2),), (runs,), WEIGHTS, NOW)
+    assert plan.actions == (StopEngine(id=runs.id, reason="its assignment changed"),)
+
+
 def test_an_engine_that_hangs_is_stopped_with_the_reason() -> None:
     hung = seen(engine(), RUNNING, health=Health.DEAD, detail="it hangs: no token within 20 s")
     plan = decide_engines((engine(),), (hung,), WEIGHTS, NOW)

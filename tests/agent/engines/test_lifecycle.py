@@ -35,6 +35,13 @@ def test_a_start_after_an_end_is_a_restart_and_keeps_its_failures() -> None:
     assert (again.failures, again.runs_counted) == (2, 3)
 
 
+def test_the_next_epoch_of_a_group_goes_on_counting_failures() -> None:
+    first = dataclasses.replace(ENGINE, epoch=1)
+    former = kept(assignment=first, fingerprint=fingerprint(first), runs_counted=1, failures=1)
+    start = StartEngine(engine=dataclasses.replace(ENGINE, epoch=2), model_path="/models/qwen")
+    assert lifecycle.wanted(start, former, 20000).failures == 1
+
+
 def test_a_changed_assignment_starts_counting_anew() -> None:
     former = kept(fingerprint="other", runs_counted=4, failures=4, restarted={"Error": 3})
     fresh = lifecycle.wanted(START, former, 20000)
