@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from llmaz.agent.settings import Host, RunAgent, from_argv
 from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.manifest import decode
 from support.chart import CHART, Json, helm, helm_template, only, rendered, template, the
@@ -188,3 +189,12 @@ def test_no_container_may_do_more_than_it_must(by_default: list[Json]) -> None:
     ]
     assert first["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["CHOWN"]}
     assert first["command"] == ["chown"]
+
+
+def test_a_node_in_a_cluster_fetches_for_other_machines_only_what_it_shall_hold(
+    by_default: list[Json],
+) -> None:
+    pod = the(by_default, "DaemonSet", "llmaz-agent")["spec"]["template"]["spec"]
+    settings = from_argv(pod["containers"][0]["args"], {}, Host(name="a", address="10.0.0.1"))
+    assert isinstance(settings, RunAgent)
+    assert settings.mirror_fetch == "assigned"
