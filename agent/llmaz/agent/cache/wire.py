@@ -17,6 +17,7 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from llmaz.agent.cache.dial import Dialler
 from llmaz.agent.cache.remote import Headers, Target
 
 CONNECT_SECONDS = 10.0
@@ -26,6 +27,7 @@ LARGEST_TEXT = 64 * 2**20
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SECRET_HEADERS = ("authorization", "cookie")
 _AGENT = {"User-Agent": "llmaz-agent", "Accept-Encoding": "identity"}
+_DIALLER = Dialler()
 _METADATA_ADDRESS = ipaddress.ip_address("fd00:ec2::254")
 
 _Origin: TypeAlias = tuple[str, str, int]
@@ -181,6 +183,8 @@ class Wire:
                 connection.set_tunnel(host, port)
         else:
             connection = http.client.HTTPConnection(*near, timeout=CONNECT_SECONDS)
+        # http.client has no other seam for where its socket comes from, nor typeshed a name for it.
+        connection._create_connection = _DIALLER.connect  # type: ignore[attr-defined]
         connection.connect()
         if proxy is None:
             self._addresses[origin] = _checked_peer(connection.sock)
