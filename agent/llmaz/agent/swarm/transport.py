@@ -5,12 +5,11 @@ said before. One from outside is told to others once it is whole. The file's own
 source knows, judges all of them at the end.
 """
 
+import functools
 import hashlib
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +18,8 @@ from llmaz.agent.cache.download import Download, Segment
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import RemoteFile
 from llmaz.agent.swarm.chunks import chunk_count, span_of
-from llmaz.agent.swarm.connection import Connection, Identity, PeerError, Sink
+from llmaz.agent.swarm.connection import Identity
+from llmaz.agent.swarm.errands import WORKERS, Errand, Errands
 from llmaz.agent.swarm.feed import Feed
 from llmaz.agent.swarm.machine import Swarm
 from llmaz.agent.swarm.neighbours import neighbours
@@ -41,7 +41,6 @@ from llmaz.agent.swarm.values import (
 )
 from llmaz.api.node import ModelPeer
 
-WORKERS = 8
 TICK_SECONDS = 0.25
 PEERS_SECONDS = 2.0  # between two looks at who the peers are
 _PIECE = 2**20
@@ -50,21 +49,46 @@ _FILES_AT_ONCE = 8
 
 @dataclass
 class _File:
-    """One file on its way."""
+    """One file on its way, and what is done about what happens to it."""
 
     key: str
     download: Download
     outside: Callable[[Segment], None]
     swarm: Swarm
+    errands: Errands
     lock: threading.Lock = field(default_factory=threading.Lock)
     left: bool = False
 
+    def give(self, event: Event) -> None:
+        for instruction in self._tell(event):
+            self._obey(instruction)
 
-@dataclass(frozen=True)
-class _Task:
-    file: _File
-    chunk: int
-    peer: str
+    def _tell(self, event: Event) -> list[Instruction]:
+        with self.lock:
+            return [] if self.left else self.swarm.handle(event, time.monotonic())
+
+    def _obey(self, instruction: Instruction) -> None:
+        match instruction:
+            case AskPeer(chunk=chunk, peer=peer):
+                self.errands.put(Errand(self, chunk, peer))
+            case AskOrigin(chunk=chunk):
+                start, end = span_of(chunk, self.download.file.size)
+                self.download.partial.claim(chunk)
+                ended = functools.partial(self._from_outside, chunk)
+                self.outside(Segment(self.download, start, end, ended=ended))
+            case Ban():
+                pass  # each wrong chunk has been told when it came
+
+    def _from_outside(self, chunk: int, error: Exception | None) -> None:
+        """Note how a chunk came from outside: others get it from here now."""
+        partial, span = self.download.partial, span_of(chunk, self.download.file.size)
+        if partial.lacks(*span):
+            if error is not None and self.swarm.is_alone:
+                self.download.fail(error)
+            self.give(Missed(chunk, None))
+            return
+        partial.believe(chunk, span, _digest(partial, span))
+        self.give(Brought(chunk, None))
 
 
 class SwarmTransfer:
@@ -79,23 +103,22 @@ class SwarmTransfer:
         sent: Callable[[str, int], None],
         wrong: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._wrong = wrong
         self._cache_dir = cache_dir
         self._peering = peering
         self._keys = frozenset(keys)
-        self._sent = sent
-        self._identity = Identity.read(peering.node, Path(peering.token_file), peering.tls)
+        identity = self._identity = Identity.read(
+            peering.node, Path(peering.token_file), peering.tls
+        )
         self._files: dict[str, _File] = {}
         self._feeds: dict[str, Feed] = {}
         self._lock = threading.Lock()
-        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._errands = Errands(identity, self._feeds, sent=sent, wrong=wrong)
         self._ended = threading.Event()
         self._peers: dict[str, ModelPeer] = {}
         self._me = Member(name=peering.node)
         self._listed = False  # whether others know of this node, and count on it
         self._meet()
-        for _ in range(WORKERS):
-            threading.Thread(target=self._work, daemon=True).start()
+        self._errands.start()
         threading.Thread(target=self._tick, daemon=True).start()
 
     def takes(self, key: str, file: RemoteFile) -> bool:
@@ -119,13 +142,13 @@ class SwarmTransfer:
                 have=have,
                 brings=self._listed or not self._peers,
             )
-            file = self._files[key] = _File(key, download, outside, swarm)
+            file = self._files[key] = _File(key, download, outside, swarm, self._errands)
             feeds = [feed for feed in self._feeds.values() if feed.is_up]
         for feed in feeds:
-            self._give(file, PeerKnown(feed.member))
+            file.give(PeerKnown(feed.member))
             if feed.known[key].told:
-                self._give(file, feed.told(key))
-        self._give(file, Tick())
+                file.give(feed.told(key))
+        file.give(Tick())
 
     def leave(self, key: str) -> None:
         """A file is whole, or is given up."""
@@ -146,8 +169,7 @@ class SwarmTransfer:
         self._ended.set()
         for feed in list(self._feeds.values()):
             feed.stop()
-        for _ in range(WORKERS):
-            self._tasks.put(None)
+        self._errands.close()
 
     # -- who there is --------------------------------------------------------------------------
 
@@ -187,17 +209,17 @@ class SwarmTransfer:
 
     def _met(self, feed: Feed) -> None:
         for file in self._now():
-            self._give(file, PeerKnown(feed.member))
+            file.give(PeerKnown(feed.member))
 
     def _lost(self, feed: Feed) -> None:
         for file in self._now():
-            self._give(file, PeerLost(feed.member.name))
+            file.give(PeerLost(feed.member.name))
 
     def _heard(self, key: str, told: PeerTold) -> None:
         with self._lock:
             file = self._files.get(key)
         if file is not None:
-            self._give(file, told)
+            file.give(told)
 
     def _now(self) -> list[_File]:
         with self._lock:
@@ -213,10 +235,8 @@ class SwarmTransfer:
                 for feed in list(self._feeds.values()):
                     if feed.is_up and feed.known[file.key].have:
                         known = feed.known[file.key]
-                        self._give(file, PeerTold(feed.member.name, known.have))
-                self._give(file, Tick())
-
-    # -- what is done --------------------------------------------------------------------------
+                        file.give(PeerTold(feed.member.name, known.have))
+                file.give(Tick())
 
     @staticmethod
     def _resume(partial: Partial) -> int:
@@ -229,86 +249,6 @@ class SwarmTransfer:
                     partial.believe(chunk, span, _digest(partial, span))
                 have |= 1 << chunk
         return have
-
-    def _give(self, file: _File, event: Event) -> None:
-        for instruction in self._tell(file, event):
-            self._obey(file, instruction)
-
-    @staticmethod
-    def _tell(file: _File, event: Event) -> list[Instruction]:
-        with file.lock:
-            if file.left:
-                return []
-            return file.swarm.handle(event, time.monotonic())
-
-    def _obey(self, file: _File, instruction: Instruction) -> None:
-        match instruction:
-            case AskPeer(chunk=chunk, peer=peer):
-                self._tasks.put(_Task(file, chunk, peer))
-            case AskOrigin(chunk=chunk):
-                start, end = span_of(chunk, file.download.file.size)
-                file.download.partial.claim(chunk)
-                file.outside(
-                    Segment(
-                        file.download,
-                        start,
-                        end,
-                        ended=lambda error: self._from_outside(file, chunk, error),
-                    )
-                )
-            case Ban(peer=peer):
-                self._sent(peer, 0)
-
-    def _from_outside(self, file: _File, chunk: int, error: Exception | None) -> None:
-        """Note how a chunk came from outside: others get it from here now."""
-        partial, span = file.download.partial, span_of(chunk, file.download.file.size)
-        if partial.lacks(*span):
-            if error is not None and file.swarm.is_alone:
-                file.download.fail(error)
-            self._give(file, Missed(chunk, None))
-            return
-        partial.believe(chunk, span, _digest(partial, span))
-        self._give(file, Brought(chunk, None))
-
-    def _work(self) -> None:
-        buffer = memoryview(bytearray(_PIECE))
-        connections: dict[str, Connection] = {}
-        while (task := self._tasks.get()) is not None:
-            try:
-                self._bring(task, buffer, connections)
-            except Exception as error:  # a thread's outermost border: the file tells it
-                task.file.download.fail(error)
-
-    def _bring(self, task: _Task, buffer: memoryview, connections: dict[str, Connection]) -> None:
-        file, chunk = task.file, task.chunk
-        span, partial = span_of(chunk, file.download.file.size), file.download.partial
-        if file.left or not partial.lacks(*span):
-            self._give(file, Brought(chunk, task.peer))
-            return
-        feed = self._feeds.get(task.peer)
-        expected = feed.digest(file.key, chunk) if feed is not None else None
-        if feed is None or expected is None:
-            self._give(file, Missed(chunk, task.peer))
-            return
-        connection = connections.get(feed.url)
-        if connection is None:
-            connection = connections[feed.url] = Connection(feed.url, self._identity)
-        sink = Sink(buffer, partial.lay)
-        try:
-            connection.bring(file.key, span, sink)
-        except PeerError:
-            self._give(file, Missed(chunk, task.peer))
-            return
-        if sink.sha256 != expected:
-            self._wrong(task.peer)
-            with suppress(KeyError):
-                del feed.known[file.key].digests[chunk]
-            self._give(file, Missed(chunk, task.peer, corrupt=True))
-            return
-        new = partial.believe(chunk, span, expected)
-        file.download.moved(file.download.file, new)
-        self._sent(task.peer, new)
-        self._give(file, Brought(chunk, task.peer))
 
 
 def _digest(partial: Partial, span: tuple[int, int]) -> str:
