@@ -115,6 +115,7 @@ async def test_an_environment_that_cannot_be_built_says_why_and_when_it_is_tried
     assert isinstance(state, EnvironmentFailed)
     assert state.fault.reason == "RequirementNotFound"
     assert state.fault.message.startswith("Python environment of no-such-engine==9: ")
+    assert not any((tmp_path / "environments").iterdir())
     assert isinstance(wrong, EnvironmentFailed)
     assert (wrong.fault.reason, wrong.fault.permanent) == ("InvalidRequirement", True)
 

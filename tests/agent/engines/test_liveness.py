@@ -153,6 +153,23 @@ def test_without_metrics_the_use_of_processors_counts() -> None:
     assert is_dead(answered(pulse, ok=False, now=710), PATIENCE, 710)
 
 
+def test_an_idle_engine_that_freezes_is_not_proven_alive_by_what_is_guessed_then() -> None:
+    pulse = felt(BORN, working(5, in_flight=0), 0)
+    for second in range(10, 90, 10):
+        pulse = felt(pulse, activity_of_processes(ticks=4200), second)
+        assert pulse.proven_at == 0
+    assert in_doubt(pulse, PATIENCE, PATIENCE.hang_seconds)
+    assert is_dead(answered(pulse, ok=False, now=110), PATIENCE, 110)
+
+
+def test_tokens_that_move_prove_life_though_some_looks_stay_unanswered() -> None:
+    pulse = BORN
+    for second in range(0, 600, 10):
+        pulse = felt(pulse, working(second), second)
+        pulse = felt(pulse, activity_of_processes(ticks=4200), second + 5)
+        assert not in_doubt(pulse, PATIENCE, second + 5)
+
+
 def test_a_failed_liveness_probe_raises_a_doubt_only() -> None:
     unwell = with_liveness(felt(BORN, working(1), 1), failed=True)
     assert in_doubt(unwell, PATIENCE, 2)

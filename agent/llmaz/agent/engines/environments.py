@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -100,8 +101,10 @@ class Environments:
             name = _key(wanted)
             if not await asyncio.to_thread(self._shelf.has, name):
                 await self._remove(self._shelf.make_room)
-                output = await self._install(self._shelf.directory(name), wanted)
-                if output is not None:
+                directory = self._shelf.directory(name)
+                output = await self._install(directory, wanted)
+                if output is not None:  # what it left counts against no quota
+                    await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
                     self._fail(wanted, classify(wanted, output))
                     return
                 await asyncio.to_thread(self._shelf.add, name, wanted)

@@ -41,6 +41,7 @@ class Pulse:
 
     proven_at: float
     activity: Activity | None = None
+    told: Activity | None = None  # the last that was not guessed
     processor_seconds: int | None = None  # that it has used; None where they prove nothing
     worked_at: float = 0.0  # when they were last seen to move
     failed_tries: int = 0
@@ -48,8 +49,12 @@ class Pulse:
 
 
 def felt(pulse: Pulse, activity: Activity | None, now: float) -> Pulse:
-    """Take a new reading of the metrics into account: counters that move prove life."""
-    before = pulse.activity
+    """Take a new reading into account: counters that move prove life.
+
+    Only readings of one kind are compared. An engine that froze tells nothing any more, and what is
+    guessed instead differs from what it told: that is no sign of life.
+    """
+    before = _comparable(pulse, activity)
     moved = (
         activity is not None
         and before is not None
@@ -58,9 +63,13 @@ def felt(pulse: Pulse, activity: Activity | None, now: float) -> Pulse:
         and activity.tokens != before.tokens
     )
     idle_again = activity is not None and before is not None and _became_busy(before, activity)
-    proven = now if moved or idle_again else pulse.proven_at
-    tries = 0 if moved else pulse.failed_tries
-    return dataclasses.replace(pulse, proven_at=proven, activity=activity, failed_tries=tries)
+    return dataclasses.replace(
+        pulse,
+        proven_at=now if moved or idle_again else pulse.proven_at,
+        activity=activity,
+        told=pulse.told if activity is None or activity.guessed else activity,
+        failed_tries=0 if moved else pulse.failed_tries,
+    )
 
 
 def worked(pulse: Pulse, ticks: int, now: float) -> Pulse:
@@ -106,6 +115,12 @@ def is_dead(pulse: Pulse, patience: Patience, now: float) -> bool:
     if _is_busy(pulse):
         return pulse.failed_tries >= patience.busy_tries and _is_stuck(pulse, patience, now)
     return pulse.failed_tries >= patience.idle_tries
+
+
+def _comparable(pulse: Pulse, activity: Activity | None) -> Activity | None:
+    if activity is None or not activity.guessed:
+        return pulse.told
+    return pulse.activity if pulse.activity is not None and pulse.activity.guessed else None
 
 
 def _is_busy(pulse: Pulse) -> bool:

@@ -69,6 +69,7 @@ class Activity:
 
     in_flight: float  # running or waiting
     tokens: float | None  # a sum of counters: only whether it moves has a meaning
+    guessed: bool = False  # by its use of processors, as it tells nothing itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def activity_of_processes(ticks: int) -> Activity:
     Answering a probe takes a few ticks and generating takes all of a processor, so that whole
     seconds are counted. Requests may be in flight at any time.
     """
-    return Activity(in_flight=1, tokens=whole_seconds(ticks))
+    return Activity(in_flight=1, tokens=whole_seconds(ticks), guessed=True)
 
 
 def whole_seconds(ticks: int) -> int:
