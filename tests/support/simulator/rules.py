@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from llmaz.api.kinds import INFERENCE_NODE, PLAYGROUND, SERVICE
-from llmaz.api.meta import find_condition
+from llmaz.api.meta import Condition, find_condition
 from llmaz.api.node import InferenceNode
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
@@ -40,8 +40,9 @@ class Rules:
 
     def forget(self, *, still: Iterable[str]) -> None:
         """The cluster is calm: from now on nothing is excused but what still is not well."""
-        self._nodes &= set(still)
-        if not self._nodes:  # else an update may wait for one of them
+        troubled = set(still)
+        self._nodes &= troubled
+        if not troubled:  # else an update may wait for one of them
             self._services.clear()
             self._rough.clear()
         self.has_rival = False
@@ -72,13 +73,9 @@ class Rules:
             available = find_condition(playground.status.conditions, "Available")
             assert available is not None, f"{name}: nothing is said of it"
             is_whole = name in services and running[name] == wanted > 0
-            assert available.is_true == is_whole or self._is_orphan(available.reason), (
+            assert available.is_true == is_whole or _is_orphan(available), (
                 f"{name}: {running[name]} of {wanted} run, {available.reason}: {available.message}"
             )
-
-    def _is_orphan(self, reason: str) -> bool:
-        """Tell whether a Playground can't go on for want of a model or runtime."""
-        return reason in ("ModelNotFound", "RuntimeNotFound", "PlaygroundReady")
 
     def _assigned(self, before: InferenceNode, after: InferenceNode) -> None:
         """Judge the write of an assignment by the engines which served until then."""
@@ -124,3 +121,9 @@ class Rules:
     def _seats(self) -> Iterator[Seat]:
         for node in self._server.all(INFERENCE_NODE, InferenceNode):
             yield from seats_of(node)
+
+
+def _is_orphan(available: Condition) -> bool:
+    """Tell whether a Playground can't go on for want of a model or runtime."""
+    wants = any(f"{what}NotFound" in str(available) for what in ("Model", "Runtime"))
+    return wants or available.reason == "PlaygroundReady"

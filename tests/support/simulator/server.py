@@ -90,6 +90,14 @@ class Server:
             if any(owner["uid"] == meta["uid"] for owner in owners):
                 self.remove(other)
 
+    def collect(self) -> None:
+        """Delete what has an owner that is gone, such as what a late controller made."""
+        uids = {cast("Any", manifest["metadata"])["uid"] for manifest in self.objects.values()}
+        for ref, manifest in list(self.objects.items()):
+            owners = cast("Any", manifest["metadata"]).get("ownerReferences") or ()
+            if any(owner["uid"] not in uids for owner in owners):
+                self.remove(ref)
+
     def apply(self, ref: Ref, config: Manifest, *, subresource: str) -> Manifest:
         live = self.objects.get(ref)
         given = cast("Any", config["metadata"])

@@ -222,11 +222,14 @@ class World:
         """End all faults and let everything settle; what is disturbed after has no excuse."""
         self.fail(0)
         self.deaf = ()
+        self.server.collect()
+        quiet = 0  # rounds; an agent that starts what has crashed says nothing new in the first
         for _ in range(_PATIENCE):
             self.leader.hear()
             acted = self.leader.round(self.server.now)
             moved = [agent.step() for agent in self.agents.values()]
-            if not acted and not any(moved):
+            quiet = 0 if acted or any(moved) else quiet + 1
+            if quiet == 2:
                 break
         else:
             raise AssertionError(f"does not settle: {self.leader.planned(self.server.now)[:2]}")
