@@ -5,6 +5,7 @@ from llmaz.api.backendruntime import BackendRuntime, MultiHostCommands
 from llmaz.api.kinds import ENDPOINT_SLICE
 from llmaz.api.manifest import decode
 from llmaz.api.node import AssignedEngine, EnginePhase
+from llmaz.controller.actions import Assign
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.ranks import leader_id
 from support.controlling import World, flavor, model, node, on, playground, told
@@ -98,6 +99,16 @@ def test_when_a_member_ends_all_start_anew_in_place_with_the_next_epoch() -> Non
         world.settle()
         assert told(world.available("chat"))[0] == "True"
         assert {engine.epoch for engine in members(world).values()} == {epoch}
+
+
+def test_an_epoch_that_reached_only_some_of_the_members_is_told_to_the_others() -> None:
+    world = group_world()
+    world.settle()
+    fail(world, "default/chat-0.1")
+    [first] = [one for one in world.plan() if isinstance(one, Assign) and one.node == "n1"]
+    world.perform(first)
+    world.settle()
+    assert {engine.epoch for engine in members(world).values()} == {2}
 
 
 def test_a_member_that_failed_for_good_is_named_and_ends_no_group_again_and_again() -> None:

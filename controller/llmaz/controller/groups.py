@@ -37,8 +37,12 @@ def last_epoch(group: Sequence[Seat]) -> int:
 
 
 def epoch_of(group: Sequence[Seat]) -> int:
-    """Return the epoch that a group shall run at where it is: the next, when a member has ended."""
-    return last_epoch(group) + any(_has_ended(seat) for seat in group)
+    """Return the epoch that a group shall run at where it is: the next, when a member has ended.
+
+    The end of one that is still to be told of the last epoch has brought that epoch about.
+    """
+    last = last_epoch(group)
+    return last + any(_has_ended(seat) for seat in group if seat.engine.epoch == last)
 
 
 def is_serving(group: Sequence[Seat]) -> bool:
