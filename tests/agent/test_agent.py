@@ -74,6 +74,12 @@ async def test_an_assignment_is_fetched_started_served_and_stopped_again(worker:
     (model,) = status.models
     assert (model.phase, model.revision) == (ModelPhase.READY, COMMIT)
     assert Path(model.path).read_bytes() == files["tiny.gguf"]
+    assert model.fetched_from == "origin"
+    full = len(files["tiny.gguf"])
+    await worker.until(
+        lambda status: status.cache is not None and status.cache.used_bytes == full,
+        "the cache is not told of",
+    )
     async with (
         aiohttp.ClientSession() as client,
         client.get(f"http://{engine.address}:{engine.port}/v1/models") as answer,

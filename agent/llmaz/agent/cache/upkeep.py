@@ -65,7 +65,11 @@ class Upkeep(Collector):
 
     async def measure(self) -> None:
         """Look how full the cache is now."""
-        found = await asyncio.to_thread(measure, self._cache_dir, self._limits.quota)
+        before = self.usage
+        evicted = any(self._evictions().values()) or (before is not None and before.pending_bytes)
+        found = await asyncio.to_thread(
+            measure, self._cache_dir, self._limits.quota, may_be_pending=bool(evicted)
+        )
         if found is not None and found != self.usage:
             self.usage = found
             self._changed()

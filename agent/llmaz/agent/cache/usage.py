@@ -14,15 +14,20 @@ _GONE = " (deleted)"
 _BLOCK = 512  # what st_blocks counts
 
 
-def measure(cache_dir: Path, quota: int | None) -> CacheReport | None:
-    """Look at a cache directory; None where it can't be read, or changes too fast to be counted."""
+def measure(
+    cache_dir: Path, quota: int | None, *, may_be_pending: bool = True
+) -> CacheReport | None:
+    """Look at a cache directory; None where it can't be read, or changes too fast to be counted.
+
+    Unless something may be pending, no process is looked at: on a large host that takes a while.
+    """
     try:
         there = next(path for path in (cache_dir, *cache_dir.parents) if path.exists())
         return CacheReport(
             used_bytes=used(inventory(cache_dir)),
             quota_bytes=quota,
             disk_bytes=shutil.disk_usage(there).total,
-            pending_bytes=pending(cache_dir),
+            pending_bytes=pending(cache_dir) if may_be_pending else 0,
         )
     except OSError:
         return None
