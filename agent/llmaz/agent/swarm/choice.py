@@ -34,8 +34,7 @@ def shuffled(count: int, seed: str) -> list[int]:
 def rarest(chunks: int, holders: Sequence[int], order: Sequence[int], most: int) -> list[int]:
     """Return up to `most` of the chunks, those first that the fewest have."""
     found: list[int] = []
-    layers = _layers(chunks, holders)
-    for layer in layers:
+    for layer in _layers(chunks, [have for have in holders if have & chunks]) if chunks else ():
         found += sorted(bits(layer), key=order.__getitem__)
         if len(found) >= most:
             break

@@ -4,6 +4,7 @@ Two nodes that see the same members agree. When a member comes or goes, only the
 gains or leaves have another owner.
 """
 
+import functools
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ class Shares:
     of: Mapping[str, int]  # the chunks that each owns, a bit each
 
 
+@functools.lru_cache(maxsize=64)
 def shares(what: str, chunks: int, stripe: int, members: frozenset[str]) -> Shares:
     """Share a file's chunks, `stripe` in a row, out among the members."""
     order = tuple(ranked(what, number, members) for number in range(-(-chunks // stripe)))
