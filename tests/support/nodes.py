@@ -70,9 +70,10 @@ class Node:
         stopper = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "llmaz.agent", "stop-engines", "--grace", "1"),
             *("--state-dir", str(self.directory / "agent")),
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
         )
-        assert await stopper.wait() == 0
+        _, said = await stopper.communicate()
+        assert stopper.returncode == 0, said.decode()
 
     async def assign(
         self, *engines: AssignedEngine, models: tuple[AssignedModel, ...] = ()

@@ -19,7 +19,7 @@ from llmaz.agent.engines import env, lifecycle, ports, record
 from llmaz.agent.engines.blame import DeviceError
 from llmaz.agent.engines.environments import Environments
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
-from llmaz.agent.engines.launch import START_SECONDS, Shims
+from llmaz.agent.engines.launch import Shims
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.probe import Prober
@@ -74,7 +74,6 @@ class Engines:
         hub_url: Callable[[], str] = str,
         patience: Patience | None = None,
         port_band: range = ports.BAND,
-        adoption_seconds: float = ADOPTION_SECONDS,
     ) -> None:
         self.changed = changed
         self._root = state_dir / "engines"
@@ -89,7 +88,6 @@ class Engines:
         self._hub_url = hub_url
         self._patience = patience or Patience()
         self._port_band = port_band
-        self._adoption_seconds = adoption_seconds
         self._engines: dict[str, Supervised] = {}
         self._session: aiohttp.ClientSession | None = None
         self._shims = Shims(environ)
@@ -197,7 +195,7 @@ class Engines:
             self._engines[engine.id] = engine
             tasks.append(engine.begin_attach())
         if tasks:
-            await asyncio.wait(tasks, timeout=self._adoption_seconds)
+            await asyncio.wait(tasks, timeout=ADOPTION_SECONDS)
 
     async def _start(self, action: StartEngine) -> None:
         engine = action.engine
@@ -278,10 +276,11 @@ async def _found(reading: Awaitable[Mapping[str, str]]) -> Mapping[str, str]:
 
 
 async def _stopped(engine: Supervised, reason: str, within: float) -> bool:
-    await engine.stop(reason, within=within)
-    if await engine.gone():
-        await engine.dismiss()
-        return True
+    if await engine.reached():
+        await engine.stop(reason, within=within)
+        if await engine.gone():
+            await engine.dismiss()
+            return True
     logger.error("engine %s is left as it is: its shim does not answer", engine.id)
     return False
 
@@ -306,7 +305,6 @@ async def stop_all(
         lookup=_Nowhere(),
         changed=changed,
         patience=unheard,
-        adoption_seconds=START_SECONDS,  # nobody comes after us who would try again
     )
     async with engines:
         return await engines.stop_all("the node's engines are stopped", within=grace_seconds)

@@ -17,6 +17,7 @@ from llmaz.agent.engines.blame import DeviceError, blamed
 from llmaz.agent.engines.client import ShimClient, ShimStatus
 from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
+from llmaz.agent.engines.launch import START_SECONDS
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.monitor import Monitor, Watched
 from llmaz.agent.engines.record import EngineRecord, Stopping
@@ -135,16 +136,25 @@ class Supervised:
         self._changed()
         self._tasks.begin(self._finish_stop(stop))
 
+    async def reached(self) -> bool:
+        """Wait until its shim, or that one's successor, answers; False when none does in time."""
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while isinstance(self._process(), Unreachable):
+                    await self._heard.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def gone(self) -> bool:
-        """Wait until no process of it is left; False when its shim does not answer."""
-        while True:
+        """Wait until no process of it is left; False when no shim answers any more."""
+        while await self.reached():
             heard = self._heard
-            match self._process():
-                case Unreachable():
-                    return False
-                case Exited(clear=True):
-                    return True
+            process = self._process()
+            if isinstance(process, Exited) and process.clear:
+                return True
             await heard.wait()
+        return False
 
     async def dismiss(self) -> bool:
         """Have its shim end; False when that died first: its successor is to see what it left.
