@@ -43,6 +43,14 @@ def test_engines_are_stopped_by_a_command_of_its_own() -> None:
     assert settings == StopEngines(state_dir=Path("/s"), grace_seconds=2.5, log_format="text")
 
 
+def test_the_patience_with_a_silent_engine_may_be_changed() -> None:
+    assert _run().hang_seconds == 90
+    assert _run("--hang-seconds", "7.5").hang_seconds == 7.5
+    for wrong in ("0", "-1", "nan", "inf", "soon"):
+        with pytest.raises(SystemExit):
+            _run("--hang-seconds", wrong)
+
+
 def test_the_cache_may_be_bounded_as_kubernetes_writes_bytes() -> None:
     assert _run().cache_limits.quota is None
     assert _run("--cache-reserve", "50Gi").cache_limits.reserve == 50 * 2**30

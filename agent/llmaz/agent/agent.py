@@ -16,6 +16,7 @@ from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
 from llmaz.agent.cache.upkeep import Upkeep
 from llmaz.agent.engines import Engines
+from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.lookup import ClusterLookup
@@ -107,6 +108,7 @@ class Agent:
             environments_dir=settings.cache_dir / "environments",
             environments_quota=settings.environments_quota,
             assigned=self._assigned,
+            patience=Patience.until_doubt(settings.hang_seconds),
             hub_url=lambda: self.sharing.hub_url,
         )
         self._performer = Performer(

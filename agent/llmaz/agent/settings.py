@@ -1,6 +1,7 @@
 """What the agent is told at its start: one frozen value, read from argv once, in `__main__`."""
 
 import argparse
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Literal, TypeAlias, get_args
 from llmaz.agent.addresses import is_at, is_loopback
 from llmaz.agent.cache.limits import RESERVE_BYTES, Limits
 from llmaz.agent.cache.policy import EVERY_SOURCE, FetchPolicy
+from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.sharing.settings import MirrorFetch, TlsFiles
 from llmaz.api.manifest import ManifestError
 from llmaz.api.quantity import Quantity
@@ -53,6 +55,7 @@ class RunAgent:
     kubeconfig: Path | None
     register_node: bool
     stop_engines_within: float | None  # seconds; None: the engines live on
+    hang_seconds: float  # without a sign of life, until an engine is doubted
     lifeline: bool
     log_format: Literal["text", "json"]
 
@@ -138,6 +141,14 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         help="stop the engines, drained, when the agent is asked to end: in a container, which"
         " they can't outlive",
     )
+    parser.add_argument(
+        "--hang-seconds",
+        type=_seconds,
+        default=Patience().hang_seconds,
+        metavar="SECONDS",
+        help="how long an engine may show no sign of life until a request for one token decides"
+        " whether it hangs (default: %(default).0f)",
+    )
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
     given = parser.parse_args(argv)
     listen_host, listen_port = given.listen
@@ -172,9 +183,17 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         kubeconfig=given.kubeconfig,
         register_node=given.register_node,
         stop_engines_within=given.stop_engines_within,
+        hang_seconds=given.hang_seconds,
         lifeline=given.lifeline,
         log_format=given.log_format,
     )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no time to wait")
+    return seconds
 
 
 def _tls(parser: argparse.ArgumentParser, given: argparse.Namespace) -> TlsFiles | None:

@@ -34,6 +34,11 @@ class Patience:
     health_seconds: float = 5.0  # for the answer of /health: shorter ones fail under load
     drain_seconds: float = 2.0  # from unready to the first signal: endpoints have to learn of it
 
+    @classmethod
+    def until_doubt(cls, seconds: float) -> "Patience":
+        """Return the patience of whoever doubts an engine after that long, idle or not."""
+        return cls(hang_seconds=seconds, idle_seconds=min(seconds, cls().idle_seconds))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
