@@ -1,8 +1,8 @@
 """One bit of a model is flipped, at the origin or on the disk: is it found, and is it ever visible?
 
 At the origin, the hub goes on to list the digest of what it had: the fetch must be refused, with
-nothing in the cache. On the disk, a scrub must take the file's names away, and the next fetch must
-bring the right bytes again. Which bits are flipped follows from the seed alone.
+nothing in the cache. On the disk, a scrub must take the file's names away. Which bits are flipped
+follows from the seed alone.
 """
 
 import random
