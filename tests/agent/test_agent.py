@@ -96,6 +96,7 @@ async def test_a_killed_agent_finds_its_engines_again_and_touches_none(
     await worker.start("--register-node")
     await worker.assign(fake_engine(), models=(on_path(weights),))
     before = await worker.engine("Ready")
+    await worker.until(lambda status: status.sharing_url and status.cache, "not all was told")
     await worker.end(signal.SIGKILL)
     version = (await worker.shown()).metadata.resource_version
     await worker.start("--register-node")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +24,13 @@ FAKE_ENGINE = Path(__file__).with_name("engine.py")
 _CRD = Path(__file__).parents[2] / "charts/llmaz/crds/inferencenodes.llmaz.io.yaml"
 
 
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
 @dataclass
 class Node:
     """One node: the directory of its agent, and its object on the API server."""
@@ -33,6 +41,7 @@ class Node:
     kube: Kube
     environ: Mapping[str, str] = field(default_factory=dict)
     agent: asyncio.subprocess.Process | None = None
+    sharing_port: int = field(default_factory=_free_port)  # the same in each life of the agent
 
     async def start(self, *options: str) -> None:
         """Start the agent and wait until it has looked at the node; without an API server too."""
@@ -46,7 +55,8 @@ class Node:
                 *("--state-dir", str(self.directory / "agent")),
                 *("--cache-dir", str(self.directory / "cache")),
                 *("--kubeconfig", str(self.kubeconfig)),
-                *("--address", "127.0.0.1", "--listen", "127.0.0.1:0", *options),
+                *("--address", "127.0.0.1", "--listen", "127.0.0.1:0"),
+                *("--sharing-listen", f"0.0.0.0:{self.sharing_port}", *options),
                 env={**os.environ, **self.environ},
                 stderr=log,
             )

@@ -22,7 +22,7 @@ SLOW_PROGRESS_SECONDS = 15.0  # of a large model: thousands of nodes may be fetc
 NOTICEABLE_SHARE = 0.05
 LONGEST_RETRY_SECONDS = 10.0
 _PROGRESS = ("bytesDone", "bytesPerSecond", "secondsLeft")
-_UNKNOWN_IF_ABSENT = ("accelerators", "models", "cache", "engines")
+_UNKNOWN_IF_ABSENT = ("accelerators", "models", "cache", "engines", "sharingUrl")
 _STATUS_KEYS = tuple(key_of(field) for field in NodeStatus.__dataclass_fields__.values())
 
 
