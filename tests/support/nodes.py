@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,17 +17,11 @@ from llmaz.api.names import CONTROLLER
 from llmaz.api.node import AssignedEngine, AssignedModel, EngineReport, InferenceNode, NodeStatus
 from llmaz.api.source import ModelSource
 from llmaz.kube import Kube, KubeError
+from support.freeport import free_port
 
 PATIENCE_SECONDS = 120.0  # of a test that waits for a condition, on a machine under load
 FAKE_ENGINE = Path(__file__).with_name("engine.py")
 _CRD = Path(__file__).parents[2] / "charts/llmaz/crds/inferencenodes.llmaz.io.yaml"
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -41,7 +34,7 @@ class Node:
     kube: Kube
     environ: Mapping[str, str] = field(default_factory=dict)
     agent: asyncio.subprocess.Process | None = None
-    sharing_port: int = field(default_factory=_free_port)  # the same in each life of the agent
+    sharing_port: int = field(default_factory=free_port)  # the same in each life of the agent
 
     async def start(self, *options: str) -> None:
         """Start the agent and wait until it has looked at the node; without an API server too."""

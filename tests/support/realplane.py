@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import socket
 import ssl
 import subprocess
 import time
@@ -16,6 +15,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from support.freeport import free_port
 from support.plane import ControlPlane, plane_of
 
 READY_SECONDS = 60.0
@@ -24,7 +24,7 @@ READY_SECONDS = 60.0
 @contextmanager
 def real_control_plane(assets: Path, directory: Path) -> Iterator[ControlPlane]:
     """Run etcd and kube-apiserver inside the `with` block."""
-    client, peer, secure = _free_port(), _free_port(), _free_port()
+    client, peer, secure = free_port(), free_port(), free_port()
     token = secrets.token_urlsafe(16)
     etcd = [str(assets / "etcd"), f"--data-dir={directory / 'etcd'}"]
     etcd += [f"--listen-client-urls=http://127.0.0.1:{client}"]
@@ -113,10 +113,3 @@ def _is_ready(server: "subprocess.Popen[bytes]", url: str, authority: Path, toke
                 return True
         time.sleep(0.2)
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,33 +9,12 @@ from llmaz.agent.cache.evict import HIGH_SHARE, Entry, Space, evict, lacking, us
 from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.pins import USER, pin
-from llmaz.agent.cache.remote import Listing, RemoteFile
 from llmaz.agent.cache.room import PARTIAL_KEPT_SECONDS, inventory, make_room, touch
-from llmaz.agent.cache.store import Digests, Store, Tree, publish
+from llmaz.agent.cache.store import Tree
+from support.snapshots import put_snapshot
 
 SIZE = 2**16
 SEED = 20260102
-
-
-def _snapshot(cache_dir: Path, name: str, *contents: bytes, age: float) -> Path:
-    """Put a repository with files of these letters into the cache, last used so long ago."""
-    store, tree = Store(cache_dir), Tree.of(cache_dir, "hub", f"acme/{name}")
-    commit, files = name.ljust(40, "0"), []
-    for letter in contents:
-        data = letter * SIZE
-        digests = Digests(RemoteFile(path="x", size=SIZE))
-        digests.update(data)
-        file = RemoteFile(path=f"{letter.decode()}.bin", size=SIZE, sha256=digests.sha256)
-        if not store.holds(digests.sha256, SIZE):
-            with store.partial(digests.sha256, SIZE) as partial:
-                partial.write(0, memoryview(data))
-                partial.seal(store.path(digests.sha256))
-        store.show(tree, commit, file, digests.sha256)
-        files.append(file)
-    publish(tree, Listing(commit=commit, files=tuple(files)), "main")
-    then = time.time() - age
-    os.utime(tree.snapshot(commit), (then, then))
-    return tree.snapshot(commit)
 
 
 def _stored(cache_dir: Path) -> int:
@@ -43,8 +22,8 @@ def _stored(cache_dir: Path) -> int:
 
 
 def test_a_model_that_was_long_unused_goes_with_all_its_names(tmp_path: Path) -> None:
-    old = _snapshot(tmp_path, "old", b"a", b"b", age=100)
-    new = _snapshot(tmp_path, "new", b"b", b"c", age=1)
+    old = put_snapshot(tmp_path, "old", b"a", b"b", age=100)
+    new = put_snapshot(tmp_path, "new", b"b", b"c", age=1)
     gone, refusal = make_room(tmp_path, need=SIZE, keep=(), limits=Limits(quota=4 * SIZE))
     assert (gone, refusal) == ([str(old)], None)
     assert [path.name for path in old.parent.parent.rglob("*") if path.is_file()] == []
@@ -53,7 +32,7 @@ def test_a_model_that_was_long_unused_goes_with_all_its_names(tmp_path: Path) ->
 
 
 def test_what_is_assigned_stays_and_a_refusal_says_so(tmp_path: Path) -> None:
-    old = _snapshot(tmp_path, "old", b"a", age=100)
+    old = put_snapshot(tmp_path, "old", b"a", age=100)
     gone, refusal = make_room(
         tmp_path, need=SIZE, keep=[old.parent.parent], limits=Limits(quota=SIZE)
     )
@@ -64,15 +43,15 @@ def test_what_is_assigned_stays_and_a_refusal_says_so(tmp_path: Path) -> None:
 
 
 def test_a_model_that_was_used_goes_last(tmp_path: Path) -> None:
-    old = _snapshot(tmp_path, "old", b"a", age=100)
-    new = _snapshot(tmp_path, "new", b"b", age=50)
+    old = put_snapshot(tmp_path, "old", b"a", age=100)
+    new = put_snapshot(tmp_path, "new", b"b", age=50)
     touch(old / "a.bin")
     gone, _ = make_room(tmp_path, need=SIZE, keep=(), limits=Limits(quota=int(2.6 * SIZE)))
     assert gone == [str(new)]
 
 
 def test_an_open_file_can_be_read_on_after_it_went(tmp_path: Path) -> None:
-    old = _snapshot(tmp_path, "old", b"a", age=100)
+    old = put_snapshot(tmp_path, "old", b"a", age=100)
     with (old / "a.bin").open("rb") as engine:
         make_room(tmp_path, need=SIZE, keep=(), limits=Limits(quota=SIZE + SIZE // 4))
         assert not old.exists()
@@ -97,8 +76,8 @@ def test_an_empty_cache_has_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_pinned_stays_and_the_next_one_goes(tmp_path: Path) -> None:
-    old = _snapshot(tmp_path, "old", b"a", age=100)
-    new = _snapshot(tmp_path, "new", b"b", age=1)
+    old = put_snapshot(tmp_path, "old", b"a", age=100)
+    new = put_snapshot(tmp_path, "new", b"b", age=1)
     pin(tmp_path, Tree.of(tmp_path, "hub", "acme/old"), USER)
     gone, refusal = make_room(tmp_path, need=SIZE, keep=(), limits=Limits(quota=3 * SIZE))
     assert (gone, refusal) == ([str(new)], None)
@@ -106,7 +85,7 @@ def test_what_is_pinned_stays_and_the_next_one_goes(tmp_path: Path) -> None:
 
 
 def test_what_another_client_left_unfinished_goes_after_a_day(tmp_path: Path) -> None:
-    snapshot = _snapshot(tmp_path, "m", b"a", age=1)
+    snapshot = put_snapshot(tmp_path, "m", b"a", age=1)
     blobs = snapshot.parent.parent / "blobs"
     for name, age in (("old", PARTIAL_KEPT_SECONDS + 60), ("new", 60.0)):
         leaked = blobs / f"{name}.incomplete"
