@@ -8,6 +8,7 @@ answers a health check or a probe late is the engine that a careless supervisor 
 import argparse
 import asyncio
 import random
+import sys
 import time
 from dataclasses import dataclass
 
@@ -45,24 +46,29 @@ class Load:
         while True:
             prompt = " ".join(chance.choices(WORDS, k=chance.randint(*PROMPT_WORDS)))
             body = {"model": MODEL, "prompt": prompt, "max_tokens": ANSWER_TOKENS, "stream": True}
+            begun = time.monotonic()
             try:
                 await self._ask(session, url, body, leaves=chance.random() < GIVES_UP)
-            except (aiohttp.ClientError, TimeoutError):
+            except (aiohttp.ClientError, TimeoutError) as error:
                 self.failed += 1
+                after = time.monotonic() - begun
+                said = f"request failed after {after:.0f} s: {type(error).__name__}: {error}"
+                print(said, file=sys.stderr, flush=True)
                 await asyncio.sleep(1)
 
     async def _ask(
         self, session: aiohttp.ClientSession, url: str, body: dict[str, object], *, leaves: bool
     ) -> None:
-        ended = False
+        line = b""
         async with session.post(f"{url}/v1/completions", json=body) as response:
-            async for line in response.content:
-                ended = ended or line.strip() == b"data: [DONE]"
-                if leaves and line.strip():
+            async for given in response.content:
+                line = given.strip() or line
+                if leaves and line:
                     self.given_up += 1
                     return
-        self.answered += ended
-        self.failed += not ended
+        if line != b"data: [DONE]":
+            raise aiohttp.ClientPayloadError(f"{response.status}, at last: {line[:300]!r}")
+        self.answered += 1
 
 
 @dataclass
