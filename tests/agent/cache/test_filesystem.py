@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from llmaz.agent.cache.request import FetchRequest
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.api.source import ModelSource
 from support import rooms
+from support.freeport import free_port
 from support.weights import gguf
 
 PASSWORD = "a-password-that-shows-nowhere"
@@ -45,7 +45,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         target.write_bytes(data)
     log = root.parent / "sftp.log"
     program = Path(sys.executable).parent / "rclone"
-    for port in _free_ports():
+    for _ in range(5):  # rclone does not tell which port it got: one that was free is tried
+        port = free_port()
         options = ["--addr", f"127.0.0.1:{port}", "--user", "u", "--pass", PASSWORD]
         argv = [str(program), "serve", "sftp", "-v", *options]
         argv += ["--log-file", str(log), str(root)]
@@ -57,15 +58,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             finally:
                 process.kill()
     raise AssertionError(f"rclone did not start: {log.read_text()}")
-
-
-def _free_ports() -> Iterator[int]:
-    """Offer ports that were free a moment ago: rclone does not tell which one it got."""
-    for _ in range(5):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        yield port
 
 
 def _is_up(process: "subprocess.Popen[bytes]", log: Path) -> bool:
