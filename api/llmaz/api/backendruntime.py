@@ -9,6 +9,7 @@ from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
 from llmaz.api.quantity import Quantity
 from llmaz.api.scaling import NamedScaleTrigger, ScaleTrigger
+from llmaz.api.slot import Launcher
 
 # Names of recommendedConfigs with a meaning; others are chosen by configName alone.
 DEFAULT_CONFIG = "default"
@@ -65,6 +66,7 @@ class BackendRuntimeSpec:
     command: the program and its first arguments
     multi_host_commands: what a group of nodes runs in place of the command (v0.1.0)
     process: how the engine runs as a process of the node, where there are no containers
+    launcher: process or slot (a pod of its own), where it is not the controller's default
     image: the container image without its tag
     version: the tag of the image
     envs: environment variables, in order
@@ -80,6 +82,7 @@ class BackendRuntimeSpec:
     command: tuple[str, ...] = field(default=(), metadata=formerly("commands", wins=True))
     multi_host_commands: MultiHostCommands | None = None
     process: Process | None = None
+    launcher: Launcher | None = None
     image: str = field(metadata=bounds(shortest=1))
     version: str = field(metadata=bounds(shortest=1))
     envs: tuple[EnvVar, ...] = field(default=(), metadata=bounds(longest=256))

@@ -44,6 +44,7 @@ NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 SECRET = Kind("", "v1", "Secret", "secrets", namespaced=True)
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", namespaced=True)
 CORE_SERVICE = Kind("", "v1", "Service", "services", namespaced=True)
+POD = Kind("", "v1", "Pod", "pods", namespaced=True)
 EVENT = Kind("", "v1", "Event", "events", namespaced=True)
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", namespaced=True)
 HORIZONTAL_POD_AUTOSCALER = Kind(

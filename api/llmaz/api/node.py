@@ -19,6 +19,7 @@ from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.names import TERMINATION_GRACE_SECONDS
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
 from llmaz.api.quantity import Quantity
+from llmaz.api.slot import AssignedSlot
 from llmaz.api.source import ModelSource
 
 
@@ -94,6 +95,7 @@ class AssignedEngine:
     skip_model_loader: whether the engine fetches the weights itself
     rank: its place in a group: 0 leads, and the others answer nobody but the leader
     epoch: the group's, if it is a rank of one; a lower one than the running is refused
+    slot: the pod that it runs in; without one, it is a process of the agent's own
     """
 
     id: str
@@ -121,6 +123,7 @@ class AssignedEngine:
     skip_model_loader: bool = False
     rank: int = 0
     epoch: int = 0
+    slot: AssignedSlot | None = None
 
     @property
     def namespace(self) -> str:
@@ -227,6 +230,7 @@ class EngineReport:
     ready_at: when it first answered since its start
     retry_at: when it starts again
     log: its path on the node
+    accelerators: UUIDs of the devices that its slot was given, where they are known
     """
 
     id: str
@@ -243,6 +247,7 @@ class EngineReport:
     ready_at: datetime | None = None
     retry_at: datetime | None = None
     log: str = ""
+    accelerators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

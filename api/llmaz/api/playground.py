@@ -10,6 +10,7 @@ from llmaz.api.meta import ObjectMeta
 from llmaz.api.pod import EnvVar, Resources
 from llmaz.api.quantity import Quantity
 from llmaz.api.scaling import ElasticConfig
+from llmaz.api.slot import Launcher
 from llmaz.api.workload import WorkloadStatus
 
 DEFAULT_BACKEND = "vllm"
@@ -38,6 +39,7 @@ class BackendRuntimeConfig:
     envs: environment variables added to the BackendRuntime's by name
     resources: what a replica asks for and may not exceed, over what the configuration says
     shared_memory_size: the size of /dev/shm, in place of the configuration's
+    launcher: process or slot (a pod of its own), in place of the BackendRuntime's
     """
 
     backend_name: str = field(default=DEFAULT_BACKEND, metadata=formerly("name"))
@@ -47,6 +49,7 @@ class BackendRuntimeConfig:
     envs: tuple[EnvVar, ...] = field(default=(), metadata=bounds(longest=256))
     resources: Resources = field(default_factory=Resources)
     shared_memory_size: Quantity | None = None
+    launcher: Launcher | None = None
 
     @classmethod
     def upgraded(cls, members: dict[str, object], path: str) -> dict[str, object]:
