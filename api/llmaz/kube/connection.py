@@ -1,65 +1,43 @@
-"""Credentials and HTTP: one request in, one answer out, through the official asyncio client.
+"""HTTP to one API server: one request in, one answer out."""
 
-Only its configuration and its HTTP layer are used. Its generated models are loaded when they are
-named, which nothing here does: they would cost memory and time, and know no custom resources.
-"""
-
-import asyncio
 import ipaddress
 import json
-import logging
-import ssl
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
-import yaml
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from llmaz.api.manifest import Json
-from llmaz.kube.errors import KubeError, Unavailable, from_answer
-
-logger = logging.getLogger(__name__)
-
-_RENEW_SECONDS = 60.0
-# What the client raises for a kubeconfig that is none; it checks few of its types itself.
-_UNREADABLE = (config.ConfigException, OSError, ValueError, TypeError, KeyError, yaml.YAMLError)
+from llmaz.kube import access
+from llmaz.kube.access import Access
+from llmaz.kube.errors import Unavailable, from_answer
 
 
 class Connection:
     """One API server and the credentials for it."""
 
-    def __init__(self, client: ApiClient, renewal: "asyncio.Task[None] | None") -> None:
-        self._client = client
-        self._renewal = renewal
+    def __init__(self, to: Access) -> None:
+        self._to = to
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=to.tls),
+            read_bufsize=2**18,
+            # A proxy of the environment can't reach this machine's own loopback.
+            trust_env=not _is_loopback(to.server),
+        )
 
     @classmethod
     async def open(cls, kubeconfig: Path | None) -> "Connection":
         """Read a kubeconfig, or a pod's service account when there is none."""
-        configuration = Configuration()
-        try:
-            renewal = await _load(kubeconfig, configuration)
-        except _UNREADABLE as error:
-            where = kubeconfig or "in-cluster configuration (no kubeconfig was given)"
-            raise KubeError(f"{where}: {error}") from error
-        configuration.client_session_kwargs = {
-            "read_bufsize": 2**18,
-            # A proxy of the environment can't reach this machine's own loopback.
-            "trust_env": not _is_loopback(configuration.host),
-        }
-        try:
-            return cls(ApiClient(configuration), renewal)
-        except (OSError, ssl.SSLError) as error:
-            raise KubeError(f"{kubeconfig}: certificate: {error}") from error
+        if kubeconfig is None:
+            return cls(access.from_pod(os.environ))
+        return cls(await access.from_kubeconfig(kubeconfig))
 
     async def close(self) -> None:
-        if self._renewal is not None:
-            self._renewal.cancel()
-        await self._client.close()
+        await self._to.authorization.aclose()
+        await self._session.close()
 
     async def ask(
         self,
@@ -113,38 +91,17 @@ class Connection:
             "Accept": accept,
             "User-Agent": "llmaz",
         }
-        await self._client.update_params_for_auth(headers, None, ["BearerToken"], path, method, "")
-        url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        answer = await self._client.rest_client.request(
-            method, url, headers=headers, body=body, _request_timeout=timeout
+        if (authorization := await self._to.authorization.header()) is not None:
+            headers["Authorization"] = authorization
+        return await self._session.request(
+            method,
+            self._to.server + path + (f"?{urlencode(query)}" if query else ""),
+            headers=headers,
+            data=None if body is None else json.dumps(body),
+            timeout=timeout,
+            server_hostname=self._to.server_name,
+            proxy=self._to.proxy,
         )
-        return cast("aiohttp.ClientResponse", answer.response)
-
-
-async def _load(
-    kubeconfig: Path | None, configuration: Configuration
-) -> "asyncio.Task[None] | None":
-    if kubeconfig is None:
-        config.load_incluster_config(client_configuration=configuration)
-        return None
-    if not await asyncio.to_thread(kubeconfig.is_file):
-        raise FileNotFoundError("there is no such file")
-    loader = await config.load_kube_config(
-        config_file=str(kubeconfig), client_configuration=configuration, persist_config=False
-    )
-    return asyncio.create_task(_renew(loader, configuration), name="kubeconfig credentials")
-
-
-async def _renew(loader: KubeConfigLoader, configuration: Configuration) -> None:
-    """Keep short-lived credentials fresh; ends by itself where there is nothing to renew."""
-    while "user" in loader.current_context["context"]:
-        try:
-            await config.refresh_token(loader, configuration, interval=_RENEW_SECONDS)
-        except Exception:  # a plug-in is another's program: whatever it raised, it is asked again
-            logger.exception("credentials of the kubeconfig not renewed")
-            await asyncio.sleep(_RENEW_SECONDS)
-        else:
-            return
 
 
 def _is_loopback(url: str) -> bool:
