@@ -1,11 +1,16 @@
-"""What the agent and the shims cost while eight engines are idle: memory, and shares of a core."""
+"""What the agent and the shims cost while eight engines are idle: memory, and shares of a core.
+
+A process' resident memory counts what it shares with others in full. The sum over the agent and its
+children is therefore told twice: of resident memory, which counts Python itself once for each of
+them, and of proportional memory, which counts no page twice.
+"""
 
 import asyncio
 import time
 
 import psutil
 from harness.fakes import apply_fakes, ready_engines
-from harness.figures import cpu_seconds, options, report, resident_mib
+from harness.figures import cpu_seconds, options, proportional_mib, report, resident_mib
 from harness.machine import machine
 
 from llmaz.kube import Kube
@@ -54,6 +59,8 @@ async def main() -> None:
             agent_children=len(children),
             agent_children_resident_mib=sum(map(resident_mib, children)),
             agent_children_core_percent=100 * share["children"],
+            agent_and_children_resident_mib=sum(map(resident_mib, [agent, *children])),
+            agent_and_children_proportional_mib=sum(map(proportional_mib, [agent, *children])),
             shim_resident_mib=max(map(resident_mib, parents)),
             shim_core_percent=100 * share["shims"] / ENGINES,
         )

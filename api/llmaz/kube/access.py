@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from llmaz.api.manifest import ManifestError
 from llmaz.kube import credentials
 from llmaz.kube.credentials import Authorization, Identity, TokenFile
 from llmaz.kube.errors import KubeError
@@ -45,7 +42,7 @@ async def from_kubeconfig(path: Path) -> Access:
         else:
             who = await asyncio.to_thread(credentials.identity, user, path.parent)
         return await asyncio.to_thread(_access, cluster, who, path.parent)
-    except (ManifestError, OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise KubeError(f"{path}: {error}") from error
 
 
@@ -66,7 +63,12 @@ def from_pod(environ: Mapping[str, str], directory: Path = SERVICE_ACCOUNT) -> A
 
 
 def _read(path: Path) -> Kubeconfig:
-    return Kubeconfig.from_manifest(yaml.safe_load(path.read_text()))
+    import yaml  # noqa: PLC0415  # pods have no kubeconfig, and need none of it
+
+    try:
+        return Kubeconfig.from_manifest(yaml.safe_load(path.read_text()))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def _access(cluster: Cluster, who: Identity, base: Path) -> Access:
