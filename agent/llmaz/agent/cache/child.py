@@ -25,6 +25,7 @@ _OF_PROOFS = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "HF_ENDPOINT", "HF_HUB_OFFLINE", "MODELSCOPE_ENDPOINT"),
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_S3_ADDRESSING_STYLE"),
+    *("OSS_REGION", "AWS_EC2_METADATA_DISABLED"),
     *("STORAGE_EMULATOR_HOST", "PYTHONPATH"),
 )
 _LINE_LIMIT = 64 * 2**20  # the last line names every file

@@ -210,7 +210,7 @@ def _check_names(listing: Listing, where: str) -> None:
 
 def _present(store: Store, tree: Tree, file: RemoteFile, key: str) -> str | None:
     """Return the sha256 of a file whose bytes are on the node already."""
-    sha256 = file.sha256 or (store.learned(key) if file.etag is not None else None)
+    sha256 = file.sha256 or (store.learned(key) if file.version is not None else None)
     if sha256 is not None and store.holds(sha256, file.size):
         return sha256
     if file.sha256 is None and file.git_sha1 is None:
@@ -222,7 +222,7 @@ def _key(origin: Remote, listing: Listing, file: RemoteFile) -> str:
     """Name a file on its way: by its digest, else by where it is and which version it is of."""
     if file.sha256 is not None:
         return file.sha256
-    version = file.git_sha1 or file.etag or file.md5 or listing.commit
+    version = file.git_sha1 or file.version or file.md5 or listing.commit
     facts = [*home_of(origin), file.path, file.size, version]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 

@@ -21,6 +21,7 @@ _AWS_KEYS = (
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
     "AWS_S3_ADDRESSING_STYLE",
+    "GOOGLE_CREDENTIALS",
 )
 FSSPEC_SECRET = "fsspec-access-secret"  # noqa: S105  # the name of a Secret, not its content
 STORAGE_OPTIONS = "STORAGE_OPTIONS"
@@ -31,7 +32,7 @@ _NO_DRIVERS = (
     "async_wrapper",
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
-_OSS_KEYS = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
+_OSS_KEYS = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN", "OSS_REGION")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,7 @@ def secret_of(origin: Remote, named: str = "") -> SecretKeys | None:
 
 
 def _usual_secret(origin: Remote) -> SecretKeys | None:
-    """Return upstream's Secret for a kind of origin; gs:// takes AWS' keys, as upstream has it."""
+    """Return upstream's Secret for a kind of origin; gs:// has that of AWS, as upstream has it."""
     match origin:
         case HubRepository(hub=Hub.HUGGINGFACE):
             return SecretKeys(name=MODELHUB_SECRET, keys=(HF_TOKEN,))

@@ -19,6 +19,12 @@ class RemoteFile:
     git_sha1: str | None = None  # of a git blob with these bytes
     md5: str | None = None
     etag: str | None = None  # strong: it is another when the bytes are
+    held: str | None = None  # the version that the address itself asks for, where it does
+
+    @property
+    def version(self) -> str | None:
+        """Return what tells these bytes from later ones of the same name."""
+        return self.etag or self.held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,7 @@ class Target:
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)  # is posted
 
 
 class Headers(Protocol):

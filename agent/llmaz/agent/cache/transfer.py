@@ -134,7 +134,7 @@ class Transfer:
                     if sharing is not None:
                         sharing.seal(key, file, partial, digests.sha256)
                     partial.seal(self._store.path(digests.sha256))
-                    if file.sha256 is None and file.etag is not None:
+                    if file.sha256 is None and file.version is not None:
                         self._store.learn(key, digests.sha256)
                     return digests.sha256
                 partial.discard()

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llmaz.agent.cache.dial import Dialler
@@ -22,6 +22,7 @@ from llmaz.agent.cache.remote import Headers, Target
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0  # until the first byte, and between two
+NEAR_SECONDS = 3.0
 MOST_REDIRECTS = 5
 LARGEST_TEXT = 64 * 2**20
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -35,7 +36,7 @@ _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Forbidden(Exception):
-    """A place that must not be asked. Trying again is of no use."""
+    """A place that must not be asked, or not be heard out. Trying again is of no use."""
 
 
 class NetworkError(Exception):
@@ -57,20 +58,32 @@ class Answer:
 
 
 class Wire:
-    """Connections of one thread, one to each origin."""
+    """Connections of one thread, one to each origin.
 
-    def __init__(self) -> None:
+    near: it asks the node's own cloud who the node is, at an address of the link; no proxy is in
+        between, no redirect is followed, and where no cloud is, nobody answers for long
+    """
+
+    def __init__(self, *, near: bool = False) -> None:
+        self._near = near
+        self._connect_seconds = NEAR_SECONDS if near else CONNECT_SECONDS
+        self._silence_seconds = NEAR_SECONDS if near else SILENCE_SECONDS
         self._kept: dict[_Origin, http.client.HTTPConnection] = {}
         self._addresses: dict[_Origin, _Address] = {}  # of what was asked without a proxy
         self._tls: ssl.SSLContext | None = None
 
     def ask(self, target: Target, extra: Mapping[str, str], method: str = "GET") -> Answer:
-        """Send a request and return the head of the first answer that is no redirect."""
+        """Send a request and return the head of the first answer that is no redirect.
+
+        A request with a body tells a secret: it is sent to the address that was given, or nowhere.
+        """
+        if target.form or self._near:
+            return self._ask_once(method, target.url, {**_AGENT, **target.headers, **extra}, target)
         url, headers = target.url, {**_AGENT, **target.headers, **extra}
         came_from: str | None = None
         for _ in range(MOST_REDIRECTS + 1):
             self._check_way(came_from, url)
-            answer = self._ask_once(method, url, headers)
+            answer = self._ask_once(method, url, headers, target)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
@@ -80,15 +93,17 @@ class Wire:
             came_from, url = url, following
         raise Forbidden(f"{_host(url)} redirects more than {MOST_REDIRECTS} times")
 
-    def text(self, target: Target, extra: Mapping[str, str] | None = None) -> tuple[Answer, bytes]:
+    def text(self, target: Target, method: str = "GET") -> tuple[Answer, bytes]:
         """Ask, and read the whole body: of a listing, never of weights."""
-        answer = self.ask(target, extra or {})
+        answer = self.ask(target, {}, method)
         try:
-            body = answer.body.read(LARGEST_TEXT)
+            body = answer.body.read(LARGEST_TEXT + 1)
         except (OSError, http.client.HTTPException) as error:
             raise CutError(f"{_host(answer.url)} broke off: {_line(error)}") from error
         finally:
             self.finish(answer)
+        if len(body) > LARGEST_TEXT:
+            raise Forbidden(f"{_host(answer.url)} answers with more than {LARGEST_TEXT} bytes")
         return answer, body
 
     def read_into(self, answer: Answer, view: memoryview) -> int:
@@ -141,14 +156,16 @@ class Wire:
             self.close()
             raise Forbidden(f"{here[1]} redirects to {other}, which is no address of the internet")
 
-    def _ask_once(self, method: str, url: str, headers: Mapping[str, str]) -> Answer:
+    def _ask_once(
+        self, method: str, url: str, headers: Mapping[str, str], target: Target
+    ) -> Answer:
         parts = urlsplit(url)
         origin = _origin(parts)
         tries = 2 if origin in self._kept else 1  # a kept connection may have gone stale
         while True:
             tries -= 1
             try:
-                return self._send(method, parts, origin, headers)
+                return self._send(method, parts, headers, target.form)
             except (OSError, http.client.HTTPException) as error:
                 self.close()
                 if tries == 0 or isinstance(error, TimeoutError):
@@ -156,40 +173,50 @@ class Wire:
                     raise NetworkError(words) from error
 
     def _send(
-        self, method: str, parts: SplitResult, origin: _Origin, headers: Mapping[str, str]
+        self, method: str, parts: SplitResult, headers: Mapping[str, str], form: Mapping[str, str]
     ) -> Answer:
+        origin = _origin(parts)
         connection = self._kept.get(origin) or self._connected(origin)
         self._kept[origin] = connection
         path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-        proxy = _proxy(origin)
+        proxy = self._proxy(origin)
         if proxy is not None and origin[0] == "http":
             path = parts._replace(fragment="").geturl()
-        connection.request(method, path, headers=dict(headers))
-        body = connection.getresponse()
-        return Answer(status=body.status, headers=body.headers, url=parts.geturl(), body=body)
+        if form:
+            body = urlencode(form)
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", path, body=body, headers={**headers, **kind})
+        else:
+            connection.request(method, path, headers=dict(headers))
+        answer = connection.getresponse()
+        return Answer(status=answer.status, headers=answer.headers, url=parts.geturl(), body=answer)
 
     def _connected(self, origin: _Origin) -> http.client.HTTPConnection:
         scheme, host, port = origin
-        _refuse_link(host)  # a name that leads there is refused once it is connected
-        proxy = _proxy(origin)
+        if not self._near:
+            _refuse_link(host)  # a name that leads there is refused once it is connected
+        proxy = self._proxy(origin)
         near = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 80)
         connection: http.client.HTTPConnection
         if scheme == "https":
             self._tls = self._tls or ssl.create_default_context()
             connection = http.client.HTTPSConnection(
-                *near, timeout=CONNECT_SECONDS, context=self._tls
+                *near, timeout=self._connect_seconds, context=self._tls
             )
             if proxy is not None:
                 connection.set_tunnel(host, port)
         else:
-            connection = http.client.HTTPConnection(*near, timeout=CONNECT_SECONDS)
+            connection = http.client.HTTPConnection(*near, timeout=self._connect_seconds)
         # http.client has no other seam for where its socket comes from, nor typeshed a name for it.
         connection._create_connection = _DIALLER.connect  # type: ignore[attr-defined]
         connection.connect()
         if proxy is None:
-            self._addresses[origin] = _checked_peer(connection.sock)
-        connection.sock.settimeout(SILENCE_SECONDS)
+            self._addresses[origin] = _checked_peer(connection.sock, near=self._near)
+        connection.sock.settimeout(self._silence_seconds)
         return connection
+
+    def _proxy(self, origin: _Origin) -> SplitResult | None:
+        return None if self._near else _proxy(origin)
 
 
 def json_of(body: bytes, where: str) -> object:
@@ -228,10 +255,11 @@ def may_lead(here: _Address, there: _Address) -> bool:
     return there.is_global or not here.is_global
 
 
-def _checked_peer(sock: socket.socket) -> _Address:
+def _checked_peer(sock: socket.socket, *, near: bool) -> _Address:
     text = str(sock.getpeername()[0]).partition("%")[0]
     try:
-        _refuse_link(text)
+        if not near:
+            _refuse_link(text)
     except Forbidden:
         sock.close()
         raise

@@ -28,6 +28,17 @@ def hexadecimal(value: object, length: int) -> str | None:
     return text if len(text) == length and set(text) <= _HEXADECIMAL else None
 
 
+def below(key: str, name: str) -> str | None:
+    """Return an object's path below a key, or its last part where it is the key itself.
+
+    None: it is a neighbour that begins as the key does, or a folder's marker.
+    """
+    if name == key:
+        return name.rpartition("/")[2]
+    inside = name.startswith(f"{key}/") and not name.endswith("/")
+    return name.removeprefix(f"{key}/") if inside else None
+
+
 def strong(etag: str | None) -> str | None:
     """Return an ETag that is another when a byte is; a weak one promises less."""
     return etag if etag and etag.startswith('"') and etag.endswith('"') else None
@@ -42,11 +53,11 @@ def is_loopback(authority: str) -> bool:
         return host == "localhost"
 
 
-def check_way(url: str, secret: str | None, listed: Sequence[str]) -> None:
-    """Refuse to send a token without TLS, unless the server is on this machine or listed."""
+def check_way(url: str, listed: Sequence[str], *, is_secret: bool) -> None:
+    """Refuse to send a secret without TLS, unless the server is on this machine or listed."""
     parts = urlsplit(url)
     open_to_all = parts.scheme == "http" and not is_loopback(parts.hostname or "")
-    if secret and open_to_all and parts.netloc not in listed and parts.hostname not in listed:
+    if is_secret and open_to_all and parts.netloc not in listed and parts.hostname not in listed:
         words = (
             f"{parts.netloc} would be sent credentials in the clear: give it https, or name it by "
             "--plain-http"
@@ -60,7 +71,7 @@ def pinned(files: Sequence[RemoteFile], *, anonymous: bool) -> Listing:
     What anybody was shown who brought no credentials is public.
     """
     facts = [
-        (file.path, file.size, file.sha256, file.git_sha1, file.md5, file.etag)
+        (file.path, file.size, file.sha256, file.git_sha1, file.md5, file.version)
         for file in sorted(files, key=lambda file: file.path)
     ]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()

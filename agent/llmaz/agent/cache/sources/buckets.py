@@ -1,4 +1,4 @@
-"""Object stores: S3 and what speaks as it does, Google's (its XML interface), and Alibaba's OSS.
+"""Object stores: S3 and what speaks as it does, Google's by an HMAC key, and Alibaba's OSS.
 
 No store says a sha256 of every object. What it does say is used: a whole-object sha256 of S3, an
 md5 of GCS or OSS. Else the ETag holds the version fast while ranges are fetched, and the first
@@ -12,21 +12,35 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlencode
 
 from llmaz.agent.cache.origin import Bucket, name_of
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
-from llmaz.agent.cache.sources.answers import is_loopback, number, pinned, refusal, strong
-from llmaz.agent.cache.sources.identity import WebIdentity
-from llmaz.agent.cache.sources.signing import Address, Keys, signed_oss, signed_v4
+from llmaz.agent.cache.sources.answers import (
+    below,
+    check_way,
+    is_loopback,
+    number,
+    pinned,
+    refusal,
+    strong,
+)
+from llmaz.agent.cache.sources.google import endpoint_of_google
+from llmaz.agent.cache.sources.identity import Identity, identity_of_aws
+from llmaz.agent.cache.sources.signing import (
+    Address,
+    Keys,
+    region_of_oss,
+    signed_oss,
+    signed_oss_v4,
+    signed_v4,
+)
 from llmaz.agent.cache.wire import CutError, Wire
 
 _ASKED_FROM = 2**20  # bytes; a smaller object's digest is not worth a request
-_KEY_NAMES = {
-    "oss": ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET"),
-    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-}
-_GOOGLE = "https://storage.googleapis.com"
+_OSS_NAMES = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN", "OSS_REGION")
+_AWS_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
 _REGION = "x-amz-bucket-region"
 _ELSEWHERE = (301, 307, 400)
 
@@ -40,7 +54,7 @@ class Buckets:
     endpoint: str | None
     region: str
     keys: Keys | None
-    identity: WebIdentity | None = None  # gives keys where there are none
+    identity: Identity[Keys] | None = None  # the node's own: gives keys where there are none
     in_host: bool = False  # a bucket of an endpoint of one's own is a part of the host's name
 
     @classmethod
@@ -50,31 +64,40 @@ class Buckets:
         wire: Wire,
         credentials: Mapping[str, str],
         environ: Mapping[str, str],
+        *,
+        listed: tuple[str, ...] = (),
+        maker: str = "",
     ) -> "Buckets":
         """Take a Secret's credentials whole, or the agent's environment's: never half of each."""
-        id_name, secret_name = _KEY_NAMES["oss" if origin.scheme == "oss" else "s3"]
-        given = credentials if credentials.get(id_name) else environ
-        key_id, secret = given.get(id_name), given.get(secret_name)
+        names = _OSS_NAMES if origin.scheme == "oss" else _AWS_NAMES
+        given = credentials if credentials.get(names[0]) else environ
+        key_id, secret, session, region = (given.get(name) for name in names)
         keys = (
-            Keys(key_id=key_id, secret=secret, session_token=given.get("AWS_SESSION_TOKEN"))
+            Keys(key_id=key_id, secret=secret, session_token=session or None)
             if key_id and secret
             else None
         )
-        region = given.get("AWS_REGION") or environ.get("AWS_REGION") or "us-east-1"
-        identity = WebIdentity.of(environ, region) if origin.scheme == "s3" else None
+        usual = region_of_oss(origin.endpoint or "") if origin.scheme == "oss" else "us-east-1"
+        region = region or environ.get(names[3]) or usual
+        endpoint = _endpoint(origin, given, environ)
+        identity = None
+        if origin.scheme == "s3" and keys is None:
+            identity = identity_of_aws(environ, region, listed, maker)
+        is_told = identity is not None or bool(keys and keys.session_token)
+        check_way(endpoint or "", listed, is_secret=is_told)  # a signature alone tells no key
         style = given.get("AWS_S3_ADDRESSING_STYLE") or environ.get("AWS_S3_ADDRESSING_STYLE")
         return cls(
-            origin,
-            wire,
-            _endpoint(origin, given, environ),
-            region,
-            keys,
-            identity=identity if keys is None else None,
-            in_host=style == "virtual",
+            origin, wire, endpoint, region, keys, identity=identity, in_host=style == "virtual"
         )
 
     def listing(self) -> Listing:
-        files = [self._with_digest(file) for file in self._objects()]
+        try:
+            files = [self._with_digest(file) for file in self._objects()]
+        except Refused as refused:
+            if self.identity is None or refused.failure.reason != "Unauthorized":
+                raise
+            self.identity = None  # what all may read, the node need not have a right to
+            files = [self._with_digest(file) for file in self._objects()]
         if not files:
             words = f"there is nothing at {name_of(self.origin)}"
             raise Refused("FileNotFound", words, passing=False)
@@ -126,12 +149,9 @@ class Buckets:
 
     def _file(self, entry: ET.Element) -> RemoteFile | None:
         key = _text(entry, "Key")
-        if key == self.origin.key:
-            path = key.rpartition("/")[2]
-        elif key.startswith(f"{self.origin.key}/") and not key.endswith("/"):
-            path = key.removeprefix(f"{self.origin.key}/")
-        else:
-            return None  # a neighbour of the same prefix, or a folder's marker
+        path = below(self.origin.key, key)
+        if path is None:
+            return None
         etag = _text(entry, "ETag")
         quoted = etag if etag.startswith('"') else f'"{etag}"'
         return RemoteFile(
@@ -161,16 +181,16 @@ class Buckets:
             return address.url(urlencode(query))
         now = datetime.now(UTC)
         if self.origin.scheme == "oss":
-            resource = f"/{self.origin.bucket}/{key}"
-            return signed_oss(
-                address, dict(query), keys=keys, resource=resource, now=now, method=method
-            )
+            resource, sign = f"/{self.origin.bucket}/{key}", signed_oss
+            if self.region:
+                sign = partial(signed_oss_v4, region=self.region)
+            return sign(address, dict(query), keys=keys, resource=resource, now=now, method=method)
         return signed_v4(
             address, dict(query), keys=keys, region=self.region, now=now, method=method
         )
 
     def _keys(self) -> Keys | None:
-        return self.keys if self.identity is None else self.identity.keys()
+        return self.keys if self.identity is None else self.identity.now()
 
     def _address(self, key: str) -> Address:
         """Put the bucket into the host's name where the store wants that, else into the path."""
@@ -191,7 +211,7 @@ def _endpoint(origin: Bucket, given: Mapping[str, str], environ: Mapping[str, st
         host = origin.endpoint or ""
         return f"http://{host}" if is_loopback(host) else f"https://{host}"
     if origin.scheme == "gs":
-        return environ.get("STORAGE_EMULATOR_HOST") or _GOOGLE
+        return endpoint_of_google(environ)
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     return next((where[n] for where in (given, environ) for n in names if where.get(n)), None)
 
