@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 VALID_SECONDS = 3600
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _OSS_ALGORITHM = "OSS4-HMAC-SHA256"
-_OSS_HOST = re.compile(r"oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
+_OSS_HOST = re.compile(r"oss-([a-z]+-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
