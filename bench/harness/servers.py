@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.ports import free_port as free_port  # noqa: PLC0414  # of this module's users too
 from llmaz.api.kinds import NAMESPACE
 from llmaz.kube import Kube, KubeError
 
@@ -24,12 +24,6 @@ class ApiServer:
     name: str
     kubeconfig: Path
     pid: int
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager

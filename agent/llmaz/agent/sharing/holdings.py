@@ -55,6 +55,15 @@ class _Tail:
     holding: Holding
     inode: int
     offset: int
+    read: int = 0  # bytes, those of a line that was not whole among them
+
+    def is_read(self, journal: Path) -> bool:
+        """Tell whether nothing was added since: most looks end here."""
+        try:
+            about = journal.lstat()
+        except OSError:
+            return False
+        return (about.st_ino, about.st_size) == (self.inode, self.read)
 
 
 class Holdings:
@@ -75,7 +84,7 @@ class Holdings:
 
     def _stored(self, key: str) -> Holding | None:
         known = self._complete.get(key)
-        if known is not None and known.path.exists():
+        if known is not None and _inode(known.path) == known.epoch:
             return known
         self._complete.pop(key, None)
         found = read_chunkmap(self._cache_dir, key)
@@ -114,16 +123,19 @@ class Holdings:
 
     def _partial(self, key: str) -> Holding | None:
         journal = self._cache_dir / "partial" / f"{key}.journal"
+        tail = self._tails.get(key)
+        if tail is not None and tail.is_read(journal):
+            return tail.holding if tail.holding.size else None
         try:
             with opened_beneath(self._cache_dir, journal) as file:
                 about = os.fstat(file.fileno())
-                tail = self._tails.get(key)
                 if tail is None or tail.inode != about.st_ino or about.st_size < tail.offset:
                     tail = _Tail(_begun(self._cache_dir, key, about.st_ino), about.st_ino, 0)
                     self._tails[key] = tail
                 if about.st_size > tail.offset:
                     file.seek(tail.offset)
                     self._read(tail, file.read())
+                tail.read = about.st_size
         except OSError:
             self._tails.pop(key, None)
             return None
@@ -153,6 +165,13 @@ def opened_beneath(root: Path, path: Path) -> BinaryIO:
         os.close(descriptor)
         raise FileNotFoundError(path.name)
     return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.lstat().st_ino
+    except OSError:
+        return None
 
 
 def _begun(cache_dir: Path, key: str, inode: int) -> Holding:

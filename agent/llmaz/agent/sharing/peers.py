@@ -23,6 +23,8 @@ from prometheus_client import Counter, Gauge
 from llmaz.agent.sharing.capability import Token, node_of, why_refused
 from llmaz.agent.sharing.context import Context
 from llmaz.agent.sharing.holdings import Holding, Holdings
+from llmaz.agent.sharing.openfiles import OpenFiles
+from llmaz.agent.sharing.sending import corked, send_file
 from llmaz.agent.swarm.chunks import chunk_size
 
 FOLLOW_SECONDS = 0.05  # between two lines to a follower
@@ -50,6 +52,7 @@ class _Peers:
         self._settings = context.settings
         self._token = token
         self._holdings = Holdings(context.cache_dir)
+        self._files = OpenFiles()
         self._uploads: Tally[str] = Tally()
         self._sent = Counter(
             "llmaz_cache_peer_sent_bytes", "Bytes sent to other nodes.", registry=context.registry
@@ -74,7 +77,7 @@ class _Peers:
         start, end = _range(request, holding.size)
         if not holding.has(start, end):
             raise web.HTTPConflict(text="these bytes are not here yet\n")
-        with self._upload(node), _opened(holding) as file:
+        with self._upload(node), self._opened(holding) as file:
             return await self._send(request, file, (start, end), holding)
 
     async def chunkmap(self, request: web.Request) -> web.Response:
@@ -143,18 +146,17 @@ class _Peers:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{holding.size}"
         response = web.StreamResponse(status=206, headers=headers)
         response.content_length = end - start
-        writer = await response.prepare(request)
         transport = request.transport
-        if writer is None or transport is None:
+        if transport is None:
             raise ConnectionResetError("the peer has gone")
-        if request.secure:
-            await _copy(response, file, start, end)
-        else:
-            writer.send_headers()
-            loop = asyncio.get_running_loop()
-            await loop.sendfile(transport, file, start, end - start)
+        with corked(transport):
+            await response.prepare(request)
+            if request.secure:
+                await _copy(response, file, start, end)
+            else:
+                await send_file(transport, file, start, end)
+            await response.write_eof()
         self._sent.inc(end - start)
-        await response.write_eof()
         return response
 
     def _permit(self, request: web.Request, what: str) -> str:
@@ -168,6 +170,17 @@ class _Peers:
             self._refused.labels("capability").inc()
             raise web.HTTPUnauthorized(text=f"{why}\n")
         return node_of(header or "")
+
+    @contextmanager
+    def _opened(self, holding: Holding) -> Iterator[BinaryIO]:
+        try:
+            file = self._files.take(holding)
+        except OSError:
+            raise web.HTTPNotFound(text="this node has nothing of it any more\n") from None
+        try:
+            yield file
+        finally:
+            self._files.give_back(holding)
 
     @contextmanager
     def _upload(self, node: str) -> Iterator[None]:
@@ -184,13 +197,6 @@ class _Peers:
         finally:
             self._uploads[node] -= 1
             self._running.dec()
-
-
-def _opened(holding: Holding) -> BinaryIO:
-    try:
-        return holding.open()
-    except OSError:
-        raise web.HTTPNotFound(text="this node has nothing of it any more\n") from None
 
 
 def _key(request: web.Request) -> str:
