@@ -123,7 +123,9 @@ async def saturate(kube: Kube, seconds: float) -> tuple[Load, Watch, bool]:
     url = f"http://127.0.0.1:{before.port}"
     load, watch = Load(), Watch()
     patience = aiohttp.ClientTimeout(total=None, sock_connect=60)
-    connections = aiohttp.TCPConnector(limit=0)
+    # A connection each: the server closes kept ones when it likes, and a request that was just
+    # sent on one fails for that alone.
+    connections = aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(connector=connections, timeout=patience) as session:
         streams = [asyncio.create_task(load.run(session, url, seed)) for seed in range(STREAMS)]
         until = time.monotonic() + seconds

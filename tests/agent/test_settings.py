@@ -44,8 +44,9 @@ def test_engines_are_stopped_by_a_command_of_its_own() -> None:
 
 
 def test_the_patience_with_a_silent_engine_may_be_changed() -> None:
-    assert _run().hang_seconds == 90
+    assert (_run().hang_seconds, _run().toil_seconds) == (100, 100)
     assert _run("--hang-seconds", "7.5").hang_seconds == 7.5
+    assert _run("--toil-seconds", "600").toil_seconds == 600
     for wrong in ("0", "-1", "nan", "inf", "soon"):
         with pytest.raises(SystemExit):
             _run("--hang-seconds", wrong)

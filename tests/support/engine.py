@@ -55,6 +55,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--pids-file", type=Path, help="where the pids of its tree are written")
     parser.add_argument("--ignore-term", action="store_true")
     parser.add_argument("--hang-after", type=int, help="requests; /health goes on saying 200")
+    parser.add_argument("--hang-spins", action="store_true", help="uses a processor as it hangs")
     parser.add_argument("--token-seconds", type=float, default=0.0, help="for each token")
     parser.add_argument("--drain-seconds", type=float, default=0.0, help="after SIGTERM")
     parser.add_argument("--hold-file", type=Path, help="stands for device memory: its pid is in it")
@@ -138,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
         crash(given, "request")
         try:
             if hangs or self.state.hanging.is_set():
-                threading.Event().wait()
+                _hang(spins=given.hang_spins)
             self._complete(body)
         finally:
             with self.state.lock:
@@ -200,6 +201,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
         pass
+
+
+def _hang(*, spins: bool) -> None:
+    while spins:
+        pass
+    threading.Event().wait()
 
 
 class Server(ThreadingHTTPServer):

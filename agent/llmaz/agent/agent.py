@@ -108,7 +108,7 @@ class Agent:
             environments_dir=settings.cache_dir / "environments",
             environments_quota=settings.environments_quota,
             assigned=self._assigned,
-            patience=Patience.until_doubt(settings.hang_seconds),
+            patience=Patience.within(settings.hang_seconds, settings.toil_seconds),
             hub_url=lambda: self.sharing.hub_url,
         )
         self._performer = Performer(

@@ -55,7 +55,8 @@ class RunAgent:
     kubeconfig: Path | None
     register_node: bool
     stop_engines_within: float | None  # seconds; None: the engines live on
-    hang_seconds: float  # without a sign of life, until an engine is doubted
+    hang_seconds: float  # without a sign of life, until an engine is ended
+    toil_seconds: float  # that an engine on processors alone may compute without one
     lifeline: bool
     log_format: Literal["text", "json"]
 
@@ -146,8 +147,16 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         type=_seconds,
         default=Patience().hang_seconds,
         metavar="SECONDS",
-        help="how long an engine may show no sign of life until a request for one token decides"
-        " whether it hangs (default: %(default).0f)",
+        help="how long an engine may show no sign of life until it is ended, unless a token that it"
+        " is asked for still comes (default: %(default).0f)",
+    )
+    parser.add_argument(
+        "--toil-seconds",
+        type=_seconds,
+        default=Patience().toil_seconds,
+        metavar="SECONDS",
+        help="how long an engine without accelerators may compute one batch, in which no token of"
+        " it moves but a processor works (default: %(default).0f)",
     )
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
     given = parser.parse_args(argv)
@@ -184,6 +193,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         register_node=given.register_node,
         stop_engines_within=given.stop_engines_within,
         hang_seconds=given.hang_seconds,
+        toil_seconds=given.toil_seconds,
         lifeline=given.lifeline,
         log_format=given.log_format,
     )

@@ -85,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     add("-c", "--ctx-size", type=_number(0), default=0, help="context in tokens (the model's own)")
     add("-t", "--threads", type=_number(1), help="threads (physical cores, less one)")
     add("-np", "--parallel", type=_number(1), default=1, help="requests at the same time (1)")
-    add("-b", "--batch-size", type=_number(1), default=2048, help="prompt tokens per step (2048)")
+    # On processors 2048 take minutes, in which no counter moves and nobody else gets a token.
+    add("-b", "--batch-size", type=_number(1), default=256, help="prompt tokens per step (256)")
     add(
         "-fa",
         "--flash-attn",

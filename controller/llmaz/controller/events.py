@@ -8,7 +8,7 @@ from llmaz.controller.conditions import AVAILABLE
 from llmaz.controller.snapshot import Ref
 
 # Reasons that are a step on the way; every other one of an object that is not available is a fault.
-_STEPS = frozenset({"StartingEngine", "FetchingModel", "ScaledToZero", "Pending"})
+_STEPS = frozenset({"StartingEngine", "StoppingEngine", "FetchingModel", "ScaledToZero", "Pending"})
 
 
 def turn(

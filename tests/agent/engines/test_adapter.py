@@ -1,6 +1,7 @@
 """Engines as real processes under real shims: start, adopt, watch, stop."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -175,18 +176,25 @@ async def test_an_idle_engine_is_not_restarted_for_nothing_after_its_adoption(
         assert (node.reports[ID].pid, node.actions) == (before.pid, [])
 
 
-@pytest.mark.parametrize("switches", [(), ("--no-metrics",)], ids=["metrics", "no metrics"])
+IMPATIENT = Patience(
+    drain_seconds=0.05,
+    watch_seconds=0.05,
+    idle_seconds=1.0,
+    token_seconds=1.0,
+    hang_seconds=2.0,
+    toil_seconds=1.0,
+)
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [(), ("--no-metrics",), ("--hang-spins",)],
+    ids=["metrics", "no metrics", "in a loop"],
+)
 async def test_a_hang_with_a_healthy_health_is_found_and_ended(
     state_dir: Path, switches: tuple[str, ...]
 ) -> None:
-    patience = Patience(
-        drain_seconds=0.05,
-        watch_seconds=0.05,
-        idle_seconds=0.3,
-        token_seconds=0.3,
-        hang_seconds=0.3,
-    )
-    async with engines(state_dir, patience=patience) as under:
+    async with engines(state_dir, patience=IMPATIENT) as under:
         node = Node(under)
         node.assigned = (assigned("fake-0", *switches),)
         report = await node.until_phase(EnginePhase.READY)
@@ -194,7 +202,22 @@ async def test_a_hang_with_a_healthy_health_is_found_and_ended(
         os.kill(report.pid, signal.SIGUSR1)
         backoff = await node.until_phase(EnginePhase.BACKOFF)
         assert backoff.reason == "Hung"
-        assert backoff.message == "it hangs: no token within 0.3 s"
+        assert backoff.message == "it hangs: no token within 1 s"
+
+
+async def test_an_engine_that_is_frozen_is_unready_first_and_then_ended(state_dir: Path) -> None:
+    patience = dataclasses.replace(IMPATIENT, health_seconds=0.3, hang_seconds=6)
+    async with engines(state_dir, patience=patience) as under:
+        node = Node(under)
+        node.assigned = (assigned(accelerators=("GPU-0",)),)
+        report = await node.until_phase(EnginePhase.READY)
+        assert report.pid is not None
+        os.kill(report.pid, signal.SIGSTOP)
+        stopping = await node.until_phase(EnginePhase.STOPPING)
+        assert (stopping.reason, stopping.message) == ("Hung", "it hangs: no token within 1 s")
+        assert EnginePhase.UNREADY in {phase for _, _, phase in node.history}
+        assert (await node.until_phase(EnginePhase.BACKOFF)).reason == "Hung"
+        assert not is_running(report.pid)
 
 
 async def test_an_engine_that_is_unwell_for_a_while_is_unready_and_not_restarted(

@@ -1,6 +1,7 @@
 """Alive means that tokens move."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -12,6 +13,7 @@ from llmaz.agent.engines.liveness import (
     felt,
     in_doubt,
     is_dead,
+    unheard,
     with_liveness,
     worked,
 )
@@ -19,6 +21,7 @@ from llmaz.agent.engines.metrics import Activity, activity_of_processes
 
 PATIENCE = Patience()
 BORN = Pulse(proven_at=0.0)
+Tells = Callable[[float], Activity | None]
 
 
 def working(tokens: float, in_flight: float = 3) -> Activity:
@@ -26,67 +29,97 @@ def working(tokens: float, in_flight: float = 3) -> Activity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saturated:
-    """An engine whose slots are all busy behind a full queue: no token that is asked for comes."""
+class Watch:
+    """An engine that gives no token to whom asks for one, watched as the agent watches it."""
 
-    seconds_a_token: float = 1.0  # until a counter moves
+    tells: Callable[[float], Activity | None]  # by its metrics; None: it answers nothing any more
     processors: float | None = None  # that it works with, where they count
-    hangs_at: float = math.inf
+    unwell: bool = False  # its liveness probe fails
 
-    def activity(self, now: float) -> Activity:
-        return working(tokens=min(now, self.hangs_at) // self.seconds_a_token, in_flight=64)
-
-    def ticks(self, now: float) -> int | None:
-        return None if self.processors is None else int(100 * self.processors * now)
-
-    def ends_at(self, *, unwell: bool = False, until: float = 3600) -> float | None:
-        """Watch it as the monitor does; return when it is taken for dead."""
-        now, pulse = 0.0, BORN
+    def ends_at(self, until: float = 3600) -> float | None:
+        """Return when it is taken for dead."""
+        now, pulse, asked_at = 0.0, BORN, None
         while now < until:
-            now += PATIENCE.watch_seconds
-            pulse = with_liveness(self._feel(pulse, now), failed=unwell)
-            if not in_doubt(pulse, PATIENCE, now):
-                continue
-            now += PATIENCE.token_seconds
-            pulse = self._feel(answered(pulse, ok=False, now=now), now)
+            pulse = self._look(pulse, now)
+            if asked_at is not None and now - asked_at >= PATIENCE.token_seconds:
+                pulse, asked_at = answered(pulse, ok=False, now=now), None
             if is_dead(pulse, PATIENCE, now):
                 return now
+            if asked_at is None and in_doubt(pulse, PATIENCE, now):
+                asked_at = now
+            heard = self.tells(now) is not None
+            hasty = asked_at is not None or not heard
+            now += PATIENCE.doubt_watch_seconds if hasty else PATIENCE.watch_seconds
+            now += 0 if heard else PATIENCE.health_seconds
         return None
 
-    def _feel(self, pulse: Pulse, now: float) -> Pulse:
-        ticks = self.ticks(now)
-        pulse = pulse if ticks is None else worked(pulse, ticks, now)
-        return felt(pulse, self.activity(now), now)
+    def _look(self, pulse: Pulse, now: float) -> Pulse:
+        told = self.tells(now)
+        if self.processors is not None:
+            pulse = worked(pulse, int(100 * self.processors * now), now)
+        pulse = unheard(pulse) if told is None else felt(pulse, told, now)
+        return with_liveness(pulse, failed=self.unwell)
+
+
+def saturated(*, seconds_a_token: float = 1.0, hangs_at: float = math.inf) -> Tells:
+    """Tell of slots that are all busy behind a full queue."""
+    return lambda now: working(tokens=min(now, hangs_at) // seconds_a_token, in_flight=64)
+
+
+def frozen(at: float, *, in_flight: float) -> Tells:
+    """Tell of an engine that answers nothing from some time on."""
+    return lambda now: None if now > at else working(tokens=now, in_flight=in_flight)
 
 
 @pytest.mark.parametrize("unwell", [False, True], ids=["well", "failing its liveness probe"])
 @pytest.mark.parametrize(
-    "engine",
+    ("engine", "processors"),
     [
-        Saturated(),
-        Saturated(seconds_a_token=80),  # as slow as can be: under `hang_seconds`
-        Saturated(seconds_a_token=600, processors=0.05),  # long prompts, a twentieth of a core
-        Saturated(seconds_a_token=850, processors=8),
+        (saturated(), None),
+        (saturated(seconds_a_token=95), None),  # as slow as can be: under `hang_seconds`
+        (saturated(seconds_a_token=600), 0.05),  # long prompts, a twentieth of a core
+        (saturated(seconds_a_token=95), 8),
     ],
     ids=["fast", "slow", "starved", "of long prompts"],
 )
-def test_an_hour_at_saturation_restarts_nothing(engine: Saturated, unwell: bool) -> None:
-    assert engine.ends_at(unwell=unwell) is None
-
-
-@pytest.mark.parametrize("processors", [None, 0.005], ids=["accelerated", "on processors"])
-def test_a_saturated_engine_that_hangs_is_found_within_two_minutes(
-    processors: float | None,
+def test_an_hour_at_saturation_restarts_nothing(
+    engine: Tells, processors: float | None, unwell: bool
 ) -> None:
-    ended = Saturated(hangs_at=1000, processors=processors).ends_at()
+    assert Watch(tells=engine, processors=processors, unwell=unwell).ends_at() is None
+
+
+@pytest.mark.parametrize(
+    "processors",
+    [None, 0.005, 1, 8],
+    ids=["accelerated", "on processors", "in a loop", "in eight loops"],
+)
+@pytest.mark.parametrize(
+    "engine",
+    [saturated(hangs_at=1000), frozen(1000, in_flight=3), frozen(1000, in_flight=0)],
+    ids=["saturated", "frozen", "frozen while idle"],
+)
+def test_whatever_hangs_is_found_within_two_minutes(
+    engine: Tells, processors: float | None
+) -> None:
+    ended = Watch(tells=engine, processors=processors).ends_at()
     assert ended is not None
     assert 1000 < ended <= 1000 + 120
 
 
-def test_an_engine_on_processors_that_hangs_in_a_loop_is_found_in_the_end() -> None:
-    ended = Saturated(hangs_at=1000, processors=1).ends_at()
-    assert ended is not None
-    assert ended <= 1000 + PATIENCE.toil_seconds + 30
+def test_a_batch_may_take_longer_where_the_agent_is_told_so() -> None:
+    patient = Patience.within(100, 600)
+    pulse = worked(felt(BORN, working(1), 0), 0, 0)
+    for second in range(1, 590):
+        pulse = felt(worked(pulse, 100 * second, second), working(1), second)
+    tried = answered(pulse, ok=False, now=589)
+    assert is_dead(tried, PATIENCE, 589)
+    assert not is_dead(tried, patient, 589)
+    assert is_dead(tried, patient, 589 + 120)  # its processors stood still since
+
+
+def test_a_short_patience_is_short_with_everything() -> None:
+    short = Patience.within(6, 100)
+    assert (short.token_seconds, short.idle_seconds, short.ask_ahead_seconds) == (6, 6, 3)
 
 
 def test_requests_that_do_not_move_are_found_within_two_minutes() -> None:
@@ -133,7 +166,7 @@ def test_an_idle_engine_that_hangs_is_found_within_two_minutes() -> None:
 def test_the_first_request_after_an_idle_while_gets_the_full_time() -> None:
     idle = felt(BORN, working(5, in_flight=0), 1000)
     busy = felt(idle, working(5, in_flight=1), 1005)
-    assert not in_doubt(busy, PATIENCE, 1005 + PATIENCE.hang_seconds - 1)
+    assert not in_doubt(busy, PATIENCE, 1005 + PATIENCE.hang_seconds - PATIENCE.token_seconds - 1)
 
 
 def test_an_engine_of_which_nothing_is_known_is_not_dead() -> None:
@@ -160,6 +193,15 @@ def test_an_idle_engine_that_freezes_is_not_proven_alive_by_what_is_guessed_then
         assert pulse.proven_at == 0
     assert in_doubt(pulse, PATIENCE, PATIENCE.hang_seconds)
     assert is_dead(answered(pulse, ok=False, now=110), PATIENCE, 110)
+
+
+def test_an_engine_that_tells_nothing_any_more_is_not_proven_alive_by_its_processors() -> None:
+    pulse = felt(BORN, working(5), 0)
+    for second in range(0, 105, 5):
+        pulse = unheard(worked(pulse, second * 100, second))
+        assert pulse.proven_at == 0
+    assert is_dead(answered(pulse, ok=False, now=101), PATIENCE, 101)
+    assert not is_dead(felt(answered(pulse, ok=False, now=101), working(6), 101), PATIENCE, 101)
 
 
 def test_tokens_that_move_prove_life_though_some_looks_stay_unanswered() -> None:

@@ -275,7 +275,8 @@ def _ended(engine: EngineSeen, at: datetime, fault: Fault | None) -> EngineRepor
 
 
 def _stopping(engine: EngineSeen, message: str = "") -> EngineReport:
-    return _report(engine, EnginePhase.STOPPING, message=message or engine.detail)
+    reason = engine.dies_of.reason if engine.dies_of else ""
+    return _report(engine, EnginePhase.STOPPING, reason, message or engine.detail)
 
 
 def _report(

@@ -5,39 +5,54 @@ neither happened for long enough, one token is asked for; only when that fails t
 dead. So a saturated engine, whose answer to a probe may come late, is never restarted as long as
 its tokens move.
 
-An engine on processors alone may take minutes for one batch of prompts, and counts it only when it
-is done. There the time that its processors work counts as life too, for a while: one that hangs in
-a loop uses them as well. On accelerators it does not count, since a batch takes seconds there, and
-engines whose devices hang often wait in such a loop.
+An engine on processors alone may take long for one batch of prompts, and counts it only when it is
+done. There the time that its processors work counts as life too, up to a bound: one that hangs in a
+loop uses them as well. It is the work that is bounded and not the time on the clock, so that an
+engine which gets little of a busy machine is not ended for that. On accelerators it does not count,
+since a batch takes seconds there, and engines whose devices hang often wait in such a loop.
 """
 
 import dataclasses
 from dataclasses import dataclass
 
-from llmaz.agent.engines.metrics import Activity, whole_seconds
+from llmaz.agent.engines.metrics import Activity, processor_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long an engine may be silent. Detection takes at most about two minutes with these."""
+    """How long an engine may be silent. A hang is found in less than two minutes with these."""
 
     startup_total_seconds: float = 1800.0  # a large model with compilation takes 6 minutes
     startup_stall_seconds: float = 120.0  # no log, no read, no tick
     refusal_seconds: float = 60.0  # it is healthy but lists other models: some load one by one
-    hang_seconds: float = 90.0  # requests run and no counter moves
-    toil_seconds: float = 900.0  # no counter moves, but processors work: a batch of long prompts
+    hang_seconds: float = 100.0  # requests run and no counter moves
+    toil_seconds: float = 100.0  # no counter moves, but a processor works: a batch of long prompts
+    starved_seconds: float = 900.0  # the same, where it gets hardly any of its processors' time
     idle_seconds: float = 60.0  # nothing runs and nothing proved it alive
     token_seconds: float = 20.0  # for the answer to a request for one token
     busy_tries: int = 1  # failed requests for a token until it is dead: with requests in flight
     idle_tries: int = 2  # with none in flight
     watch_seconds: float = 5.0  # between two looks
+    doubt_watch_seconds: float = 1.0  # the same while something is amiss
     health_seconds: float = 5.0  # for the answer of /health: shorter ones fail under load
     drain_seconds: float = 2.0  # from unready to the first signal: endpoints have to learn of it
 
     @classmethod
-    def until_doubt(cls, seconds: float) -> "Patience":
-        """Return the patience of whoever doubts an engine after that long, idle or not."""
-        return cls(hang_seconds=seconds, idle_seconds=min(seconds, cls().idle_seconds))
+    def within(cls, hang_seconds: float, toil_seconds: float) -> "Patience":
+        """Return the patience of whoever ends an engine after that long, idle or not."""
+        usual = cls()
+        return cls(
+            hang_seconds=hang_seconds,
+            toil_seconds=toil_seconds,
+            starved_seconds=max(usual.starved_seconds, toil_seconds),
+            idle_seconds=min(hang_seconds, usual.idle_seconds),
+            token_seconds=min(hang_seconds, usual.token_seconds),
+        )
+
+    @property
+    def ask_ahead_seconds(self) -> float:
+        """How long before its time is up a busy engine is asked for the token that decides."""
+        return min(self.token_seconds, self.hang_seconds / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +62,10 @@ class Pulse:
     proven_at: float
     activity: Activity | None = None
     told: Activity | None = None  # the last that was not guessed
-    processor_seconds: int | None = None  # that it has used; None where they prove nothing
+    processor_seconds: float | None = None  # that it has used; None where they prove nothing
+    looked_at: float = 0.0  # when that was read
     worked_at: float = 0.0  # when they were last seen to move
+    toil_seconds: float = 0.0  # that a processor worked since life was proven
     failed_tries: int = 0
     unwell: bool = False  # its liveness probe has failed often enough
 
@@ -67,25 +84,42 @@ def felt(pulse: Pulse, activity: Activity | None, now: float) -> Pulse:
         and before.tokens is not None
         and activity.tokens != before.tokens
     )
-    idle_again = activity is not None and before is not None and _became_busy(before, activity)
+    idle_before = activity is not None and before is not None and _became_busy(before, activity)
+    pulse = _proven(pulse, now) if moved or idle_before else pulse
     return dataclasses.replace(
         pulse,
-        proven_at=now if moved or idle_again else pulse.proven_at,
         activity=activity,
         told=pulse.told if activity is None or activity.guessed else activity,
         failed_tries=0 if moved else pulse.failed_tries,
     )
 
 
-def worked(pulse: Pulse, ticks: int, now: float) -> Pulse:
-    """Take the time that the engine's processors have worked into account, in whole seconds.
+def unheard(pulse: Pulse) -> Pulse:
+    """Take into account that it tells nothing, though it did before, or answers nothing at all.
 
-    Answering the agent takes milliseconds: that moves it less than once in a `hang_seconds`.
+    Requests may run. Whatever its processors do is no sign of life now: a server that is stuck in
+    a loop uses them as well.
     """
-    seconds = whole_seconds(ticks)
-    moved = pulse.processor_seconds is not None and seconds != pulse.processor_seconds
-    worked_at = now if moved else pulse.worked_at
-    return dataclasses.replace(pulse, processor_seconds=seconds, worked_at=worked_at)
+    return dataclasses.replace(pulse, activity=Activity(in_flight=1, tokens=None))
+
+
+def worked(pulse: Pulse, ticks: int, now: float) -> Pulse:
+    """Take the time that the engine's processors have worked into account.
+
+    Whole seconds are seen to move: answering the agent takes milliseconds, which moves them less
+    than once in a `hang_seconds`. As many processors as there may be, they toil for no longer than
+    the clock says.
+    """
+    seconds, before = processor_seconds(ticks), pulse.processor_seconds
+    moved = before is not None and int(seconds) != int(before)
+    toil = 0.0 if before is None else min(seconds - before, now - pulse.looked_at)
+    return dataclasses.replace(
+        pulse,
+        processor_seconds=seconds,
+        looked_at=now,
+        worked_at=now if moved else pulse.worked_at,
+        toil_seconds=pulse.toil_seconds + max(0.0, toil),
+    )
 
 
 def in_doubt(pulse: Pulse, patience: Patience, now: float) -> bool:
@@ -93,7 +127,7 @@ def in_doubt(pulse: Pulse, patience: Patience, now: float) -> bool:
     if pulse.unwell or pulse.failed_tries:
         return True
     if _is_busy(pulse):
-        return _is_stuck(pulse, patience, now)
+        return _is_stuck(pulse, patience, now, patience.ask_ahead_seconds)
     return now - pulse.proven_at >= patience.idle_seconds
 
 
@@ -105,7 +139,7 @@ def with_liveness(pulse: Pulse, *, failed: bool) -> Pulse:
 def answered(pulse: Pulse, *, ok: bool, now: float) -> Pulse:
     """Take the outcome of a request for one token into account."""
     if ok:
-        return dataclasses.replace(pulse, proven_at=now, failed_tries=0, unwell=False)
+        return dataclasses.replace(_proven(pulse, now), failed_tries=0, unwell=False)
     return dataclasses.replace(pulse, failed_tries=pulse.failed_tries + 1)
 
 
@@ -132,11 +166,21 @@ def _is_busy(pulse: Pulse) -> bool:
     return pulse.activity is not None and pulse.activity.in_flight > 0
 
 
-def _is_stuck(pulse: Pulse, patience: Patience, now: float) -> bool:
-    """Requests run and nothing has moved for long: no counter, nor the processors if they count."""
-    silent = now - pulse.proven_at
-    toils = pulse.processor_seconds is not None and now - pulse.worked_at < patience.hang_seconds
-    return silent >= (patience.toil_seconds if toils else patience.hang_seconds)
+def _is_stuck(pulse: Pulse, patience: Patience, now: float, ahead: float = 0.0) -> bool:
+    """Requests run and nothing has moved for long: no counter, nor the processors if they count.
+
+    With `ahead`: whether that is so in as many seconds if nothing moves until then.
+    """
+    then = now + ahead
+    silent = then - pulse.proven_at
+    toils = pulse.processor_seconds is not None and then - pulse.worked_at < patience.hang_seconds
+    if not toils or pulse.toil_seconds + ahead >= patience.toil_seconds:
+        return silent >= patience.hang_seconds
+    return silent >= patience.starved_seconds
+
+
+def _proven(pulse: Pulse, now: float) -> Pulse:
+    return dataclasses.replace(pulse, proven_at=now, toil_seconds=0.0)
 
 
 def _became_busy(before: Activity, after: Activity) -> bool:

@@ -90,12 +90,12 @@ def activity_of_processes(ticks: int) -> Activity:
     Answering a probe takes a few ticks and generating takes all of a processor, so that whole
     seconds are counted. Requests may be in flight at any time.
     """
-    return Activity(in_flight=1, tokens=whole_seconds(ticks), guessed=True)
+    return Activity(in_flight=1, tokens=int(processor_seconds(ticks)), guessed=True)
 
 
-def whole_seconds(ticks: int) -> int:
-    """Return processor time in whole seconds."""
-    return ticks // _TICKS_A_SECOND
+def processor_seconds(ticks: int) -> float:
+    """Return processor time as the kernel counts it in seconds."""
+    return ticks / _TICKS_A_SECOND
 
 
 def read_numbers(text: str) -> Numbers | None:

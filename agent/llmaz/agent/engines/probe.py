@@ -31,6 +31,7 @@ class Answer:
     detail: str = ""
     refused: bool = False  # the engine did answer, that it won't: it does not hang
     listens: bool = True
+    heard: bool = True  # something was answered, if only that it is unwell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class Prober:
             async with asyncio.timeout(seconds):
                 return await self._probe(probe, target)
         except TimeoutError:
-            return Answer(ok=False, detail=f"no answer within {seconds:g} s")
+            return Answer(ok=False, detail=f"no answer within {seconds:g} s", heard=False)
         except (OSError, aiohttp.ClientError) as error:
             return _failed(error)
 
@@ -181,7 +182,8 @@ class Prober:
                 ok = 200 <= response.status < 400
                 return Answer(ok=ok, detail=f"{path} says {response.status}"), response.status
         except TimeoutError:
-            return Answer(ok=False, detail=f"{path}: no answer within {seconds:g} s"), 0
+            silent = f"{path}: no answer within {seconds:g} s"
+            return Answer(ok=False, detail=silent, heard=False), 0
         except (OSError, aiohttp.ClientError) as error:
             return _failed(error, f"{path}: "), 0
 
@@ -215,7 +217,7 @@ def _found(listing: object, target: Target) -> tuple[Answer, str]:
 def _failed(error: Exception, asked: str = "") -> Answer:
     """Say what became of a question in words for a user, not in those of the HTTP client."""
     if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
-        return Answer(ok=False, detail="nothing listens at its port", listens=False)
+        return Answer(ok=False, detail="nothing listens at its port", listens=False, heard=False)
     if isinstance(error, aiohttp.ClientConnectionError | ConnectionError):
-        return Answer(ok=False, detail=f"{asked}the connection broke off")
+        return Answer(ok=False, detail=f"{asked}the connection broke off", heard=False)
     return Answer(ok=False, detail=f"{asked}{str(error) or type(error).__name__}")

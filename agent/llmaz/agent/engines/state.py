@@ -73,6 +73,7 @@ class EngineSeen:
     port: int | None = None
     health: Health = Health.STARTING
     detail: str = ""  # why it is not ready, in words
+    dies_of: Fault | None = None  # what it is ended for, or is to be
     stopping_since: datetime | None = None
     failures: int = 0  # in a row, without a healthy while between them
     restarted: Mapping[str, int] = field(default_factory=dict)  # starts again, by reason

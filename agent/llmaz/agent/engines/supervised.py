@@ -19,7 +19,8 @@ from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
 from llmaz.agent.engines.launch import START_SECONDS
 from llmaz.agent.engines.metrics import Numbers
-from llmaz.agent.engines.monitor import Monitor, Watched
+from llmaz.agent.engines.monitor import Monitor
+from llmaz.agent.engines.questions import Watched
 from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import (
     EngineSeen,
@@ -70,6 +71,7 @@ class Supervised:
                 launching=self._launching,
                 health=self._health,
                 detail=self._detail,
+                verdict=self._verdict,
                 log=str(self._directory / protocol.LOG),
             )
         )

@@ -8,6 +8,7 @@ from llmaz.agent.engines.record import EngineRecord
 from llmaz.agent.engines.state import (
     EngineSeen,
     Exited,
+    Fault,
     Health,
     Launching,
     Process,
@@ -28,6 +29,7 @@ class View:
     launching: bool
     health: Health
     detail: str
+    verdict: Fault | None  # of whom watched it, when it is dead
     log: str
 
 
@@ -54,6 +56,7 @@ def seen(view: View) -> EngineSeen:
     kept = view.record
     now = process(kept, view.status, launching=view.launching)
     ready = isinstance(now, Running) and kept.ready_run == now.run
+    verdict = view.verdict if view.health is Health.DEAD else None
     return EngineSeen(
         id=view.id,
         assignment=kept.assignment,
@@ -62,6 +65,7 @@ def seen(view: View) -> EngineSeen:
         port=kept.port,
         health=view.health,
         detail=kept.stopping.reason if kept.stopping else view.detail,
+        dies_of=kept.stopping.fault if kept.stopping else verdict,
         stopping_since=kept.stopping.since if kept.stopping else None,
         failures=kept.failures,
         restarted=kept.restarted,

@@ -1,0 +1,70 @@
+"""What one run of an engine is asked, and for how long an answer is waited for."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from llmaz.agent.engines.liveness import Patience
+from llmaz.agent.engines.metrics import Numbers
+from llmaz.agent.engines.probe import Answer, Prober, Target
+from llmaz.agent.engines.state import Health
+from llmaz.api.node import AssignedEngine
+from llmaz.api.pod import Probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """The run that is watched."""
+
+    engine: AssignedEngine
+    target: Target
+    started_ago: float  # seconds
+    marks: Callable[[], Awaitable[tuple[int, ...]]]  # bytes of log, processor ticks, bytes read
+    tell: Callable[[Health, str], None]
+    count: Callable[[Numbers | None], None]  # its metrics, as often as they are read
+
+
+class Questions:
+    """Asks one engine. The name by which requests mean its model is kept once it is known."""
+
+    def __init__(self, watched: Watched, prober: Prober, patience: Patience) -> None:
+        self._watched = watched
+        self._prober = prober
+        self._patience = patience
+        self._name = ""
+
+    async def probe(self, probe: Probe) -> Answer:
+        """Ask a probe; a kubelet's default of 1 s would fail healthy engines under load."""
+        seconds = max(float(probe.timeout_seconds), self._patience.health_seconds)
+        return await self._prober.probe(probe, self._watched.target, seconds)
+
+    async def accepts(self) -> Answer:
+        """Ask whether it takes requests."""
+        probe = self._watched.engine.readiness_probe
+        if probe is not None:
+            return await self.probe(probe)
+        return await self._prober.health(self._watched.target, self._patience.health_seconds)
+
+    async def lists_model(self) -> Answer:
+        """Ask whether it serves the model that it was started for."""
+        seconds = self._patience.health_seconds
+        answer, self._name = await self._prober.listed(self._watched.target, seconds)
+        return answer
+
+    async def token(self, seconds: float) -> Answer:
+        """Have it generate one token."""
+        if not self._name:  # it was found ready, and may list its model by its path
+            await self.lists_model()
+        name = self._name or self._watched.target.model
+        return await self._prober.token(self._watched.target, name, seconds)
+
+    async def numbers(self) -> Numbers | None:
+        """Read its metrics, and tell them to whom they concern."""
+        seconds = self._patience.health_seconds
+        numbers = await self._prober.numbers(self._watched.target, seconds)
+        self._watched.count(numbers)
+        return numbers
+
+    async def ticks(self) -> int | None:
+        """Return the processor time that it has used, where that can be told."""
+        marks = await self._watched.marks()
+        return marks[1] if len(marks) > 1 else None
