@@ -30,6 +30,7 @@ _ORDER = (
     "EngineNotReady",
     "FetchingModel",
     "Pending",
+    "StoppingEngine",
     "StartingEngine",
 )
 
@@ -150,6 +151,10 @@ def _why_unready(seat: Seat, report: EngineReport) -> Refusal:
         case EnginePhase.UNREADY:
             words = said or "it does not answer as it should"
             return Refusal(reason="EngineNotReady", message=f"on {seat.node}: {words}")
+        case EnginePhase.STOPPING:
+            reason = "EngineFailed" if report.reason else "StoppingEngine"
+            words = said or "the engine is being stopped"
+            return Refusal(reason=reason, message=f"on {seat.node}: {words}")
         case _:
             words = said or "the engine is starting"
             return Refusal(reason="StartingEngine", message=f"on {seat.node}: {words}")
