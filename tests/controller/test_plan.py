@@ -65,6 +65,26 @@ def test_a_playground_that_loses_its_engine_is_in_progress_until_it_is_back() ->
     assert told(world.available("chat")) == ("True", "PlaygroundReady")
 
 
+@pytest.mark.parametrize(
+    ("reason", "message", "told_as"),
+    [
+        ("Hung", "it hangs: no token", "EngineFailed: on n1: Hung: it hangs: no token"),
+        ("", "its assignment changed", "StoppingEngine: on n1: its assignment changed"),
+    ],
+    ids=["since it hangs", "since it is to be another"],
+)
+def test_an_engine_that_is_being_stopped_is_not_said_to_start(
+    reason: str, message: str, told_as: str
+) -> None:
+    world = world_of()
+    world.settle()
+    report(world, EnginePhase.STOPPING, reason, message)
+    world.decide()
+    available = world.available("chat")
+    assert available is not None
+    assert available.message.endswith(told_as)
+
+
 def test_an_engine_that_can_not_start_is_told_in_one_sentence() -> None:
     world = world_of()
     world.decide()
