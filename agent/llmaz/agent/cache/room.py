@@ -7,7 +7,8 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from llmaz.agent.cache.evict import HIGH_SHARE, Entry, Space, evict, lacking
 from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.pins import pinned
 
+_EVICTED = "evicted"  # where a snapshot is while it is being removed
 PARTIAL_KEPT_SECONDS = 24 * 3600.0  # in which a fetch may be resumed
 
 
@@ -28,6 +30,8 @@ def make_room(
     """
     _drop_old_partials(cache_dir / "partial")
     _drop_leaked(cache_dir)
+    for aside in sorted((cache_dir / _EVICTED).glob("*/*/*")):
+        _finish(cache_dir, aside)  # it was killed
     entries = inventory(cache_dir)
     staying = {*keep, *pinned(cache_dir)}
     kept = {entry.root for entry in entries if _is_in(Path(entry.root), staying)}
@@ -70,36 +74,58 @@ def inventory(cache_dir: Path) -> list[Entry]:
 
 
 def remove(cache_dir: Path, snapshot: Path) -> None:
-    """Remove a snapshot, its revisions first, and the bytes that nothing else shows."""
+    """Remove a snapshot, its revisions first, and the bytes that nothing else shows.
+
+    It leaves its tree by one rename, so that a half-removed one is never taken for a snapshot that
+    was just used. What a killed removal leaves is removed before the next.
+    """
     tree, commit = snapshot.parent.parent, snapshot.name
     for ref in (tree / "refs").rglob("*"):
         if ref.is_file() and ref.read_text() == commit:
             ref.unlink(missing_ok=True)
     (tree / "trees" / f"{commit}.json").unlink(missing_ok=True)
-    shutil.rmtree(snapshot)
-    shown = {file.resolve() for root in (tree / "snapshots").iterdir() for file in _files(root)}
-    gone = set()
-    for blob in (tree / "blobs").iterdir():
-        if blob not in shown:
-            gone.add(blob.stat().st_ino)
-            blob.unlink()
-    drop_chunkmaps(cache_dir, _drop_unshown(cache_dir / "store" / "sha256", gone))
+    aside = cache_dir / _EVICTED / tree.relative_to(cache_dir) / commit
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    snapshot.replace(aside)
+    _finish(cache_dir, aside)
 
 
-def _drop_unshown(store: Path, gone: Collection[int]) -> set[str]:
-    """Remove stored bytes that no tree shows, and return which.
+def _finish(cache_dir: Path, aside: Path) -> None:
+    """Remove what a snapshot showed that has left its tree, then what is left of itself.
+
+    The store's name goes before the tree's: a kill in between leaves what can be found again.
+    """
+    tree = cache_dir / aside.parent.relative_to(cache_dir / _EVICTED)
+    shown = {blob for root in (tree / "snapshots").glob("*") for blob in _shown(root)}
+    blobs = [tree / "blobs" / name for name in sorted(_shown(aside) - shown)]
+    doomed = [blob for blob in blobs if blob.exists()]
+    _drop_unshown(cache_dir, Counter(blob.stat().st_ino for blob in doomed))
+    for blob in doomed:
+        blob.unlink(missing_ok=True)
+    shutil.rmtree(aside)
+
+
+def _shown(root: Path) -> set[str]:
+    """Return the names of the blobs that a snapshot links to, whether they are there or not."""
+    return {path.readlink().name for path in root.rglob("*") if path.is_symlink()}
+
+
+def _drop_unshown(cache_dir: Path, doomed: Mapping[int, int]) -> None:
+    """Remove stored bytes that no tree shows, save by so many doomed links to an inode.
 
     Those of a fetch under way are not shown yet.
     """
     limit = time.time() - PARTIAL_KEPT_SECONDS
-    dropped = set()
-    for stored in store.glob("*/*"):
+    dropped = []
+    for stored in (cache_dir / "store" / "sha256").glob("*/*"):
         with suppress(FileNotFoundError):
             status = stored.stat()
-            if status.st_nlink == 1 and (status.st_ino in gone or status.st_mtime < limit):
-                stored.unlink()
-                dropped.add(stored.name)
-    return dropped
+            links = doomed.get(status.st_ino, 0)
+            if status.st_nlink - links == 1 and (links or status.st_mtime < limit):
+                dropped.append(stored)
+    drop_chunkmaps(cache_dir, {stored.name for stored in dropped})
+    for stored in dropped:
+        stored.unlink(missing_ok=True)
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -126,9 +152,13 @@ def _drop_old_partials(folder: Path) -> None:
 
 
 def _drop_leaked(cache_dir: Path) -> None:
-    """Remove what other clients of the tree began and left: killed, they leak it for ever."""
+    """Remove what killed programs began and left in the trees, other clients' files among it.
+
+    Those leak it for ever; names of ours have the form .<name>.<pid> or .<pid>.<hash>.
+    """
     limit = time.time() - PARTIAL_KEPT_SECONDS
-    for left in cache_dir.glob("*/models--*/blobs/*.incomplete"):
-        with suppress(FileNotFoundError):
-            if left.stat().st_mtime < limit:
-                left.unlink()
+    for pattern in ("blobs/*.incomplete", "blobs/.*.*", "refs/.*.*", "trees/.*.*"):
+        for left in cache_dir.glob(f"*/models--*/{pattern}"):
+            with suppress(FileNotFoundError):
+                if left.lstat().st_ctime < limit or left.lstat().st_mtime < limit:
+                    left.unlink()
