@@ -1,13 +1,16 @@
 """A sample of random histories of a cluster; `bench/simulate.py` goes through many more."""
 
 import dataclasses
+from typing import cast
 
 import pytest
 
 from llmaz.api.kinds import EVENT, INFERENCE_NODE
-from llmaz.api.manifest import encode
+from llmaz.api.manifest import Manifest, encode
 from llmaz.api.node import InferenceNode, NodeSpec
+from llmaz.controller.snapshot import Ref
 from support.simulator.history import Step, broken, shortened, steps_of, told, world_after
+from support.simulator.merging import Merge, as_embedded, quickly
 
 SEEDS = 40
 
@@ -32,11 +35,24 @@ def test_replicas_that_are_no_longer_asked_for_end_even_while_their_model_is_mis
 
 
 def test_the_same_seed_is_always_the_same_history() -> None:
-    first, second = (world_after(7, steps_of(7)).server.log for _ in range(2))
-    # Events carry the time of day at which they were recorded.
-    assert [each for each in first if each[0].kind != EVENT] == [
-        each for each in second if each[0].kind != EVENT
-    ]
+    assert _written(7, quickly) == _written(7, quickly)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_merged_quickly_is_what_the_embedded_server_merges(seed: int) -> None:
+    assert _written(seed, quickly) == _written(seed, as_embedded)
+
+
+def _written(seed: int, merge: Merge) -> list[tuple[Ref, str, Manifest]]:
+    """Return every write of a history, but for Events: they carry the time of day."""
+    log = world_after(seed, steps_of(seed), merge).server.log
+    return [(ref, event.type, _unmanaged(event.object)) for ref, event in log if ref.kind != EVENT]
+
+
+def _unmanaged(manifest: Manifest) -> Manifest:
+    meta = cast("Manifest", manifest["metadata"])
+    bare: Manifest = {key: value for key, value in meta.items() if key != "managedFields"}
+    return {**manifest, "metadata": bare}
 
 
 def test_the_rules_notice_an_engine_that_is_stopped_for_no_reason() -> None:

@@ -86,13 +86,11 @@ def decode(cls: type[T], value: object, path: str = "") -> T:
 
 def encode(value: object) -> Json:
     """Write a value as JSON: the inverse of `decode`, without fields that equal their defaults."""
-    if type(value) in _PLAIN:
+    kind = type(value)
+    if kind in _PLAIN:
         return cast("Json", value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        if _is_scalar(type(value)):
-            return cast("Scalar", value).to_json()
-        written = ((member, getattr(value, member.name)) for member in _members(type(value)))
-        return {member.key: encode(item) for member, item in written if item != member.unwritten}
+    if dataclasses.is_dataclass(kind):
+        return cast("Scalar", value).to_json() if _is_scalar(kind) else _written(value, kind)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, enum.Enum):
@@ -104,6 +102,16 @@ def encode(value: object) -> Json:
     if isinstance(value, (frozenset, set)):
         return [encode(item) for item in sorted(value)]
     return cast("Json", value)
+
+
+def _written(value: object, cls: type) -> Manifest:
+    """Write the fields of a dataclass. Thousands are written in a decision: this is kept short."""
+    found: Manifest = {}
+    for member in _members(cls):
+        item = getattr(value, member.name)
+        if item is not member.unwritten and item != member.unwritten:
+            found[member.key] = item if type(item) in _PLAIN else encode(item)
+    return found
 
 
 def digest(value: Json) -> str:

@@ -142,6 +142,8 @@ def _set(old: Conditions, new: Iterable[Condition], generation: int, now: dateti
 
 
 def _about(condition: Condition, generation: int) -> Condition:
+    if condition.observed_generation == generation:
+        return condition
     return Condition(
         type=condition.type,
         status=condition.status,

@@ -1,13 +1,12 @@
 """The look: informers of every kind that a decision needs, read into one ClusterSnapshot."""
 
 import asyncio
-import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
-from llmaz.api import names
+from llmaz.api import manifest, names
 from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.kinds import (
     BACKEND_RUNTIME,
@@ -22,18 +21,16 @@ from llmaz.api.kinds import (
     SERVICE,
     Kind,
 )
-from llmaz.api.manifest import Manifest, ManifestError, decode
-from llmaz.api.meta import ObjectMeta
+from llmaz.api.manifest import Manifest
 from llmaz.api.node import InferenceNode
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
-from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.readings import Decode, Readings, fresh_until, kube_node
 from llmaz.controller.seats import Seat, seats_of
-from llmaz.controller.snapshot import ClusterSnapshot, Key, KubeNode, Ref, Taint, Unreadable
+from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref, Unreadable
 from llmaz.kube import Informer, Kube
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _OURS = f"app.kubernetes.io/managed-by={names.CONTROLLER}"
@@ -42,7 +39,14 @@ _OURS = f"app.kubernetes.io/managed-by={names.CONTROLLER}"
 class Observer:
     """Keeps every kind up to date. `changed` is set when there is something new to decide on."""
 
-    def __init__(self, kube: Kube, changed: asyncio.Event, *, gateway_url: str) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        changed: asyncio.Event,
+        *,
+        gateway_url: str,
+        decode: Decode = manifest.decode,
+    ) -> None:
         self.changed = changed
         self._gateway_url = gateway_url
         self.leases_changed = asyncio.Event()
@@ -58,7 +62,8 @@ class Observer:
             Informer(kube, LEASE, changed=self.leases_changed, namespace=names.SYSTEM_NAMESPACE)
         )
         self._informers = {informer.kind: informer for informer in informers}
-        self._read: dict[Ref, _Read] = {}
+        self._decode = decode
+        self._readings = Readings()
         self._seats: dict[str, tuple[InferenceNode, tuple[Seat, ...]]] = {}
         self._unknown_loads: frozenset[Key] = frozenset()
 
@@ -69,10 +74,10 @@ class Observer:
             for kind, informer in self._informers.items()
         ]
 
-    def learn(self, kind: Kind, manifest: Manifest) -> None:
+    def learn(self, kind: Kind, answer: Manifest) -> None:
         """Take in the server's answer to a write, so that the next look sees it."""
         if kind in self._informers:
-            self._informers[kind].learn(manifest)
+            self._informers[kind].learn(answer)
 
     def tell_unknown_loads(self, playgrounds: frozenset[Key]) -> None:
         """Take in which elastic Playgrounds can't be scaled: their load is not known."""
@@ -91,7 +96,8 @@ class Observer:
         nodes = self._all(INFERENCE_NODE, InferenceNode, unreadable)
         models = self._all(OPEN_MODEL, OpenModel, unreadable)
         runtimes = self._all(BACKEND_RUNTIME, BackendRuntime, unreadable)
-        kube_nodes = map(_kube_node, self._informers[NODE].objects.values())
+        nodes_of_kube = self._informers[NODE].objects
+        kube_nodes = self._readings.all(NODE, kube_node, nodes_of_kube, unreadable)
         return ClusterSnapshot(
             models={name: model for (_, name), model in models.items()},
             runtimes={name: runtime for (_, name), runtime in runtimes.items()},
@@ -99,7 +105,7 @@ class Observer:
             services=self._all(SERVICE, Service, unreadable),
             nodes={name: node for (_, name), node in nodes.items()},
             seats=self._seats_of(nodes.values()),
-            kube_nodes={node.name: node for node in kube_nodes},
+            kube_nodes={name: node for (_, name), node in kube_nodes.items()},
             leases=self.leases(),
             leases_heard_since=self._informers[LEASE].heard_since(datetime.now(UTC)),
             manifests=self._manifests(),
@@ -120,36 +126,14 @@ class Observer:
 
     def leases(self) -> dict[str, datetime]:
         """Return until when each node's agent counts as alive."""
-        untils = (
-            (name, _until(lease)) for (_, name), lease in self._informers[LEASE].objects.items()
-        )
-        return {name: until for name, until in untils if until is not None}
+        objects = self._informers[LEASE].objects
+        untils = self._readings.all(LEASE, fresh_until, objects, {})
+        return {name: until for (_, name), until in untils.items() if until is not None}
 
     def _all(self, kind: Kind, cls: type[T], unreadable: dict[Ref, Unreadable]) -> dict[Key, T]:
         """Read the objects of a kind; what can't be read stays as it last could."""
-        found: dict[Key, T] = {}
-        refs = set()
-        for (namespace, name), manifest in self._informers[kind].objects.items():
-            ref = Ref(kind=kind, namespace=namespace, name=name)
-            refs.add(ref)
-            value = self._value(ref, cls, manifest, unreadable)
-            if value is not None:
-                found[ref.key] = value
-        for ref in [ref for ref in self._read if ref.kind == kind and ref not in refs]:
-            del self._read[ref]
-        return found
-
-    def _value(
-        self, ref: Ref, cls: type[T], manifest: Manifest, unreadable: dict[Ref, Unreadable]
-    ) -> T | None:
-        version = str(cast("Manifest", manifest["metadata"])["resourceVersion"])
-        read = self._read.get(ref)
-        if read is None or read.version != version:
-            last = read.value if read is not None else None
-            self._read[ref] = read = _read(ref, cls, manifest, version, last)
-        if read.problem is not None:
-            unreadable[ref] = read.problem
-        return cast("T | None", read.value)
+        objects = self._informers[kind].objects
+        return self._readings.all(kind, partial(self._decode, cls), objects, unreadable)
 
     def _manifests(self) -> dict[Ref, Manifest]:
         return {
@@ -157,55 +141,3 @@ class Observer:
             for kind in (SERVICE, CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER)
             for (namespace, name), manifest in self._informers[kind].objects.items()
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """One version of an object as it was read: what it says, or what it last said and a problem."""
-
-    version: str
-    value: object
-    problem: Unreadable | None = None
-
-
-def _read(ref: Ref, cls: type, manifest: Manifest, version: str, last: object) -> _Read:
-    try:
-        return _Read(version, decode(cls, manifest))
-    except ManifestError as error:
-        logger.warning("%s %s can't be read: %s", ref.kind.kind, ref.name, error)
-        return _Read(version, last, _unreadable(manifest, error))
-
-
-def _unreadable(manifest: Manifest, error: ManifestError) -> Unreadable:
-    try:
-        status = decode(WorkloadStatus, manifest.get("status") or {})
-    except ManifestError:  # of another kind, or broken as well: there is nothing to keep of it
-        status = WorkloadStatus()
-    metadata = decode(ObjectMeta, manifest["metadata"])
-    return Unreadable(why=str(error), metadata=metadata, status=status)
-
-
-def _kube_node(manifest: Manifest) -> KubeNode:
-    meta = decode(ObjectMeta, manifest["metadata"])
-    spec = cast("dict[str, Any]", manifest.get("spec") or {})
-    return KubeNode(
-        name=meta.name,
-        labels=meta.labels,
-        annotations=meta.annotations,
-        unschedulable=spec.get("unschedulable") is True,
-        taints=tuple(
-            Taint(key=taint["key"], value=taint.get("value", ""), effect=taint["effect"])
-            for taint in spec.get("taints") or ()
-            if taint["effect"] in ("NoSchedule", "NoExecute")
-        ),
-    )
-
-
-def _until(lease: Manifest) -> datetime | None:
-    """Return when a Lease runs out; None where it was given up or says nothing of it."""
-    spec = lease.get("spec")
-    if not isinstance(spec, dict) or not spec.get("holderIdentity") or not spec.get("renewTime"):
-        return None
-    seconds = spec.get("leaseDurationSeconds")
-    duration = timedelta(seconds=seconds if isinstance(seconds, int) else 0)
-    return decode(datetime, spec["renewTime"]) + duration

@@ -1,4 +1,4 @@
-"""An agent of the simulation: it follows its assignment step by step, and is never in a hurry."""
+"""An agent of the simulation: it follows its assignment step by step."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -80,6 +80,13 @@ class Agent:
         self._server.put(self.ref, {"status": encode(status)})
         return True
 
+    def hurry(self) -> bool:
+        """Do all that is to be done; tell whether anything changed."""
+        moved = False
+        while self.step():
+            moved = True
+        return moved
+
     def crash(self, random: Random) -> str | None:
         """Let one engine end by itself; return which."""
         if not self.running:
@@ -105,12 +112,19 @@ class Agent:
                 continue
             if phase is EnginePhase.STARTING and engine.main_model not in ready:
                 phase = EnginePhase.WAITING
-            self.running[id_] = engine, _report(engine, phase)
+            self.running[id_] = engine, self._reported(engine, phase)
 
     def _runs(self, engine: AssignedEngine) -> bool:
         there, report = self.running.get(engine.id, (None, None))
         is_stopping = report is not None and report.phase is EnginePhase.STOPPING
         return there == engine and not is_stopping
+
+    def _reported(self, engine: AssignedEngine, phase: EnginePhase) -> EngineReport:
+        there = self.running.get(engine.id)
+        if there is None or there[0] is not engine:
+            return _report(engine, phase)
+        # A fingerprint takes longer than all the rest.
+        return dataclasses.replace(there[1], phase=phase)
 
     def _stop(self, id_: str, report: EngineReport) -> None:
         """Stopping takes a step, through which the engine keeps what it owns."""

@@ -41,10 +41,13 @@ class Controller:
     def restart(self) -> None:
         """Forget everything and list every kind anew, as a process that starts does."""
         client = cast("Kube", Client(self._server))
-        self._observer = Observer(client, asyncio.Event(), gateway_url="")
+        self._observer = Observer(
+            client, asyncio.Event(), gateway_url="", decode=self._server.decode
+        )
         self._performer = Performer(client, self._observer)
         self._refused: dict[Ref, str] = {}
         self._silent = 0
+        self._decided: tuple[ClusterSnapshot, datetime, tuple[Action, ...]] | None = None
         self._heard_since = self._server.now
         self._read: dict[Kind, int] = {}
         for kind, informer in self._informers.items():
@@ -68,7 +71,11 @@ class Controller:
         return dataclasses.replace(seen, leases_heard_since=self._heard_since)
 
     def planned(self, now: datetime) -> tuple[Action, ...]:
-        return plan(self.look(), now).actions
+        """Decide; what is seen again at the same time is not decided on again."""
+        seen = self.look()
+        if self._decided is None or self._decided[:2] != (seen, now):
+            self._decided = seen, now, plan(seen, now).actions
+        return self._decided[2]
 
     def round(self, now: datetime, *, most: int | None = None) -> int:
         """Decide, and perform as many of the actions as asked; return how many there were."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from support.simulator.merging import Merge, quickly
 from support.simulator.world import World
 
 MODELS = ("m0", "m1")
@@ -80,9 +81,9 @@ def run(seed: int, steps: Sequence[Step]) -> None:
     world_after(seed, steps).end()
 
 
-def world_after(seed: int, steps: Sequence[Step]) -> World:
+def world_after(seed: int, steps: Sequence[Step], merge: Merge = quickly) -> World:
     """Return the cluster as it is after these steps."""
-    world = World(Random(seed))
+    world = World(Random(seed), merge)
     for step in steps:
         getattr(world, step.what)(*step.args)
         world.go_on()

@@ -1,57 +1,40 @@
 """An API server without a network: objects, their versions, what watches would tell of them.
 
-Applying is the embedded API server's own merge of fields. Every write is an event in `log`, from
-which each controller reads as far as its watches have come.
+Every write is an event in `log`, from which each controller reads as far as its watches have come.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
-
-import yaml
 
 from llmaz.api import names
 from llmaz.api.kinds import INFERENCE_NODE, LEASE, Kind
-from llmaz.api.manifest import Manifest, decode
+from llmaz.api.manifest import Manifest
 from llmaz.api.node import InferenceNode
 from llmaz.controller.snapshot import Ref
 from llmaz.kube import Conflict, NotFound, Unavailable, WatchEvent
-from llmaz.local.objects.apply import server_side_apply
-from llmaz.local.objects.values import Schema
+from support.simulator.decoding import Decoder
+from support.simulator.merging import Merge, quickly
 
 T = TypeVar("T")
 
-_CRDS = Path(__file__).parents[3] / "charts" / "llmaz" / "crds"
-
 Fault = Literal["lost", "unanswered", "conflict"]
-
-
-@cache
-def _schemas() -> dict[str, Schema]:
-    """Return the schemas of our kinds, by group and kind."""
-    crds = [crd for path in _CRDS.glob("*.yaml") for crd in yaml.safe_load_all(path.read_text())]
-    return {
-        f"{crd['spec']['group']}/{crd['spec']['names']['kind']}": crd["spec"]["versions"][0][
-            "schema"
-        ]["openAPIV3Schema"]
-        for crd in crds
-    }
 
 
 class Server:
     """The objects of a cluster, and every change of them in order."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, merge: Merge = quickly) -> None:
         self.now = now
+        self.decode = Decoder()
+        self._merge = merge
+        self._applied: dict[tuple[Ref, str], Manifest] = {}
         self.objects: dict[Ref, Manifest] = {}
         self.log: list[tuple[Ref, WatchEvent]] = []
         self.fault: Callable[[], Fault | None] = lambda: None
         self.assigned: Callable[[InferenceNode, InferenceNode], None] = lambda _old, _new: None
         self._uids = 0
-        self._read: dict[Ref, tuple[Manifest, object]] = {}
 
     @property
     def version(self) -> int:
@@ -63,12 +46,7 @@ class Server:
 
     def read(self, ref: Ref, cls: type[T]) -> T:
         """Read an object, each version of it once."""
-        manifest = self.objects[ref]
-        known, value = self._read.get(ref, (None, None))
-        if known is not manifest:
-            value = decode(cls, manifest)
-            self._read[ref] = manifest, value
-        return cast("T", value)
+        return self.decode(cls, self.objects[ref])
 
     def put(self, ref: Ref, manifest: Mapping[str, Any]) -> Manifest:
         """Create an object, or set the top-level fields given."""
@@ -85,6 +63,8 @@ class Server:
             return
         meta = {**cast("Manifest", gone["metadata"]), "resourceVersion": str(self.version + 1)}
         self.log.append((ref, WatchEvent("DELETED", {**gone, "metadata": meta})))
+        for subresource in ("", "status"):
+            self._applied.pop((ref, subresource), None)
         for other, manifest in list(self.objects.items()):
             owners = cast("Any", manifest["metadata"]).get("ownerReferences") or ()
             if any(owner["uid"] == meta["uid"] for owner in owners):
@@ -110,16 +90,9 @@ class Server:
             ):
                 raise Conflict(f"{ref.kind.kind} {ref.name}: the {field} is another")
         body = {"apiVersion": ref.kind.api_version, "kind": ref.kind.kind, **config}
-        merged = server_side_apply(
-            live if live is not None else None,
-            cast("Any", body),
-            manager=names.CONTROLLER,
-            force=True,
-            subresource=subresource,
-            schema=_schemas().get(f"{ref.kind.group}/{ref.kind.kind}"),
-            now=self.now,
-            drop=() if subresource else ("status",),
-        )
+        last = self._applied.get((ref, subresource), {})
+        self._applied[ref, subresource] = body
+        merged = self._merge(live, last, body, subresource=subresource, now=self.now)
         if live is None:
             merged["metadata"] |= self._born(ref)
         elif _same(merged, live):

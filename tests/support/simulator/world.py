@@ -23,6 +23,7 @@ from llmaz.controller.served import service_of
 from llmaz.controller.snapshot import Ref
 from support.simulator.agents import Agent
 from support.simulator.controllers import Controller
+from support.simulator.merging import Merge, quickly
 from support.simulator.rules import Rules
 from support.simulator.server import Fault, Server, lease_ref
 
@@ -37,9 +38,9 @@ _PATIENCE = 60  # rounds in which a cluster left in peace has to settle
 class World:
     """A cluster with its controllers and agents. What happens is told to the rules."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, merge: Merge = quickly) -> None:
         self.random = random
-        self.server = Server(NOW)
+        self.server = Server(NOW, merge)
         self.rules = Rules(self.server)
         self.agents: dict[str, Agent] = {}
         self.leader = Controller(self.server)
@@ -227,7 +228,7 @@ class World:
         for _ in range(_PATIENCE):
             self.leader.hear()
             acted = self.leader.round(self.server.now)
-            moved = [agent.step() for agent in self.agents.values()]
+            moved = [agent.hurry() for agent in self.agents.values()]
             quiet = 0 if acted or any(moved) else quiet + 1
             if quiet == 2:
                 break
