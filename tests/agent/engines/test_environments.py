@@ -76,6 +76,7 @@ async def test_an_environment_is_built_once_and_shared(
     program = Path(both[0].programs) / "tinyengine"
     assert subprocess.check_output([program], text=True) == "tinyengine 1.0 runs\n"
     (directory,) = root.iterdir()
+    assert not (directory / "tmp").exists()
     inode = (directory / "pyvenv.cfg").stat().st_ino
     async with site(root, environ) as another:  # the next agent finds it
         assert await another.built(WANTED) == both[0]

@@ -14,10 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from llmaz.agent.engines import backoff, requirements
-from llmaz.agent.engines.env import INHERITED
+from llmaz.agent.engines import backoff
+from llmaz.agent.engines.install import install
 from llmaz.agent.engines.shelf import Shelf
 from llmaz.agent.engines.state import (
     Environment,
@@ -33,11 +34,6 @@ logger = logging.getLogger(__name__)
 Requirements = tuple[str, ...]
 
 _TOLD_SECONDS = 2.0  # between two tellings of a build's progress
-_LAST_LINES = 30
-# Where the index is, and how to get there. Nothing else of the agent's environment is for a build.
-_CONFIGURATION = re.compile(
-    r"(?i)(PIP|UV|XDG_CONFIG)_.*|LLMAZ_INSTALLER|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|PATH"
-)
 # The first that any line tells of: without an index an installer ends by saying it found nothing.
 _FAULTS = (
     ("NoSpace", r"No space left on device"),
@@ -90,6 +86,8 @@ class Environments:
         await self._tasks.cancel()
 
     async def _build(self, wanted: Requirements) -> None:
+        from llmaz.agent.engines import requirements  # noqa: PLC0415  # for few nodes, and a MiB
+
         wrong = requirements.invalid(wanted)
         if wrong is not None:
             self._fail(wanted, Fault(reason="InvalidRequirement", message=wrong, permanent=True))
@@ -102,7 +100,9 @@ class Environments:
             if not await asyncio.to_thread(self._shelf.has, name):
                 await self._remove(self._shelf.make_room)
                 directory = self._shelf.directory(name)
-                output = await self._install(directory, wanted)
+                output = await install(
+                    directory, wanted, self._environ, partial(self._tell, wanted)
+                )
                 if output is not None:  # what it left counts against no quota
                     await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
                     self._fail(wanted, classify(wanted, output))
@@ -114,33 +114,6 @@ class Environments:
             return
         self._failures.pop(wanted, None)
         self._show(wanted, EnvironmentReady(programs=str(self._shelf.directory(name) / "bin")))
-
-    async def _install(self, directory: Path, wanted: Requirements) -> list[str] | None:
-        """Run the installer; return its last lines when it failed."""
-        logger.info("building the Python environment %s of %s", directory, ", ".join(wanted))
-        environ = {
-            name: value
-            for name, value in self._environ.items()
-            if name in INHERITED or _CONFIGURATION.fullmatch(name)
-        }
-        installer = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "llmaz.agent.engines.building", str(directory), *wanted),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=environ,
-        )
-        lines: list[str] = []
-        assert installer.stdout is not None
-        try:
-            while line := (await installer.stdout.readline()).decode(errors="replace"):
-                lines = [*lines[-_LAST_LINES:], line.strip()]
-                self._tell(wanted, line.strip())
-            code = await installer.wait()
-        finally:
-            if installer.returncode is None:
-                installer.kill()
-        return lines if code != 0 else None
 
     def _tell(self, wanted: Requirements, line: str) -> None:
         now = time.monotonic()
