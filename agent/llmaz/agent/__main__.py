@@ -12,12 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from llmaz.agent.agent import Agent, facts_of
 from llmaz.agent.engines import stop_all
+from llmaz.agent.engines.delegation import delegate
 from llmaz.agent.lock import LockedError, held, holding_cache
 from llmaz.agent.metrics import AgentCollector
 from llmaz.agent.settings import Host, RunAgent, StopEngines, from_argv
 from llmaz.daemon import logs, shutdown
 from llmaz.daemon.web import health_routes, listening
 from llmaz.kube import Kube, KubeError
+from llmaz.shim import cgroup
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ def main() -> int:
         with held(settings.state_dir):
             match settings:
                 case RunAgent():
+                    delegate(cgroup.own())  # before anything is started
                     with holding_cache(settings.cache_dir):
                         asyncio.run(_run(settings))
                     if settings.stop_engines_within is not None:

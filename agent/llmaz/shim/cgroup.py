@@ -8,21 +8,30 @@ import os
 
 from llmaz.shim.crash import Effects
 
+LEAF = "llmaz.agent"  # where the agent and its shims are, beside the engines' own
 _FILES = {"memory": "memory.max", "pids": "pids.max", "cpu": "cpu.max"}
 _CPU_PERIOD_US = 100_000
 
 
 def place(name: str) -> str | None:
-    """Return where the cgroup `name` would be: below this process's own; None without version 2."""
-    parent = _own()
-    return None if parent is None else os.path.join(parent, name)
+    """Return where the cgroup `name` would be; None without version 2.
+
+    That is below this process's own, or beside it: one that hands limits on holds no process.
+    """
+    parent = own()
+    if parent is None:
+        return None
+    if os.path.basename(parent) == LEAF:
+        parent = os.path.dirname(parent)
+    return os.path.join(parent, name)
 
 
 def create(path: str, limits: dict[str, int], effects: Effects) -> bool:
     """Make a cgroup; False when that is not allowed.
 
     `limits` has `memory` in bytes, `pids`, and `cpu` in thousandths of a processor. A limit whose
-    controller is not delegated here is not enforced.
+    controller is not delegated here is not enforced. Where memory ends, all of the engine does: one
+    that lost a worker answers health checks and serves nobody.
     """
     try:
         effects.announce("make the cgroup")
@@ -33,6 +42,8 @@ def create(path: str, limits: dict[str, int], effects: Effects) -> bool:
             file = os.path.join(path, _FILES[key])
             if os.path.exists(file):
                 _write(file, str(text))
+        if "memory" in limits and os.path.exists(group := os.path.join(path, "memory.oom.group")):
+            _write(group, "1")
     except OSError:
         return False
     return True
@@ -72,16 +83,17 @@ def memory_kills(path: str | None) -> int:
     """Return how often the kernel killed for want of memory: in `path`, or around this process."""
     if path is not None and os.path.exists(os.path.join(path, "memory.events")):
         return _counter(os.path.join(path, "memory.events"), "oom_kill")
-    own = _own()
-    if own is not None and os.path.exists(os.path.join(own, "memory.events")):
-        return _counter(os.path.join(own, "memory.events"), "oom_kill")
+    around = own()
+    if around is not None and os.path.exists(os.path.join(around, "memory.events")):
+        return _counter(os.path.join(around, "memory.events"), "oom_kill")
     former = _membership().get("memory")  # version 1
     if former is None:
         return 0
     return _counter(f"/sys/fs/cgroup/memory{former}/memory.oom_control", "oom_kill")
 
 
-def _own() -> str | None:
+def own() -> str | None:
+    """Return the directory of this process's cgroup; None without version 2."""
     path = _membership().get("")
     if path is None:
         return None
