@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,6 +45,7 @@ class Machine:
     """A home, and the commands that work on it."""
 
     home: Path
+    environ: Mapping[str, str] = field(default_factory=dict)  # beside its own
 
     def llmaz(self, *argv: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         return self._run("llmaz", *argv, stdin=stdin)
@@ -130,7 +131,7 @@ class Machine:
 
     def _environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
-        return kept | {"LLMAZ_HOME": str(self.home)}
+        return kept | dict(self.environ) | {"LLMAZ_HOME": str(self.home)}
 
 
 def until(is_so: Callable[[], bool], otherwise: str | Callable[[], str]) -> None:
