@@ -68,16 +68,21 @@ class Works:
         die_at: int = 0,
         refuse_at: int = 0,
         error: int = errno.ENOSPC,
+        sync_at: int = 0,
         need: int = 0,
         quota: int | None = None,
     ) -> Ended:
-        """Fetch, evict or scrub, and die or be refused at an effect, the first of which is 1."""
+        """Fetch, evict or scrub, and die or be refused at an effect, the first of which is 1.
+
+        What came before the effect `sync_at` is flushed there, as a kernel does when it likes to.
+        """
         asked = {
             "work": work,
             "dir": str(cache_dir),
             "die_at": die_at,
             "refuse_at": refuse_at,
             "error": error,
+            "sync_at": sync_at,
             "need": need,
             "quota": quota,
         }
@@ -97,6 +102,7 @@ class _Disk:
     def __init__(self, asked: dict[str, Any]) -> None:
         self._deaths = crash.Effects("cache", f"cache:{asked['die_at']}")
         self._refuse_at, self._error = asked["refuse_at"], asked["error"]
+        self._sync_at = asked["sync_at"]
         self._lock = threading.RLock()
         self.count = 0
 
@@ -129,6 +135,8 @@ class _Disk:
             self.count += 1
             if self.count == self._refuse_at:
                 raise OSError(self._error, os.strerror(self._error))
+            if self.count == self._sync_at:
+                os.sync()
             self._deaths.announce(effect)
 
 

@@ -4,41 +4,21 @@ Nothing that can be seen is ever wrong, the next fetch ends well, and it fetches
 was noted as here. A sample of the effects here; the slow tests take each of them.
 """
 
-import asyncio
 import errno
-import functools
 import random
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.disks import KEY, Ended, Works
-from support.downloads import Downloads
-from support.hub import Repository, serving
+from support.disks import Works
 from support.snapshots import put_snapshot
-from support.soundness import leftovers, there, wrong_bytes, wrongs
-from support.weights import safetensors
+from support.soundness import leftovers, wrong_bytes, wrongs
+from support.trials import FETCH_EFFECTS, trials
 
 SEED = 20261123
-FILES = {
-    "model.safetensors": safetensors(size=2**19),
-    "config.json": b'{"a": 1}',
-    "tokenizer/名前.json": b"[]",
-    "TOKENIZER/same-but-for-case.json": b"{}",
-    "tokenizer/same-but-for-case.json": b"{ }",
-    "empty.txt": b"",
-}
-SIZE = sum(map(len, FILES.values()))
-SMALL = SIZE - len(
-    FILES["model.safetensors"]
-)  # git's files: known by git's digest alone until shown
-# What a fetch, an eviction and a scrub of these do: more effects are never reached. The tests below
-# fail where there are more by now.
-FETCH_EFFECTS = 230
+# What an eviction and a scrub do at most: the tests below fail where there are more by now.
 EVICTION_EFFECTS = 40
 SCRUB_EFFECTS = 12
 DICE = random.Random(SEED)
@@ -46,42 +26,6 @@ DICE = random.Random(SEED)
 
 def sample(effects: int, count: int) -> list[int]:
     return sorted(DICE.sample(range(1, effects), count))
-
-
-@dataclass
-class Origin:
-    """A hub that counts what it sent, and processes that fetch from it."""
-
-    works: Works
-    downloads: Downloads
-
-    async def fetch(
-        self, cache_dir: Path, *, die_at: int = 0, refuse_at: int = 0, error: int = 0
-    ) -> Ended:
-        work = functools.partial(self.works.do, "fetch", cache_dir)
-        return await asyncio.to_thread(work, die_at=die_at, refuse_at=refuse_at, error=error)
-
-    async def check_next(self, cache_dir: Path, what: str) -> None:
-        """Judge what is there, fetch again, and judge that."""
-        assert wrongs(cache_dir, FILES, KEY) == [], what
-        here = there(cache_dir)
-        self.downloads.sent = 0
-        again = await self.fetch(cache_dir)
-        assert (again.code, again.outcome) == (0, ""), what
-        assert self.downloads.sent <= SIZE - here + SMALL, what
-        assert wrongs(cache_dir, FILES, KEY) == [], what
-        assert list(cache_dir.glob("partial/*.data")) == [], what
-
-
-@asynccontextmanager
-async def origin() -> AsyncIterator[Origin]:
-    downloads = Downloads()
-    async with serving({"acme/tiny": Repository(FILES, downloads=downloads)}) as hub:
-        works = Works(hub.url)
-        try:
-            yield Origin(works, downloads)
-        finally:
-            await asyncio.to_thread(works.end)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +36,7 @@ def works() -> Iterator[Works]:
 
 
 async def check_fetches_killed_at(tmp_path: Path, *places: int) -> None:
-    async with origin() as hub:
+    async with trials() as hub:
         for place in places:
             cache_dir = tmp_path / str(place)
             ended = await hub.fetch(cache_dir, die_at=place)
@@ -101,7 +45,7 @@ async def check_fetches_killed_at(tmp_path: Path, *places: int) -> None:
 
 
 async def check_fetches_refused_at(tmp_path: Path, error: int, *places: int) -> None:
-    async with origin() as hub:
+    async with trials() as hub:
         for place in places:
             cache_dir = tmp_path / str(place)
             what = f"{errno.errorcode[error]} at effect {place}, seed {SEED}"
@@ -124,7 +68,7 @@ async def test_a_broken_disk_may_refuse_a_fetch_anywhere(tmp_path: Path) -> None
 
 
 async def test_no_fetch_has_more_effects_than_are_tried(tmp_path: Path) -> None:
-    async with origin() as hub:
+    async with trials() as hub:
         ended = await hub.fetch(tmp_path)
     assert ended.effects < FETCH_EFFECTS
     assert leftovers(tmp_path) == []
@@ -145,7 +89,7 @@ async def test_the_disk_may_refuse_a_fetch_at_each_effect(tmp_path: Path) -> Non
 @pytest.mark.slow
 async def test_a_fetch_and_its_successor_may_be_killed(tmp_path: Path) -> None:
     dice = random.Random(SEED)
-    async with origin() as hub:
+    async with trials() as hub:
         for turn in range(30):
             cache_dir = tmp_path / str(turn)
             places = [dice.randrange(1, FETCH_EFFECTS // 2) for _ in range(3)]

@@ -24,7 +24,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class Partial:
     """One file, locked. Threads write it at the same time."""
 
-    def __init__(self, folder: Path, key: str, size: int) -> None:
+    def __init__(
+        self, folder: Path, key: str, size: int, *, flush_bytes: int = FLUSH_BYTES
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.size = size
         self.there: Spans = ()
@@ -35,6 +37,7 @@ class Partial:
         self._moved = threading.Condition()
         self._lines = 0
         self._unflushed = 0
+        self._flush_bytes = flush_bytes
         self._writers = 0
         self._closed = False
         self._journal = _locked(self._journal_path)
@@ -107,13 +110,14 @@ class Partial:
             self.there = spans.joined(self.there, (offset, end))
             new = spans.total(self.there) - before
             self._unflushed += new
-            lines = self._lines if self._unflushed >= FLUSH_BYTES else 0
+            lines = self._lines if self._unflushed >= self._flush_bytes else 0
             if lines:
                 self._unflushed = 0
         if lines:
             os.fdatasync(self._data)
             with self._moved:
                 self._note(f"flushed {lines}")
+            os.fdatasync(self._journal)  # else all that it says of the data would be lost
         return new
 
     def lacks(self, start: int, end: int) -> bool:
