@@ -1,10 +1,11 @@
 """What an XID, the number of an error of NVIDIA's driver, says of the device. Pure.
 
-The numbers are those of NVIDIA's catalogue (docs.nvidia.com/deploy/xid-errors), and so is what it
-wants done: the application started again, the device reset, or the node booted. The application's
-own faults are the ones that NVIDIA's device plugin for Kubernetes ignores too, and a contained
-memory error: it ends the process that met it, and where a row is to be remapped the driver says so
-of the device itself.
+The numbers, and what is to be done at once, are those of NVIDIA's catalogue for Ampere and newer
+(docs.nvidia.com/deploy/xid-errors): start the application again, reset the device, boot the node.
+What it has looked into first is left to the driver, which since R565 tells itself whether the
+device wants a reset (nvml_now.py): a context switch that timed out (109), which NVIDIA's device
+plugin for Kubernetes takes for the application's fault, and the links of Blackwell (144 to 150,
+155), which may have gone down on purpose.
 """
 
 from enum import StrEnum
@@ -18,20 +19,29 @@ class XidClass(StrEnum):
     OTHER = "other"
 
 
-_APPLICATION = frozenset({13, 31, 43, 45, 68, 94, 109})
+_APPLICATION = frozenset(
+    {8, 11, 13, 25, 31, 32, *range(39, 42), 43, 45, 60, *range(68, 73), *range(75, 78), 80}
+    | {*range(82, 87), 88, 89, 94, *range(96, 106), 109, *range(126, 136), 139}
+)
 _HARDWARE = {
+    46: "it stopped processing",
     48: "an uncorrectable memory error",
-    63: "a row of its memory waits to be remapped",
+    62: "its power controller halted",
     64: "a row of its memory could not be remapped",
     74: "a fault of NVLink",
     79: "the GPU has fallen off the bus",
-    92: "too many corrected memory errors",
     95: "an uncontained memory error",
+    110: "a security fault",
     119: "its system processor does not answer",
     120: "a fault of its system processor",
+    136: "a link could not be trained",
     140: "a memory error that it did not recover from",
+    143: "it could not be initialised",
+    151: "its keys could not be rotated",
+    156: "a broken part of it waits to be retired",
+    158: "it does not answer in time",
 }
-_REBOOT = frozenset({79})  # no reset reaches a device that the bus no longer sees
+_REBOOT = frozenset({79, 151})  # no reset reaches a device that the bus no longer sees
 
 
 def xid_class(xid: int) -> XidClass:
