@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llmaz.api.fields import bounds, formerly, list_map
+from llmaz.api.memory import EngineMemory
 from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
 from llmaz.api.quantity import Quantity
@@ -67,6 +68,7 @@ class BackendRuntimeSpec:
     multi_host_commands: what a group of nodes runs in place of the command (v0.1.0)
     process: how the engine runs as a process of the node, where there are no containers
     launcher: process or slot (a pod of its own), where it is not the controller's default
+    memory: how the engine uses the memory of its accelerators, to tell before a start what fits
     image: the container image without its tag
     version: the tag of the image
     envs: environment variables, in order
@@ -83,6 +85,7 @@ class BackendRuntimeSpec:
     multi_host_commands: MultiHostCommands | None = None
     process: Process | None = None
     launcher: Launcher | None = None
+    memory: EngineMemory | None = None
     image: str = field(metadata=bounds(shortest=1))
     version: str = field(metadata=bounds(shortest=1))
     envs: tuple[EnvVar, ...] = field(default=(), metadata=bounds(longest=256))

@@ -15,6 +15,7 @@ from typing import Literal
 from llmaz.api.accelerator import Accelerator as Accelerator  # noqa: PLC0414  # part of a status
 from llmaz.api.fields import bounds, list_map
 from llmaz.api.manifest import digest, encode
+from llmaz.api.memory import ModelMemory
 from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.names import TERMINATION_GRACE_SECONDS
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
@@ -185,6 +186,7 @@ class ModelReport:
     path: what LLMAZ_MODEL_PATH is on this node
     reason: why it failed, in CamelCase
     message: why it failed, in a sentence
+    memory: what its files say of the memory that it takes; absent where they can't be read
     """
 
     name: str
@@ -198,6 +200,7 @@ class ModelReport:
     path: str = ""
     reason: str = ""
     message: str = ""
+    memory: ModelMemory | None = None
 
 
 class EnginePhase(StrEnum):

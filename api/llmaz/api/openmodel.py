@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from llmaz.api.fields import STRINGLY, bounds, formerly
+from llmaz.api.memory import ModelMemory
 from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.quantity import Quantity
 from llmaz.api.source import ModelSource
@@ -110,6 +111,7 @@ class OpenModelStatus:
     size_bytes: the size of the weights
     size: the same for people, such as 15.3Gi
     revision: the commit or digest that is served, never a branch
+    memory: what the weights' files say of the memory that a replica takes
     message: why the model is not ready, in one sentence
     conditions: Ready, and Cached
     """
@@ -119,6 +121,7 @@ class OpenModelStatus:
     size_bytes: int | None = None
     size: str = ""
     revision: str = ""
+    memory: ModelMemory | None = None
     message: str = ""
     conditions: tuple[Condition, ...] = ()
 

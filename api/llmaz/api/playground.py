@@ -7,6 +7,7 @@ from llmaz.api.claims import ModelClaim, ModelClaims
 from llmaz.api.fields import RESHAPED, bounds, formerly
 from llmaz.api.manifest import ManifestError, at, decode
 from llmaz.api.meta import ObjectMeta
+from llmaz.api.placement import Placement
 from llmaz.api.pod import EnvVar, Resources
 from llmaz.api.quantity import Quantity
 from llmaz.api.scaling import ElasticConfig
@@ -75,6 +76,7 @@ class PlaygroundSpec:
     model_claims: in place of modelClaim, a main model and a draft model for speculative decoding
     backend_runtime_config: which engine serves, if not vllm as its BackendRuntime has it
     elastic_config: how many replicas there may be, and what decides
+    placement: where replicas run, beyond the flavors
     """
 
     replicas: int = field(default=1, metadata=bounds(minimum=0))
@@ -82,6 +84,7 @@ class PlaygroundSpec:
     model_claims: ModelClaims | None = None
     backend_runtime_config: BackendRuntimeConfig = field(default_factory=BackendRuntimeConfig)
     elastic_config: ElasticConfig | None = None
+    placement: Placement = field(default_factory=Placement)
 
     @property
     def claims(self) -> ModelClaims:

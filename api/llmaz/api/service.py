@@ -10,6 +10,7 @@ from typing import Literal
 from llmaz.api.claims import ModelClaims
 from llmaz.api.fields import WRITTEN, bounds
 from llmaz.api.meta import ObjectMeta
+from llmaz.api.placement import Placement
 from llmaz.api.podtemplate import PodTemplate
 from llmaz.api.workload import WorkloadStatus
 
@@ -78,12 +79,14 @@ class ServiceSpec:
     replicas: how many pods or groups answer requests
     workload_template: what a replica is
     rollout_strategy: how replicas are replaced when what they run has changed
+    placement: where replicas run, beyond the flavors
     """
 
     model_claims: ModelClaims
     replicas: int = field(default=1, metadata=bounds(minimum=0))
     workload_template: WorkloadTemplate
     rollout_strategy: RolloutStrategy = field(default_factory=RolloutStrategy, metadata=WRITTEN)
+    placement: Placement = field(default_factory=Placement)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

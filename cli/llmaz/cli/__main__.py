@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from llmaz.cli import caching, changing, machine, serving, viewing
+from llmaz.cli import caching, changing, fitting, machine, serving, viewing
 from llmaz.cli.errors import EXIT_CODES, FAILED
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ for command in (
     changing.delete,
     viewing.nodes,
     viewing.models,
+    fitting.fit,
     machine.kubeconfig,
     serving.demo,
     version,

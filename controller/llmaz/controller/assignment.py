@@ -13,8 +13,8 @@ from llmaz.api.source import Hub
 from llmaz.controller.actions import Assign
 from llmaz.controller.catalogue import held_revisions
 from llmaz.controller.demand import Demand
+from llmaz.controller.outcomes import Placed, Unplaced
 from llmaz.controller.peers import with_peers
-from llmaz.controller.placement import Placed, Unplaced
 from llmaz.controller.prefetch import prefetch, wish_for_waiting, wish_of
 from llmaz.controller.rollout import most_unavailable
 from llmaz.controller.served import Served, service_of

@@ -86,6 +86,7 @@ def _status(model: OpenModel, reports: list[_Report], now: datetime) -> OpenMode
         size_bytes=size,
         size="" if size is None else in_words(size),
         revision=_revision(model, ready) or known.revision,
+        memory=next((one.memory for one in ready if one.memory), known.memory),
         message=problem,
         conditions=conditions,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from llmaz.api import names
+from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.manifest import digest, encode
 from llmaz.api.node import AssignedEngine, AssignedModel
 from llmaz.api.openmodel import Flavor, OpenModel
@@ -19,6 +20,7 @@ from llmaz.api.service import Service
 from llmaz.controller import sources
 from llmaz.controller.actions import Refusal
 from llmaz.controller.flavors import candidate_flavors, hosts_of
+from llmaz.controller.memory import Estimate, Footprint, footprint
 from llmaz.controller.merging import merged_envs, with_flavor_limits
 from llmaz.controller.ranks import Spot, is_grouped, rank_env, rank_id, size_of
 from llmaz.controller.resolve import SHARED_MEMORY_PATH
@@ -45,6 +47,7 @@ class Option:
     resources: Resources
     env: tuple[EnvVar, ...]  # of the engine
     needs: Needs
+    memory: Estimate | None = None  # of each of its accelerators; None: not known
     hosts: int = 1  # the nodes that it takes
     worker: "Option | None" = None  # of a group: what it takes of each node but the leader's
 
@@ -117,7 +120,11 @@ def engine_prefix(service: Service) -> str:
     return f"{service.metadata.namespace}/{service.metadata.name}-"
 
 
-def demand(service: Service, models: Mapping[str, OpenModel]) -> Demand | Refusal:
+def demand(
+    service: Service,
+    models: Mapping[str, OpenModel],
+    runtimes: Mapping[str, BackendRuntime] = {},  # never written to
+) -> Demand | Refusal:
     """Return what the replicas of a Service need, or why they can't be run."""
     claims = service.spec.model_claims
     missing = next((ref.name for ref in claims.models if ref.name not in models), None)
@@ -129,11 +136,11 @@ def demand(service: Service, models: Mapping[str, OpenModel]) -> Demand | Refusa
     flavors = candidate_flavors(claims, models)
     if isinstance(flavors, Refusal):
         return flavors
-    memory = accelerator_memory(models[claims.main])
-    if isinstance(memory, Refusal):
-        return memory
     template = service.spec.workload_template
     pattern = _pattern(service, (template.leader_template or template.worker_template).spec, models)
+    memory = _footprint(service, pattern, models, runtimes)
+    if isinstance(memory, Refusal):
+        return memory
     worker = None
     if is_grouped(template):
         # A worker is asked nothing, and needs no port that others know.
@@ -153,18 +160,21 @@ def demand(service: Service, models: Mapping[str, OpenModel]) -> Demand | Refusa
     )
 
 
-def accelerator_memory(model: OpenModel) -> int | Refusal:
-    """Return the bytes that a replica takes of its accelerators, as the model says; 0: not said.
-
-    Nothing is guessed from the size of the files: a repository may hold the same weights twice.
-    """
-    text = model.metadata.annotations.get(names.ACCELERATOR_MEMORY, "0")
-    try:
-        amount = int(Quantity(text))
-    except ValueError as error:
-        path = f"OpenModel {model.metadata.name}: metadata.annotations.{names.ACCELERATOR_MEMORY}"
-        return Refusal(reason="InvalidAnnotation", message=f"{path}: {error}")
-    return max(0, amount)
+def _footprint(
+    service: Service,
+    pattern: AssignedEngine,
+    models: Mapping[str, OpenModel],
+    runtimes: Mapping[str, BackendRuntime],
+) -> Footprint | Refusal:
+    claims = service.spec.model_claims
+    runtime = runtimes.get(pattern.runtime)
+    drafts = [models[claims.draft]] if claims.draft else []
+    return footprint(
+        [models[claims.main], *drafts],
+        runtime.spec.memory if runtime is not None else None,
+        service.spec.placement.memory,
+        (*pattern.command, *pattern.args),
+    )
 
 
 def _takes_any_port(runner: Container) -> bool:
@@ -182,7 +192,7 @@ def _choice(
     flavor: Flavor,
     pattern: AssignedEngine,
     worker: AssignedEngine | None,
-    memory: int,
+    memory: Footprint,
 ) -> Option:
     """Return what a replica takes on this flavor: of one node, or of each node of a group."""
     hosts = size_of(service.spec.workload_template, flavor)
@@ -192,11 +202,12 @@ def _choice(
     return dataclasses.replace(option, worker=_option(flavor, worker, memory, hosts))
 
 
-def _option(flavor: Flavor, pattern: AssignedEngine, memory: int, hosts: int) -> Option:
+def _option(flavor: Flavor, pattern: AssignedEngine, memory: Footprint, hosts: int) -> Option:
     resources = with_flavor_limits(pattern.resources, flavor.limits)
     asked = {**resources.limits, **resources.requests}
     # An extended resource has a domain; cpu, memory and the like have none.
     devices = {name: int(count) for name, count in sorted(asked.items()) if "/" in name}
+    estimate = memory.on(sum(devices.values()), hosts)
     return Option(
         flavor=flavor,
         resources=resources,
@@ -205,9 +216,10 @@ def _option(flavor: Flavor, pattern: AssignedEngine, memory: int, hosts: int) ->
             cpu=asked["cpu"].value if "cpu" in asked else Decimal(0),
             memory=int(asked["memory"]) if "memory" in asked else 0,
             devices=devices,
-            device_memory=-(-memory // (hosts * sum(devices.values()) or 1)),
+            device_memory=estimate.each if estimate is not None else 0,
             port=pattern.port,
         ),
+        memory=estimate,
         hosts=hosts,
     )
 

@@ -4,7 +4,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 
 from llmaz.controller.demand import Demand, Needs, Option
-from llmaz.controller.nodes import Ledger, NodeView
+from llmaz.controller.ledger import Ledger
+from llmaz.controller.nodes import NodeView
 
 _Resources = tuple[str, ...]
 

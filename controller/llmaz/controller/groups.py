@@ -11,7 +11,7 @@ from llmaz.api import names
 from llmaz.api.node import EnginePhase, fingerprint
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.fleet import Fleet
-from llmaz.controller.nodes import Ledger
+from llmaz.controller.ledger import Ledger
 from llmaz.controller.peers import RACKS, ZONE
 from llmaz.controller.ranks import Spot, leader_id
 from llmaz.controller.seats import Seat

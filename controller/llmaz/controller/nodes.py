@@ -1,7 +1,7 @@
-"""What each node has to give: one frozen view per node, and what is left of it while placing."""
+"""What each node has to give: one frozen view per node."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -48,82 +48,6 @@ class NodeView:
             for taint in self.taints
             if taint.key not in resources and taint.key not in _OF_KUBELETS
         )
-
-
-@dataclass(slots=True)
-class Ledger:
-    """What is taken of one node. The only mutable value in placing, and it never leaves it."""
-
-    view: NodeView
-    cpu: Decimal = Decimal(0)
-    memory: int = 0
-    ports: set[int] = field(default_factory=set)
-    uuids: set[str] = field(default_factory=set)
-    sick: set[str] = field(default_factory=set)
-    _free: dict[str, list[str]] = field(default_factory=dict)
-    _memory: dict[str, int] = field(default_factory=dict)  # of devices that tell it
-
-    def __post_init__(self) -> None:
-        devices = self.view.accelerators or ()
-        for device in sorted(devices, key=lambda device: (device.index, device.uuid)):
-            if device.memory_bytes is not None:
-                self._memory[device.uuid] = device.memory_bytes
-            if device.healthy:
-                self._free.setdefault(device.resource, []).append(device.uuid)
-            else:
-                self.sick.add(device.uuid)
-
-    def take(self, needs: Needs, uuids: tuple[str, ...]) -> None:
-        self.cpu += needs.cpu
-        self.memory += needs.memory
-        self.uuids.update(uuids)
-        if uuids:
-            self._free = {
-                resource: [uuid for uuid in free if uuid not in uuids]
-                for resource, free in self._free.items()
-            }
-        if needs.port is not None:
-            self.ports.add(needs.port)
-
-    def free(self, resource: str) -> Sequence[str]:
-        """Return the healthy accelerators of a resource that nobody owns, by index."""
-        return self._free.get(resource, ())
-
-    def fitting(self, resource: str, needs: Needs) -> Sequence[str]:
-        """Return those of the free accelerators that have the memory which is needed of each."""
-        free, least = self.free(resource), needs.device_memory
-        if not least:
-            return free
-        return [uuid for uuid in free if self._memory.get(uuid, least) >= least]
-
-    def _unwell(self, resource: str) -> str:
-        """Say what is wrong with the first device that could be meant and is not well."""
-        devices = self.view.accelerators or ()
-        sick = [device for device in devices if device.resource == resource and not device.healthy]
-        return f" ({len(sick)} not well: {sick[0].message})" if sick else ""
-
-    def shortage(self, needs: Needs) -> str | None:
-        """Say what the node lacks for one more engine, or None when it fits."""
-        if (taint := self.view.taint_against(needs.devices)) is not None:
-            return f"is tainted {taint}"
-        for resource, count in needs.devices.items():
-            if self.view.accelerators is None:
-                return "has not reported its accelerators"
-            if len(free := self.free(resource)) < count:
-                return f"has {len(free)} of {count} {resource}{self._unwell(resource)}"
-            if len(large := self.fitting(resource, needs)) < count:
-                least = _gib(needs.device_memory)
-                return f"has {len(large)} of {count} {resource} with {least} GiB memory"
-        if self.view.cpu is None or self.view.memory is None:
-            return "has not reported its cpu and memory"
-        if needs.cpu and self.view.cpu - self.cpu < needs.cpu:
-            return f"has {_cores(self.view.cpu - self.cpu)} of {_cores(needs.cpu)} cpu"
-        if needs.memory and self.view.memory - self.memory < needs.memory:
-            left = max(0, self.view.memory - self.memory)
-            return f"has {_gib(left)} of {_gib(needs.memory)} GiB memory"
-        if needs.port is not None and needs.port in self.ports:
-            return f"has an engine on port {needs.port}"
-        return None
 
 
 def node_views(snapshot: ClusterSnapshot, now: datetime) -> dict[str, NodeView]:
@@ -187,11 +111,3 @@ def _closed(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> st
     if kube_node is not None and kube_node.unschedulable:
         return "is cordoned"
     return None
-
-
-def _cores(amount: Decimal) -> str:
-    return f"{max(amount, Decimal(0)):.3f}".rstrip("0").rstrip(".")
-
-
-def _gib(amount: int) -> str:
-    return f"{amount / 2**30:.1f}"

@@ -16,7 +16,7 @@ from llmaz.api.service import Service
 from llmaz.controller.actions import Refusal
 from llmaz.controller.demand import engine_prefix
 from llmaz.controller.flavors import ANY
-from llmaz.controller.placement import Outcome, Placed, Unplaced
+from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.seats import Seat
 from llmaz.controller.served import Served
 from llmaz.controller.snapshot import ClusterSnapshot

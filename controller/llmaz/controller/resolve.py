@@ -203,6 +203,7 @@ def _service(
             model_claims=playground.spec.claims,
             replicas=playground.spec.replicas,
             workload_template=template_,
+            placement=playground.spec.placement,
         ),
     )
 

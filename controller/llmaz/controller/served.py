@@ -11,7 +11,8 @@ from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.demand import Demand, demand, engine_prefix
 from llmaz.controller.groups import groups_of, is_serving
 from llmaz.controller.nodes import NodeView, node_views
-from llmaz.controller.placement import Outcome, Placed, place
+from llmaz.controller.outcomes import Outcome, Placed
+from llmaz.controller.placement import place
 from llmaz.controller.ranks import leader_id
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.seats import Seat, seats_by_engine
@@ -46,7 +47,10 @@ class Served:
 
 def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: datetime) -> Served:
     """Place the replicas of every Service; `made_anew` are those that are about to be written."""
-    demands = {key: demand(service, snapshot.models) for key, service in living(snapshot)}
+    demands = {
+        key: demand(service, snapshot.models, snapshot.runtimes)
+        for key, service in living(snapshot)
+    }
     seated = seats_by_engine(snapshot.seats)
     groups = groups_of(seated)
 

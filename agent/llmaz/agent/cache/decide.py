@@ -139,6 +139,7 @@ def _rest(seen: ModelSeen) -> _Step:
                 path=path,
                 reason=PICKLES if pickles else "",
                 message=_of_pickles(pickles) if pickles else "",
+                memory=seen.state.memory,
             )
             return _Step(report=held)
         case Failed() as failed:

@@ -1,4 +1,4 @@
-"""Reads the header of a GGUF file, to tell a whole file from one that is cut short or is none."""
+"""Reads the header of a GGUF file: whether the file is whole, and what it says of the model."""
 
 import struct
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ _DEFAULT_ALIGNMENT = 32
 _MOST_ENTRIES = 2**20
 _LONGEST_TEXT = 2**26
 _STRING, _ARRAY = 8, 9
+_LONGEST_LIST = 4096  # of numbers, one a layer; those of a tokenizer are longer and no use here
 _SCALAR_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-_INTEGERS = {0: "<B", 2: "<H", 4: "<I", 10: "<Q"}
+_INTEGERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 10: "<Q", 11: "<q"}
 _ALIGNMENT_KEY = "general.alignment"
 
 
@@ -67,6 +68,43 @@ def defect(file: BinaryIO, size: int) -> str | None:
     return None
 
 
+def metadata(file: BinaryIO) -> dict[str, int | str | list[int]]:
+    """Return the texts, integers and short lists of integers of the header.
+
+    Raises ValueError where it can't be read.
+    """
+    reader = _Reader(file)
+    found: dict[str, int | str | list[int]] = {}
+    try:
+        if reader.take(4) != MAGIC or reader.integer("<I") not in (2, 3):
+            raise _Broken("it is no GGUF file of version 2 or 3")
+        reader.skip(8)  # how many tensors there are
+        for _ in range(reader.count(_MOST_ENTRIES)):
+            key, kind = reader.text(), reader.integer("<I")
+            value = _value(reader, kind)
+            if value is not None:
+                found[key] = value
+    except _Broken as broken:
+        raise ValueError(str(broken)) from None
+    return found
+
+
+def _value(reader: _Reader, kind: int) -> int | str | list[int] | None:
+    """Return a value that is of use; pass over any other."""
+    if kind in _INTEGERS:
+        return reader.integer(_INTEGERS[kind])
+    if kind == _STRING:
+        return reader.text()
+    if kind != _ARRAY:
+        _skip_value(reader, kind)
+        return None
+    inner, count = reader.integer("<I"), reader.integer("<Q")
+    if inner in _INTEGERS and count <= _LONGEST_LIST:
+        return [reader.integer(_INTEGERS[inner]) for _ in range(count)]
+    _skip_items(reader, inner, count)
+    return None
+
+
 def _last_tensor_at(reader: _Reader) -> int:
     tensors, entries = reader.count(_MOST_ENTRIES), reader.count(_MOST_ENTRIES)
     if tensors == 0:
@@ -100,7 +138,10 @@ def _skip_value(reader: _Reader, kind: int) -> None:
 
 
 def _skip_array(reader: _Reader) -> None:
-    kind, count = reader.integer("<I"), reader.integer("<Q")
+    _skip_items(reader, reader.integer("<I"), reader.integer("<Q"))
+
+
+def _skip_items(reader: _Reader, kind: int, count: int) -> None:
     if kind in _SCALAR_SIZES:
         reader.skip(_SCALAR_SIZES[kind] * count)
         return

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import assert_never
 
 from llmaz.agent.cache import marks, pins
+from llmaz.agent.cache.anatomy import memory_of
 from llmaz.agent.cache.counts import FetchCounts
 from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.origin import (
@@ -181,7 +182,10 @@ class ModelCache:
         match outcome:
             case Fetched(path=path, revision=revision, files=files, pickles=pickles):
                 size = sum(file.size for file in files) if files else None
-                held = Held(path=path, revision=revision, size_bytes=size, pickles=pickles)
+                memory = await asyncio.to_thread(memory_of, Path(path)) if path else None
+                held = Held(
+                    path=path, revision=revision, size_bytes=size, pickles=pickles, memory=memory
+                )
                 self._know(model, held)
                 logger.info("model %s is ready at %s", model.name, path)
             case FetchFailed(reason=reason, message=message, passing=passing):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from llmaz.api.memory import ModelMemory
 from llmaz.api.node import AssignedModel
 
 
@@ -29,6 +30,7 @@ class Held:
     size_bytes: int | None = None
     fetched_from: str = ""  # peers, origin or both; empty: they were here
     pickles: tuple[str, ...] = ()  # files that run code when they are opened
+    memory: ModelMemory | None = None  # what its files say of the memory that it takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,57 @@
+"""Why a replica runs nowhere: per flavor, how many nodes fitted and what the others lack."""
+
+from collections.abc import Mapping
+
+from llmaz.controller.demand import Option
+from llmaz.controller.flavors import hosts_of
+from llmaz.controller.fleet import Fleet
+from llmaz.controller.groups import refusal, short_of
+from llmaz.controller.ledger import Ledger
+from llmaz.controller.memory import gib
+
+_NAMED = 3  # nodes that a refusal names per flavor; the rest are counted
+
+
+def is_runnable(option: Option) -> bool:
+    """Tell whether a flavor that takes several nodes belongs to a Service whose replicas may."""
+    return option.worker is not None or hosts_of(option.flavor) == 1
+
+
+def reason(option: Option, fleet: Fleet) -> str:
+    """Say for one flavor how many nodes fit, and what the others are short of."""
+    name = option.flavor.name
+    hosts = hosts_of(option.flavor)
+    if not is_runnable(option):
+        return (
+            f"{name}: PP {hosts} takes a group of {hosts} nodes, and a replica runs on one: there "
+            "are no multiHostCommands and no leaderTemplate"
+        )
+    if not fleet.ledgers:
+        return f"{name}: there are no nodes"
+    chosen = fleet.selected(option)
+    if option.worker is None:
+        none_fits = f"{name}: 0 of {len(fleet.ledgers)} nodes fit"
+        problems = {one: why_not(option, ledger) for one, ledger in chosen.items()}
+    else:
+        none_fits = f"{name}: {refusal(option, fleet)}"
+        problems = {one: short_of(option, ledger) for one, ledger in chosen.items()}
+    if not chosen:
+        wanted = ",".join(f"{k}={v}" for k, v in sorted(option.flavor.node_selector.items()))
+        return f"{none_fits}: none is labelled {wanted}"
+    short = [f"{one} {problem}" for one, problem in problems.items() if problem is not None]
+    if not short:
+        return none_fits
+    more = f", and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
+    return f"{none_fits}: {', '.join(short[:_NAMED])}{more}{_made_up(option, chosen)}"
+
+
+def _made_up(option: Option, chosen: Mapping[str, Ledger]) -> str:
+    """Say what the memory of an accelerator is needed for, where nodes lack it."""
+    lacking = any(ledger.lacks_memory(option.needs) for ledger in chosen.values())
+    memory = option.memory
+    return f" ({gib(memory.each)} GiB are {memory})" if lacking and memory is not None else ""
+
+
+def why_not(option: Option, ledger: Ledger) -> str | None:
+    """Say what a node lacks for one replica of one node; None where it fits."""
+    return ledger.view.closed or ledger.shortage(option.needs)

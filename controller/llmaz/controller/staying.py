@@ -1,0 +1,129 @@
+"""What is placed stays as long as it may: its flavor, node and accelerators are still legal."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from itertools import repeat
+from typing import TypeAlias
+
+from llmaz.api.node import EnginePhase
+from llmaz.controller.demand import Demand, Option
+from llmaz.controller.fleet import Fleet
+from llmaz.controller.groups import epoch_of, last_epoch, staying
+from llmaz.controller.ledger import Ledger
+from llmaz.controller.outcomes import Outcome, Placed
+from llmaz.controller.ranks import Spot
+from llmaz.controller.refusals import is_runnable
+from llmaz.controller.seats import Seat
+
+OUT_OF_MEMORY = "OutOfMemory"  # the reason of an engine that asked for more than there is
+
+Group: TypeAlias = tuple[Seat, ...]  # a replica's engines as they are assigned, the leader's first
+
+
+def stays(
+    demand: Demand, ids: Iterable[str], groups: Mapping[str, Group], fleet: Fleet
+) -> dict[str, Outcome]:
+    """Return the places of these replicas that stay, and take them."""
+    there = {id_: groups[id_] for id_ in ids if id_ in groups}
+    settled = {
+        id_: group
+        for id_, group in there.items()
+        if all(_is_settled(seat, fleet) for seat in group)
+    }
+    after = {id_: stay(demand, group, fleet) for id_, group in settled.items()}
+    return {id_: placed for id_, placed in after.items() if placed is not None}
+
+
+def _is_settled(seat: Seat, fleet: Fleet) -> bool:
+    """Tell whether nothing drives an engine away from where it is.
+
+    From a lost or a tainted node, or an accelerator that is not well, an engine goes where there is
+    room. If there is none, it stays: the node may come back, and a report may be wrong.
+    """
+    ledger, engine = fleet.ledgers[seat.node], seat.engine
+    resources = {*engine.resources.limits, *engine.resources.requests}
+    is_driven = ledger.view.drives_away(resources)
+    return not is_driven and ledger.sick.isdisjoint(engine.accelerators)
+
+
+def stay(demand: Demand, group: Group, fleet: Fleet) -> Placed | None:
+    """Keep a replica where it is when some flavor allows it there."""
+    for option in demand.options:
+        placed = _stay_as(option, demand, group, fleet)
+        if placed is not None:
+            return placed
+    return None
+
+
+def _stay_as(option: Option, demand: Demand, group: Group, fleet: Fleet) -> Placed | None:
+    if not group or group[0].engine.rank != 0 or not is_runnable(option):
+        return None
+    members = _members(option) if option.worker is not None else (option,)
+    if not all(map(_is_legal, members, group, repeat(fleet))):
+        return None
+    if option.worker is not None:
+        spots = staying(option, group, fleet)
+        if spots is None:
+            return None
+        for member, spot in zip(members, spots, strict=True):
+            fleet.take(spot.node, member.needs, spot.accelerators)
+        return placed_group(demand, group[0].engine.id, option, spots, epoch_of(group))
+    seat = group[0]
+    uuids = seat.engine.accelerators
+    fleet.take(seat.node, option.needs, uuids)
+    engine = demand.engine(seat.engine.id, option, uuids, epoch=last_epoch(group))
+    return Placed(node=seat.node, option=option, engine=engine)
+
+
+def _members(option: Option) -> tuple[Option, ...]:
+    """Return what each member of a group takes, the leader first."""
+    assert option.worker is not None
+    return option, *(option.worker for _ in range(option.hosts - 1))
+
+
+def placed_group(
+    demand: Demand, id_: str, option: Option, spots: tuple[Spot, ...], epoch: int
+) -> Placed:
+    engines = demand.group(id_, option, spots, epoch)
+    leader, *workers = (
+        Placed(node=spot.node, option=option, engine=engine)
+        for spot, engine in zip(spots, engines, strict=True)
+    )
+    return dataclasses.replace(leader, workers=tuple(workers))
+
+
+def _is_hopeless(option: Option, seat: Seat, ledger: Ledger) -> bool:
+    """Tell whether an engine that does not run is known by now to be too large for its place.
+
+    Often its size is known only once the weights are there. What runs has shown that it fits.
+    """
+    report = seat.report
+    runs = report is not None and report.phase is not EnginePhase.WAITING
+    if report is not None and runs and report.reason != OUT_OF_MEMORY:
+        return False
+    return ledger.is_too_small(option.needs, seat.engine.accelerators)
+
+
+def _is_legal(option: Option, seat: Seat, fleet: Fleet) -> bool:
+    """Tell whether an engine may keep its accelerators for this flavor.
+
+    Capacity is not asked again: a node that shrank or grew busy is no reason to end what serves.
+    """
+    ledger, uuids = fleet.ledgers[seat.node], set(seat.engine.accelerators)
+    taken_port = option.needs.port is not None and option.needs.port in ledger.ports
+    if uuids & ledger.uuids or taken_port:
+        return False
+    if len(uuids) != sum(option.needs.devices.values()):
+        return False
+    if seat.node not in fleet.selected(option) or _is_hopeless(option, seat, ledger):
+        return False
+    if ledger.view.accelerators is None:
+        return True  # not known: no reason to move
+    devices = {device.uuid: device for device in ledger.view.accelerators}
+    counts = dict.fromkeys(option.needs.devices, 0)
+    for uuid in uuids:
+        device = devices.get(uuid)
+        if device is None:
+            return False
+        counts[device.resource] = counts.get(device.resource, 0) + 1
+    return counts == dict(option.needs.devices)
