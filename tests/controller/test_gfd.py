@@ -69,6 +69,12 @@ def test_the_machine_and_the_class_of_its_devices_are_told() -> None:
     assert gfd_labels([_like("GPU-1", pci_class="0x030000")])["nvidia.com/gpu.mode"] == "graphics"
 
 
+def test_devices_that_the_bus_takes_for_different_things_have_no_mode_in_common() -> None:
+    board, screen = _like("GPU-1", pci_class="0x030200"), _like("GPU-2", pci_class="0x030000")
+    assert gfd_labels([board, screen])["nvidia.com/gpu.mode"] == "unknown"
+    assert "nvidia.com/gpu.mode" not in gfd_labels([board, _like("GPU-3", pci_class="")])
+
+
 @pytest.mark.parametrize(
     ("cliques", "told"),
     [

@@ -29,7 +29,7 @@ def gfd_labels(accelerators: Sequence[Accelerator], machine: str = "") -> dict[s
         "gpu.product": _sanitised(product),
         "gpu.count": str(products[product]),
         "gpu.machine": machine,
-        "gpu.mode": _MODES.get(described[0].pci_class, ""),
+        "gpu.mode": _mode(devices),
         "gpu.clique": _clique(devices),
         **_sharing(described),
         **_mig_capability(devices),
@@ -52,6 +52,14 @@ def _memory(cards: Sequence[Accelerator]) -> Mapping[str, str]:
     sizes = (card.memory_bytes for card in cards if not card.parent and card.memory_bytes)
     size = next(sizes, None)
     return {} if size is None else {"gpu.memory": str(size // 2**20)}
+
+
+def _mode(devices: Sequence[Accelerator]) -> str:
+    """Return what the bus takes all devices for; unknown, which is a mode, where they differ."""
+    classes = {device.pci_class for device in devices}
+    if "" in classes:
+        return ""
+    return _MODES.get(classes.pop(), "unknown") if len(classes) == 1 else "unknown"
 
 
 def _sharing(cards: Sequence[Accelerator]) -> Mapping[str, str]:
