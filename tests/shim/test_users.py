@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,8 +34,10 @@ def as_nobody(work: Callable[[], None]) -> int:
 
 
 def open_to_all(directory: Path) -> None:
-    """Let everybody pass through the directories of the test."""
-    for path in (directory, *directory.parents[:3]):
+    """Let everybody pass through the directories of the test, up to where all of them are."""
+    for path in (directory, *directory.parents):
+        if path == Path(tempfile.gettempdir()):
+            break
         path.chmod(0o755)
 
 

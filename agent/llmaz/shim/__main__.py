@@ -12,8 +12,8 @@ import fcntl
 import os
 import sys
 
-from llmaz.shim import crash, journal, proc, protocol
-from llmaz.shim.engine import Engine
+from llmaz.shim import crash, proc, protocol
+from llmaz.shim.adopt import engine_of
 from llmaz.shim.output import Output
 from llmaz.shim.server import Server
 
@@ -59,15 +59,8 @@ def _redirect() -> None:
 def _serve(tell: int) -> None:
     effects = crash.Effects("shim", os.environ.pop(crash.VARIABLE, ""))
     proc.become_subreaper()
-    former = journal.read()
-    mark = former["mark"] if former else os.urandom(16).hex()
     output = Output()
-    engine = Engine(str(mark), output, effects)
-    if former:
-        engine.recover(former)
-    else:
-        journal.write(engine.record, effects)
-    server = Server(engine, output, effects)
+    server = Server(engine_of(output, effects), output, effects)
     os.write(tell, b"+")
     os.close(tell)
     server.run()

@@ -5,6 +5,7 @@ before). A disk that is full costs lines, never the engine: what can't be writte
 said in the status.
 """
 
+import contextlib
 import os
 
 from llmaz.shim import protocol
@@ -13,10 +14,13 @@ _READ = 1 << 16
 
 
 class Output:
-    """The output of the present run; `pipe` is the end to give to the engine."""
+    """The output of the present run, written to the descriptor `mirror` as well."""
 
-    def __init__(self, rotate_bytes: int = protocol.LOG_ROTATE_BYTES) -> None:
+    def __init__(self, rotate_bytes: int = protocol.LOG_ROTATE_BYTES, *, mirror: int = -1) -> None:
         self._rotate_bytes = rotate_bytes
+        self._mirror = mirror
+        if mirror >= 0:
+            os.set_blocking(mirror, False)
         self._tail = bytearray()
         self._source = -1
         self._file = -1
@@ -97,6 +101,7 @@ class Output:
         self._tail += chunk
         del self._tail[: -protocol.TAIL_BYTES]
         self.written += len(chunk)
+        self._show(chunk)
         if self._file < 0:
             return
         try:
@@ -105,6 +110,12 @@ class Output:
             os.write(self._file, chunk)
         except OSError as error:
             self.error = f"{protocol.LOG}: {error.strerror}"
+
+    def _show(self, chunk: bytes) -> None:
+        """Write to the mirror as well; a reader of it that is slow costs lines there."""
+        if self._mirror >= 0:
+            with contextlib.suppress(OSError):
+                os.write(self._mirror, chunk)
 
     def _rotate(self, pending: int) -> None:
         os.close(self._file)

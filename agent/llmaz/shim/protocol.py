@@ -31,6 +31,8 @@ STATUS = "status"
 LOGS = "logs"  # run (0 this one, 1 and 2 before), offset, limit
 WATCH = "watch"
 SHUTDOWN = "shutdown"
+DRAIN = "drain"  # of a slot: it is about to end
+READY = "ready"  # of a slot: whether its engine answers requests, as the agent found
 
 # States of the engine in a status.
 IDLE = "idle"  # none was started yet
@@ -39,11 +41,15 @@ RUNNING = "running"
 STOPPING = "stopping"
 EXITED = "exited"
 
+LIVING = (STARTING, RUNNING, STOPPING)
+
 # Events of a watch.
 STARTED_EVENT = "started"
 STOPPING_EVENT = "stopping"
 EXITED_EVENT = "exited"  # the engine itself has ended
 CLEAR_EVENT = "clear"  # and none of its descendants is left
+
+DRAIN_EVENT = "drain"
 
 SHIM_KILLED = "its shim was killed"  # the error of an exit that no shim saw
 
@@ -55,6 +61,7 @@ BUSY = "busy"  # an engine, or what it left, still lives
 NOT_RUNNING = "not-running"
 JOURNAL_FAILED = "journal-failed"  # the intent can't be written, so nothing was done
 EXEC_FAILED = "exec-failed"
+DRAINING = "draining"
 
 
 class Refused(Exception):  # an answer to a request, not a fault

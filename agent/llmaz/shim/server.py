@@ -8,7 +8,8 @@ import signal
 import socket
 import struct
 
-from llmaz.shim import protocol
+from llmaz.shim import fields, proc, protocol
+from llmaz.shim.container import Container
 from llmaz.shim.crash import Effects
 from llmaz.shim.engine import Engine
 from llmaz.shim.output import Output
@@ -34,10 +35,13 @@ class Client:
 class Server:
     """Answers requests about one engine until it is told to shut down."""
 
-    def __init__(self, engine: Engine, output: Output, effects: Effects) -> None:
+    def __init__(
+        self, engine: Engine, output: Output, effects: Effects, slot: Container | None = None
+    ) -> None:
         self._engine = engine
         self._output = output
         self._effects = effects
+        self._slot = slot
         self._clients: dict[int, Client] = {}
         self._poll = select.poll()
         self._listener = _listen(effects)
@@ -83,7 +87,8 @@ class Server:
     def _terminate(self) -> None:
         """End the engine, then this process: what a pod's end means where the shim is its first."""
         self._leaving = True
-        self._engine.stop(grace=30.0, number=signal.SIGTERM)
+        grace = 30.0 if self._slot is None else self._slot.grace
+        self._engine.stop(grace=grace, number=signal.SIGTERM)
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -138,16 +143,19 @@ class Server:
             case protocol.START:
                 self._start(request)
             case protocol.STOP:
-                number = _signal(request.get("signal", int(signal.SIGTERM)))
-                self._engine.stop(grace=_float(request["grace"]), number=number)
+                number = fields.signal_number(request.get("signal", int(signal.SIGTERM)))
+                self._engine.stop(grace=fields.number(request["grace"]), number=number)
             case protocol.SIGNAL:
-                self._engine.signal(_signal(request["signal"]))
+                self._engine.signal(fields.signal_number(request["signal"]))
             case protocol.STATUS:
                 tail = {"tail": self._output.tail()} if request.get("tail") else {}
-                return {"status": {**self._engine.status(), **tail}}
+                return {"status": {**self._status(), **tail}}
             case protocol.LOGS:
-                limit = min(_int(request.get("limit", 1 << 16)), 1 << 18)
-                run, offset = _int(request.get("run", 0)), _int(request.get("offset", 0))
+                limit = min(fields.integer(request.get("limit", 1 << 16)), 1 << 18)
+                run, offset = (
+                    fields.integer(request.get("run", 0)),
+                    fields.integer(request.get("offset", 0)),
+                )
                 if not 0 <= run <= protocol.FORMER_RUNS:
                     raise Refused(protocol.BAD_REQUEST, f"run {run}: this one is 0, the oldest 2")
                 return self._output.read(run, offset, limit)
@@ -157,28 +165,50 @@ class Server:
                 if self._engine.alive:
                     raise Refused(protocol.BUSY, "the engine has not ended")
                 self._leaving = True
+            case protocol.DRAIN | protocol.READY if self._slot is not None:
+                return self._slotted(self._slot, request)
             case unknown:
                 raise Refused(protocol.BAD_REQUEST, f"no operation is called {unknown!r}")
-        return {"status": self._engine.status()}
+        return {"status": self._status()}
+
+    def _slotted(self, slot: Container, request: dict[str, object]) -> dict[str, object]:
+        """Carry out what only the shim of a slot is asked."""
+        if request["op"] == protocol.READY:
+            slot.ready = bool(request["ready"])
+            return {"status": self._status()}
+        slot.draining, slot.ready = True, False
+        self._tell(protocol.DRAIN_EVENT)
+        return {
+            "status": self._status(),
+            "watched": any(client.watching for client in self._clients.values()),
+        }
+
+    def _status(self) -> dict[str, object]:
+        about = {} if self._slot is None else {"slot": self._slot.about()}
+        work = {} if self._slot is None else {"work": proc.work(os.getpid())}
+        return {**self._engine.status(), **about, **work}
 
     def _start(self, request: dict[str, object]) -> None:
+        if self._slot is not None and self._slot.draining:
+            raise Refused(protocol.DRAINING, "the slot is about to end")
+        around = self._slot.environ if self._slot is not None else {}
         spec = Spec(
-            argv=_texts(request["argv"]),
-            env=_text_map(request["env"]),
-            cwd=_text(request["cwd"]),
-            rlimits=_int_map(request.get("rlimits", {})),
+            argv=fields.texts(request["argv"]),
+            env={**around, **fields.text_map(request["env"])},
+            cwd=fields.text(request["cwd"]),
+            rlimits=fields.int_map(request.get("rlimits", {})),
         )
         if not spec.argv:
             raise Refused(protocol.BAD_REQUEST, "argv is empty")
         self._engine.start(
             spec,
-            epoch=_int(request["epoch"]),
-            fingerprint=_text(request["fingerprint"]),
-            limits=_int_map(request.get("limits", {})),
+            epoch=fields.integer(request["epoch"]),
+            fingerprint=fields.text(request["fingerprint"]),
+            limits=fields.int_map(request.get("limits", {})),
         )
 
     def _tell(self, event: str) -> None:
-        message = {"v": protocol.VERSION, "event": event, "status": self._engine.status()}
+        message = {"v": protocol.VERSION, "event": event, "status": self._status()}
         for client in [client for client in self._clients.values() if client.watching]:
             self._send(client, message)
 
@@ -241,46 +271,3 @@ def _parse(line: bytes) -> dict[str, object]:
     if not isinstance(request, dict):
         raise TypeError("it is not an object")
     return request
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} where text is wanted")
-    return value
-
-
-def _int(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"{type(value).__name__} where an integer is wanted")
-    return value
-
-
-def _signal(value: object) -> int:
-    number = _int(value)
-    if number not in signal.valid_signals():
-        raise ValueError(f"{number} is no signal")
-    return number
-
-
-def _float(value: object) -> float:
-    if not isinstance(value, int | float):
-        raise TypeError(f"{type(value).__name__} where a number is wanted")
-    return float(value)
-
-
-def _texts(value: object) -> list[str]:
-    if not isinstance(value, list):
-        raise TypeError(f"{type(value).__name__} where a list is wanted")
-    return [_text(item) for item in value]
-
-
-def _text_map(value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{type(value).__name__} where an object is wanted")
-    return {_text(key): _text(item) for key, item in value.items()}
-
-
-def _int_map(value: object) -> dict[str, int]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{type(value).__name__} where an object is wanted")
-    return {_text(key): _int(item) for key, item in value.items()}

@@ -9,9 +9,19 @@ SLOT: Literal["slot"] = "slot"
 
 Launcher = Literal["process", "slot"]
 
-# What a slot's pod and the agent of its node agree on.
-DIRECTORY = "/run/llmaz/slot"  # in the pod: the shim's directory
-PROGRAMS = "/run/llmaz/shim"  # in the pod: the shim and the interpreter that came with it
+# What the pod of a slot and the agent of its node agree on.
+DIRECTORY = "/run/llmaz/slot"  # in the pod: where its shim's files are
+PROGRAMS = "/run/llmaz/shim"  # in the pod: the shim, and the interpreter that came with it
+SLOTS = "slots"  # on the node, below the directory of llmaz: that of each pod, named by its uid
+
+
+def shim_command(directory: str, *arguments: str) -> list[str]:
+    """Return the command line of a shim that was brought into a directory.
+
+    Its own loader starts it, so that it needs nothing of the image that it runs in.
+    """
+    loader = (f"{directory}/ld.so", "--library-path", f"{directory}/lib")
+    return [*loader, f"{directory}/bin/python3", "-I", "-S", f"{directory}/shim.py", *arguments]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
