@@ -139,3 +139,8 @@ def test_weights_that_can_run_code_are_ready_and_said_to_be() -> None:
     (report,) = _decide(WANTED, Held(path="/models/m", pickles=("a.bin", "b.bin"))).reports
     assert (report.phase, report.reason) == (ModelPhase.READY, "HasPickles")
     assert report.message.startswith("a.bin and 1 more can run code")
+
+
+def test_a_clock_that_was_put_back_holds_up_no_further_try() -> None:
+    failed = Failed(reason="X", message="x", passing=True, failures=1, at=NOW + timedelta(hours=1))
+    assert _decide(WANTED, failed).actions == (FetchModel(model=MODEL),)

@@ -51,7 +51,7 @@ def decide_models(spec: NodeSpec | None, seen: Mapping[str, ModelSeen], now: dat
     is. An Ollama model is fetched for engines that open a file, such as llama.cpp.
     """
     if spec is None:
-        steps = [_rest(entry) for _, entry in sorted(seen.items())]
+        steps = [_rest(entry, now) for _, entry in sorted(seen.items())]
         drops = []
     else:
         wanted = sorted(spec.models, key=lambda model: model.name)
@@ -79,7 +79,7 @@ def _keep(model: AssignedModel, seen: ModelSeen | None, spec: NodeSpec, now: dat
     if seen is None or seen.model.source != model.source:
         pending = ModelReport(name=model.name, phase=ModelPhase.PENDING)
         return _Step(report=pending, action=FetchModel(model=model))
-    resting = _rest(seen)
+    resting = _rest(seen, now)
     if isinstance(seen.state, Fetching) and seen.model.peers != model.peers:
         return _Step(report=resting.report, action=ListPeers(model=model))
     if not isinstance(seen.state, Failed):
@@ -109,7 +109,7 @@ def _opens_a_file(engine: AssignedEngine) -> bool:
     return not engine.skip_model_loader and any(path in text for path in paths for text in texts)
 
 
-def _rest(seen: ModelSeen) -> _Step:
+def _rest(seen: ModelSeen, now: datetime) -> _Step:
     """Report a model with which nothing is to be done now."""
     name = seen.model.name
     match seen.state:
@@ -146,7 +146,7 @@ def _rest(seen: ModelSeen) -> _Step:
             report = ModelReport(
                 name=name, phase=ModelPhase.FAILED, reason=failed.reason, message=failed.message
             )
-            return _Step(report=report, retry_at=failed.at + wait_after(name, failed))
+            return _Step(report=report, retry_at=retry_at(name, failed, now))
         case _:
             assert_never(seen.state)
 
@@ -154,6 +154,11 @@ def _rest(seen: ModelSeen) -> _Step:
 def _of_pickles(pickles: tuple[str, ...]) -> str:
     more = f" and {len(pickles) - 1} more" if len(pickles) > 1 else ""
     return f"{pickles[0]}{more} can run code when it is opened; --refuse-pickle refuses such"
+
+
+def retry_at(name: str, failed: Failed, now: datetime) -> datetime:
+    """When to try again after a failure: at once where the clock has been put back since."""
+    return now if failed.at > now else failed.at + wait_after(name, failed)
 
 
 def wait_after(name: str, failed: Failed) -> timedelta:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from llmaz.agent.cache.decide import wait_after
+from llmaz.agent.cache.decide import retry_at
 from llmaz.agent.cache.state import (
     AskRight,
     DropRight,
@@ -87,7 +87,7 @@ def _wait(name: str, right: Right | None, now: datetime) -> float | None:
     if right is None:
         return 0.0
     if isinstance(right, Failed):
-        return (right.at + wait_after(name, right) - now).total_seconds()
+        return (retry_at(name, right, now) - now).total_seconds()
     return None
 
 

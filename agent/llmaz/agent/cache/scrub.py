@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmaz.agent.cache.chunkmap import drop_chunkmaps
@@ -47,7 +47,7 @@ def scrub(
         if checked is None:
             continue  # evicted meanwhile
         if checked.problem is not None:
-            quarantine(cache_dir, stored)
+            checked = _hidden(cache_dir, stored, checked)
         yield checked
 
 
@@ -63,6 +63,15 @@ def quarantine(cache_dir: Path, stored: Path) -> None:
         aside.parent.mkdir(exist_ok=True)
         stored.replace(aside)
         drop_chunkmaps(cache_dir, {stored.name})
+
+
+def _hidden(cache_dir: Path, stored: Path, checked: Checked) -> Checked:
+    try:
+        quarantine(cache_dir, stored)
+    except OSError as error:  # a disk that fails is often read-only by then
+        words = f"{checked.problem}, and it can't be taken away: {error.strerror}"
+        return replace(checked, problem=words)
+    return checked
 
 
 def _check(stored: Path, rate: int | None, pause: Callable[[float], None]) -> Checked | None:

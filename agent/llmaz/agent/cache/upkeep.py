@@ -122,17 +122,20 @@ class Upkeep(Collector):
 
     async def _scrubs(self) -> None:
         while True:
-            await asyncio.sleep(self._until_next())
+            await asyncio.sleep(self.until_next_scrub())
             await self.scrub()
             with suppress(OSError):  # a cache that can't be written is read again in an hour
                 (self._cache_dir / _LAST).touch()
 
-    def _until_next(self) -> float:
-        """Wait an hour at least: a node that just came up has better things to do."""
+    def until_next_scrub(self) -> float:
+        """Wait an hour at least: a node that just came up has better things to do.
+
+        No longer than the usual time either: a clock that was ahead has left a time to come.
+        """
         last = 0.0
         with suppress(OSError):
             last = (self._cache_dir / _LAST).stat().st_mtime
-        return max(3600.0, last + SCRUB_SECONDS - time.time())
+        return min(max(3600.0, last + SCRUB_SECONDS - time.time()), SCRUB_SECONDS)
 
     def describe(self) -> list[Metric]:
         """Name nothing ahead: a registry would otherwise read the disk to learn the names."""
