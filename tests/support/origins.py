@@ -98,6 +98,7 @@ class BucketKind:
     files: Mapping[str, bytes]
     downloads: Downloads
     page: int = 2  # objects
+    tells: Mapping[str, str] = field(default_factory=dict)  # of an object, to who asks by HEAD
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -134,7 +135,7 @@ class BucketKind:
         if request.headers.get("If-Match") not in (etag, None):
             return web.Response(status=412)
         if request.method == "HEAD":
-            return web.Response(headers={"ETag": etag})
+            return web.Response(headers={"ETag": etag, **self.tells})
         return await self.downloads.send(request, data, {"ETag": etag})
 
     def origin(self, url: str) -> Remote:

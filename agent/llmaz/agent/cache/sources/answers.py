@@ -3,13 +3,15 @@
 import hashlib
 import ipaddress
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from urllib.parse import urlsplit
 
 from llmaz.agent.cache.acl import Visibility
 from llmaz.agent.cache.remote import Listing, Refused, RemoteFile
 from llmaz.agent.cache.wire import CutError
 
+MOST_FILES = 100_000  # 90 MiB in the process that lists them
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
@@ -63,6 +65,15 @@ def check_way(url: str, listed: Sequence[str], *, is_secret: bool) -> None:
             "--plain-http"
         )
         raise Refused("PlainHttp", words, passing=False)
+
+
+def bounded(files: Iterable[RemoteFile], name: str) -> tuple[RemoteFile, ...]:
+    """Collect a listing as it comes; refuse one of more files than any model has."""
+    found = tuple(islice(files, MOST_FILES + 1))
+    if len(found) > MOST_FILES:
+        words = f"{name} has more than {MOST_FILES} files, which no model has"
+        raise Refused("TooManyFiles", words, passing=False)
+    return found
 
 
 def pinned(files: Sequence[RemoteFile], *, anonymous: bool) -> Listing:

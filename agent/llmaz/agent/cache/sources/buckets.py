@@ -19,6 +19,7 @@ from llmaz.agent.cache.origin import Bucket, name_of
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
 from llmaz.agent.cache.sources.answers import (
     below,
+    bounded,
     check_way,
     is_loopback,
     number,
@@ -91,15 +92,16 @@ class Buckets:
         )
 
     def listing(self) -> Listing:
+        name = name_of(self.origin)
         try:
-            files = [self._with_digest(file) for file in self._objects()]
+            files = [self._with_digest(file) for file in bounded(self._objects(), name)]
         except Refused as refused:
             if self.identity is None or refused.failure.reason != "Unauthorized":
                 raise
             self.identity = None  # what all may read, the node need not have a right to
-            files = [self._with_digest(file) for file in self._objects()]
+            files = [self._with_digest(file) for file in bounded(self._objects(), name)]
         if not files:
-            words = f"there is nothing at {name_of(self.origin)}"
+            words = f"there is nothing at {name}"
             raise Refused("FileNotFound", words, passing=False)
         return pinned(files, anonymous=self._keys() is None)
 

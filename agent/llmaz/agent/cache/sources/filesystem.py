@@ -9,25 +9,30 @@ import hashlib
 import importlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from urllib.parse import quote
 
 from llmaz.agent.cache.origin import STORAGE_OPTIONS, Filesystem, name_of
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
-from llmaz.agent.cache.sources.answers import number, pinned
+from llmaz.agent.cache.sources.answers import bounded, number, pinned
 from llmaz.agent.cache.sources.bridge import Bridge, Opened
 
-_VERSIONS = ("etag", "ETag", "md5Hash", "content_md5", "mtime", "modify", "last_modified", "sha")
+_VERSIONS = ("etag", "ETag", "md5Hash", "content_md5", "mtime", "modify", "last_modified", "sha", "modificationTime")
+
+
+_Info: TypeAlias = Mapping[str, object]
 
 
 class Driver(Protocol):
     """As much of fsspec's file systems as is used."""
 
-    def info(self, path: str) -> Mapping[str, object]: ...
+    def info(self, path: str) -> _Info: ...
 
-    def find(self, path: str, *, detail: bool) -> Mapping[str, Mapping[str, object]]: ...
+    def walk(
+        self, path: str, *, detail: bool, on_error: str
+    ) -> Iterator[tuple[str, Mapping[str, _Info], Mapping[str, _Info]]]: ...
 
     def open(self, path: str, mode: str) -> Opened: ...
 
@@ -55,7 +60,7 @@ class FilesystemSource:
 
     def listing(self) -> Listing:
         try:
-            files = [self._file(path, info) for path, info in self._infos().items()]
+            files = bounded(map(self._file, self._infos()), name_of(self.origin))
         except FileNotFoundError:
             words = f"there is nothing at {name_of(self.origin)}"
             raise Refused("FileNotFound", words, passing=False) from None
@@ -71,13 +76,17 @@ class FilesystemSource:
         """Say nothing: the bridge's statuses mean the same as everywhere."""
         return None
 
-    def _infos(self) -> Mapping[str, Mapping[str, object]]:
+    def _infos(self) -> Iterator[_Info]:
+        """Walk folder by folder: what finds all at once holds all at once."""
         info = self.driver.info(self.root)
-        if info.get("type") == "directory":
-            return self.driver.find(self.root, detail=True)
-        return {self.root: info}
+        if info.get("type") != "directory":
+            yield {**info, "name": self.root}
+            return
+        for _, _, files in self.driver.walk(self.root, detail=True, on_error="raise"):
+            yield from files.values()
 
-    def _file(self, path: str, info: Mapping[str, object]) -> RemoteFile:
+    def _file(self, info: _Info) -> RemoteFile:
+        path = str(info.get("name"))
         below = path.removeprefix(self.root).lstrip("/")
         version = [str(info.get(name)) for name in _VERSIONS if info.get(name) is not None]
         digest = hashlib.sha256(json.dumps([path, info.get("size"), version]).encode()).hexdigest()

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from llmaz.agent.cache.origin import Bucket, name_of
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
-from llmaz.agent.cache.sources.answers import below, number, pinned, refusal
+from llmaz.agent.cache.sources.answers import below, bounded, number, pinned, refusal
 from llmaz.agent.cache.sources.identity import Identity
 from llmaz.agent.cache.wire import CutError, Wire, json_of
 
@@ -33,12 +33,12 @@ class GoogleBucket:
 
     def listing(self) -> Listing:
         try:
-            files = list(self._files())
+            files = bounded(self._files(), name_of(self.origin))
         except Refused as refused:
             if not self.is_lent or refused.failure.reason != "Unauthorized":
                 raise
             self.identity, self.is_lent = None, False  # what all may read, the machine need not
-            files = list(self._files())
+            files = bounded(self._files(), name_of(self.origin))
         if not files:
             words = f"there is nothing at {name_of(self.origin)}"
             raise Refused("FileNotFound", words, passing=False)

@@ -4,7 +4,7 @@ Two listings and plain downloads are all that is asked of it. Files that the hub
 served whole by the same address, with the same sha256.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
@@ -12,7 +12,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from llmaz.agent.cache.acl import Visibility
 from llmaz.agent.cache.origin import HubRepository
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
-from llmaz.agent.cache.sources.answers import hexadecimal, number, refusal
+from llmaz.agent.cache.sources.answers import bounded, hexadecimal, number, refusal
 from llmaz.agent.cache.wire import Answer, CutError, Wire, json_of
 from llmaz.api.names import HF_TOKEN
 
@@ -54,17 +54,20 @@ class HuggingFace:
         if not isinstance(commit, str) or not commit.isalnum() or len(commit) > _LONGEST_COMMIT:
             words = f"the hub names no commit for {self.origin.repository}@{self.origin.revision}"
             raise Refused("RevisionNotFound", words, passing=False)
-        files: list[RemoteFile] = []
-        url: str | None = f"{where}/tree/{commit}?recursive=true&expand=false"
+        files = self._files(f"{where}/tree/{commit}?recursive=true&expand=false", commit)
+        return Listing(
+            commit=commit,
+            files=bounded(files, self.origin.repository),
+            visibility=_visibility(about, bool(self.token)),
+        )
+
+    def _files(self, url: str | None, commit: str) -> Iterator[RemoteFile]:
         while url is not None:
             page, answer = self._json(url)
             if not isinstance(page, list):
                 raise CutError("the hub's listing is none")
-            files += [_file(entry, commit) for entry in page if _is_file(entry)]
+            yield from (_file(entry, commit) for entry in page if _is_file(entry))
             url = _next_page(url, answer)
-        return Listing(
-            commit=commit, files=tuple(files), visibility=_visibility(about, bool(self.token))
-        )
 
     def target(self, file: RemoteFile) -> Target:
         """Return the address of a file at the commit that the listing pinned."""

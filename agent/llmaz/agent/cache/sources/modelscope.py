@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from llmaz.agent.cache.origin import HubRepository
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
-from llmaz.agent.cache.sources.answers import hexadecimal, number, pinned, refusal
+from llmaz.agent.cache.sources.answers import bounded, hexadecimal, number, pinned, refusal
 from llmaz.agent.cache.wire import CutError, Wire, json_of
 
 DEFAULT_ENDPOINT = "https://www.modelscope.cn"
@@ -66,7 +66,7 @@ class ModelScope:
             return {}
         return {"Authorization": f"Bearer {self.token}", "Cookie": f"m_session_id={self.token}"}
 
-    def _files(self, branch: str) -> list[RemoteFile] | None:
+    def _files(self, branch: str) -> tuple[RemoteFile, ...] | None:
         """Return the files of a branch; None where there is no such branch."""
         query = urlencode({"Revision": branch, "Recursive": "True"})
         target = Target(url=f"{self._where()}/repo/files?{query}", headers=self._headers())
@@ -82,7 +82,8 @@ class ModelScope:
         entries = data.get("Files") if isinstance(data, dict) else None
         if not isinstance(entries, list):
             raise CutError("ModelScope's listing is none")
-        return [_file(entry, branch) for entry in entries if entry.get("Type") == "blob"]
+        blobs = (_file(entry, branch) for entry in entries if entry.get("Type") == "blob")
+        return bounded(blobs, self.origin.repository)
 
 
 def _file(entry: Mapping[str, object], branch: str) -> RemoteFile:
