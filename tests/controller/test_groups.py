@@ -9,7 +9,15 @@ from llmaz.controller.actions import Assign
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.ranks import leader_id
 from support.controlling import World, flavor, model, node, on, playground, told
-from support.groups import fail, group_runtime, group_world, in_rack, members, reachable
+from support.groups import (
+    fail,
+    group_runtime,
+    group_world,
+    in_rack,
+    members,
+    reachable,
+    runs_later,
+)
 from support.manifests import PUBLISHED, documents
 
 
@@ -225,3 +233,14 @@ def assert_whole(world: World, hosts: int) -> None:
         assert len(epochs) == 1
     uuids = [uuid for _, own in world.engines().values() for uuid in own]
     assert len(uuids) == len(set(uuids))
+
+
+def test_a_group_that_counts_anew_goes_past_the_epoch_that_a_member_still_runs() -> None:
+    world = group_world()
+    world.settle()
+    runs_later(world, "default/chat-0.1", epoch=3)
+    world.decide()
+    assert {engine.epoch for engine in members(world).values()} == {4}
+    world.settle()
+    assert {engine.epoch for engine in members(world).values()} == {4}
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")

@@ -9,6 +9,7 @@ from llmaz.api.kinds import EVENT, INFERENCE_NODE
 from llmaz.api.manifest import Manifest, encode
 from llmaz.api.node import InferenceNode, NodeSpec
 from llmaz.controller.snapshot import Ref
+from support.simulator import users
 from support.simulator.history import Step, broken, shortened, steps_of, told, world_after
 from support.simulator.merging import Merge, as_embedded, quickly
 
@@ -32,6 +33,26 @@ def test_replicas_that_are_no_longer_asked_for_end_even_while_their_model_is_mis
     ]
     assert broken(1, [*serving, Step("drop", ("m1",)), Step("serve", ("p1", 1))]) is None
     assert broken(488, [*serving, Step("serve", ("p1", 1)), Step("drop", ("m1",))]) is None
+
+
+def test_a_group_that_is_asked_for_again_before_its_agents_look_becomes_ready() -> None:
+    paired = [
+        Step("offer", ("m2", "v1")),
+        Step("provide", ("v1",)),
+        Step("join", ("n0", 1)),
+        Step("join", ("n1", 1)),
+        Step("serve", ("p3", 1)),
+        Step("calm"),
+        Step("crash", ("n1",)),
+        Step("calm"),
+    ]
+    world = world_after(1, paired)
+    for replicas in (0, 1):
+        users.serve(world, "p3", replicas)
+        for _ in range(4):
+            world.leader.hear()
+            world.leader.round(world.server.now)
+    world.end(users.mend)
 
 
 def test_the_same_seed_is_always_the_same_history() -> None:

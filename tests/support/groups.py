@@ -41,6 +41,21 @@ def members(world: World) -> dict[str, AssignedEngine]:
     return {engine.id: engine for one in world.nodes.values() for engine in one.spec.engines}
 
 
+def runs_later(world: World, engine_id: str, *, epoch: int) -> None:
+    """Let an agent report that it still runs a later epoch of a member than it is assigned."""
+    for name, one in world.nodes.items():
+        reports = tuple(
+            dataclasses.replace(
+                report, phase=EnginePhase.STARTING, epoch=epoch, fingerprint="of the past"
+            )
+            if report.id == engine_id
+            else report
+            for report in one.status.engines or ()
+        )
+        status = dataclasses.replace(one.status, engines=reports)
+        world.nodes[name] = dataclasses.replace(one, status=status)
+
+
 def fail(world: World, engine_id: str, phase: EnginePhase = EnginePhase.BACKOFF) -> None:
     """Let an agent report that an engine, as it is assigned now, has ended."""
     for name, one in world.nodes.items():

@@ -32,17 +32,21 @@ def groups_of(seated: Mapping[str, Seat]) -> dict[str, tuple[Seat, ...]]:
 
 
 def last_epoch(group: Sequence[Seat]) -> int:
-    """Return the highest epoch that any of these engines was assigned; 0 for none."""
-    return max((seat.engine.epoch for seat in group), default=0)
+    """Return the highest epoch that any of these engines was assigned or still runs; 0 for none."""
+    return max((max(seat.engine.epoch, _running_epoch(seat)) for seat in group), default=0)
 
 
 def epoch_of(group: Sequence[Seat]) -> int:
     """Return the epoch that a group shall run at where it is: the next, when a member has ended.
 
-    The end of one that is still to be told of the last epoch has brought that epoch about.
+    The end of one that is still to be told of the last epoch has brought that epoch about. A member
+    whose node still runs a later one would never start: who ended a group and asks for it again, in
+    between of which its agent saw nothing, has counted anew.
     """
     last = last_epoch(group)
-    return last + any(_has_ended(seat) for seat in group if seat.engine.epoch == last)
+    has_ended = any(_has_ended(seat) for seat in group if seat.engine.epoch == last)
+    is_behind = any(seat.engine.epoch < _running_epoch(seat) for seat in group)
+    return last + (has_ended or is_behind)
 
 
 def is_serving(group: Sequence[Seat]) -> bool:
@@ -111,6 +115,10 @@ def _has_ended(seat: Seat) -> bool:
     if report is None or report.phase is not EnginePhase.BACKOFF:
         return False
     return report.fingerprint == fingerprint(seat.engine)
+
+
+def _running_epoch(seat: Seat) -> int:
+    return seat.report.epoch if seat.report is not None else 0
 
 
 def _fitting(demand: Demand, option: Option, fleet: Fleet) -> Iterator[Ledger]:

@@ -22,6 +22,7 @@ from llmaz.controller.snapshot import Ref
 from support.simulator.server import Server, lease_ref
 
 LEASE_SECONDS = 40
+NEVER_READY = "--never-ready"  # an argument with which an engine starts for ever
 _NEXT_OF_WEIGHTS = {
     ModelPhase.PENDING: ModelPhase.FETCHING,
     ModelPhase.FETCHING: ModelPhase.READY,
@@ -48,11 +49,13 @@ class Agent:
         self.status = status
         self.running: dict[str, tuple[AssignedEngine, EngineReport]] = {}
         self.is_silent = False
+        self.beaten_at = server.now
         self.devices = status.accelerators or ()
         self.knows_devices = True
 
     def beat(self) -> None:
         """Renew the node's Lease."""
+        self.beaten_at = self._server.now
         spec = {
             "holderIdentity": self.name,
             "leaseDurationSeconds": LEASE_SECONDS,
@@ -87,19 +90,20 @@ class Agent:
             moved = True
         return moved
 
-    def crash(self, random: Random) -> str | None:
+    def crash(self, random: Random) -> AssignedEngine | None:
         """Let one engine end by itself; return which."""
         if not self.running:
             return None
         id_ = random.choice(sorted(self.running))
         engine, report = self.running[id_]
         self.running[id_] = engine, dataclasses.replace(report, phase=EnginePhase.BACKOFF)
-        return id_
+        return engine
 
     def _follow(self, spec: NodeSpec, random: Random | None) -> None:
         wanted = {engine.id: engine for engine in spec.engines}
         for id_, (engine, report) in list(self.running.items()):
-            if wanted.get(id_) != engine or report.phase is EnginePhase.STOPPING:
+            is_other = wanted.get(id_) != engine and not _is_of_the_past(wanted.get(id_), engine)
+            if is_other or report.phase is EnginePhase.STOPPING:
                 self._stop(id_, report)
         taken = {uuid for engine, _ in self.running.values() for uuid in engine.accelerators}
         ready = {one.name for one in self.status.models or () if one.phase is ModelPhase.READY}
@@ -107,7 +111,7 @@ class Agent:
             if id_ not in self.running and taken.isdisjoint(engine.accelerators):
                 phase = EnginePhase.WAITING
             elif self._runs(engine) and not _lingers(random):
-                phase = _NEXT[self.running[id_][1].phase]
+                phase = _next(engine, self.running[id_][1].phase)
             else:
                 continue
             if phase is EnginePhase.STARTING and engine.main_model not in ready:
@@ -148,6 +152,24 @@ class Agent:
         return tuple(reports)
 
 
+def _next(engine: AssignedEngine, phase: EnginePhase) -> EnginePhase:
+    if phase is EnginePhase.STARTING and NEVER_READY in engine.args:
+        return phase
+    if phase is EnginePhase.BACKOFF and engine.epoch:  # alone a member of a group is of no use
+        return phase
+    return _NEXT[phase]
+
+
+def _is_of_the_past(wanted: AssignedEngine | None, running: AssignedEngine) -> bool:
+    """Tell whether a lower epoch is assigned than runs: a shim refuses it."""
+    return wanted is not None and wanted.epoch < running.epoch
+
+
+def address_of(node: str) -> str:
+    """Return the IP of a node: of n3, 10.0.0.3."""
+    return f"10.0.0.{node.removeprefix('n')}"
+
+
 def _lingers(random: Random | None) -> bool:
     return random is not None and random.random() < 0.3
 
@@ -157,6 +179,7 @@ def _report(engine: AssignedEngine, phase: EnginePhase) -> EngineReport:
         id=engine.id,
         phase=phase,
         fingerprint=fingerprint(engine),
+        epoch=engine.epoch,
         address="10.0.0.1",
         port=40000,
     )

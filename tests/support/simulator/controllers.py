@@ -2,12 +2,18 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from llmaz.api import names
-from llmaz.api.kinds import CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER, Kind
+from llmaz.api.kinds import (
+    CORE_SERVICE,
+    ENDPOINT_SLICE,
+    HORIZONTAL_POD_AUTOSCALER,
+    Kind,
+)
 from llmaz.controller.actions import Action, ApplyOwned
 from llmaz.controller.loop import _ACTS, _LONGEST_SILENCE
 from llmaz.controller.observe import Observer
@@ -20,6 +26,7 @@ from support.simulator.server import Client, Server
 T = TypeVar("T")
 
 _OURS = frozenset({CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER})
+_NOTHING: Mapping[Kind, int] = MappingProxyType({})
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
@@ -34,12 +41,9 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
 class Controller:
     """One controller. What it knows is what its watches have told, and answers to its writes."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, behind: Mapping[Kind, int] = _NOTHING) -> None:
+        """List every kind, some as they were so many writes ago."""
         self._server = server
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget everything and list every kind anew, as a process that starts does."""
         client = cast("Kube", Client(self._server))
         self._observer = Observer(
             client, asyncio.Event(), gateway_url="", decode=self._server.decode
@@ -54,12 +58,24 @@ class Controller:
             informer._version = "0"  # an empty list, at the version before the first write
             informer.synced = True
             self._read[kind] = 0
-        self.hear()
+        self._hear({kind: max(0, server.version - behind.get(kind, 0)) for kind in self._read})
 
     def hear(self, *, deaf: Collection[Kind] = ()) -> None:
         """Take in what the watches tell, but for kinds whose watch hangs."""
         ends = dict.fromkeys(self._informers, self._server.version)
-        ends |= {kind: self._read[kind] for kind in deaf if kind in self._read}
+        self._hear(ends | {kind: self._read[kind] for kind in deaf if kind in self._read})
+
+    def relist(self, kind: Kind) -> None:
+        """Take a list for what is there: what was deleted is told by its absence alone."""
+        informer = self._informers[kind]
+        there = [one for ref, one in self._server.objects.items() if ref.kind == kind]
+        informer._objects.clear()
+        for manifest in there:
+            informer._keep(manifest)
+        informer._version = str(self._server.version)
+        self._read[kind] = self._server.version
+
+    def _hear(self, ends: dict[Kind, int]) -> None:
         first = min(self._read.values())
         for at, (ref, event) in enumerate(self._server.log[first:], first):
             if ref.kind in self._read and self._read[ref.kind] <= at < ends[ref.kind]:

@@ -4,23 +4,25 @@ A step is plain data, so that a history which breaks a rule can be printed, and 
 steps out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from support.simulator import faults, machines, users
+from support.simulator.agents import NEVER_READY
 from support.simulator.merging import Merge, quickly
 from support.simulator.world import World
 
-MODELS = ("m0", "m1")
-PLAYGROUNDS = ("p0", "p1", "p2")
+MODELS = ("m0", "m1", "m2")
+PLAYGROUNDS = ("p0", "p1", "p2", "p3")
 NODES = ("n0", "n1", "n2", "n3")
 _LONGEST = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happens: a method of the world and its arguments."""
+    """One thing that happens: the name of an event and what was drawn for it."""
 
     what: str
     args: tuple[Any, ...] = ()
@@ -29,36 +31,47 @@ class Step:
         return f"{self.what}({', '.join(map(repr, self.args))})"
 
 
-# What may happen, how often, and what is drawn for it.
-_EVENTS: dict[str, tuple[int, tuple[Sequence[Any], ...]]] = {
-    "join": (5, (NODES, (0, 1, 2, 4))),
-    "leave": (2, (NODES,)),
-    "cordon": (2, (NODES, (True, False))),
-    "taint": (2, (NODES, ("NoSchedule", "NoExecute", None))),
-    "sicken": (2, (NODES, (True, False))),
-    "forget_devices": (1, (NODES, (True, False))),
-    "lose_device": (1, (NODES,)),
-    "silence": (3, (NODES, (True, False))),
-    "serve": (9, (PLAYGROUNDS, (0, 1, 2, 3))),
-    "edit": (8, (PLAYGROUNDS, ("--x", "--y"))),
-    "surge": (2, (PLAYGROUNDS, (0, 1))),
-    "withdraw": (3, (PLAYGROUNDS,)),
-    "delete_service": (1, (PLAYGROUNDS,)),
-    "offer": (2, (MODELS, ("v1", "v2"))),
-    "drop": (1, (MODELS,)),
-    "provide": (1, (("v1", "v2"),)),
-    "take_away": (1, ()),
-    "crash": (3, (NODES,)),
-    "pass_time": (3, ((1, 30, 60, 400),)),
-    "calm": (3, ()),
-    "fail": (6, ((0, 0.1, 0.4),)),
-    "deafen": (4, ((0, 1, 2),)),
-    "restart": (4, ()),
-    "cut": (4, ((0, 1, 3),)),
-    "rival": (3, ()),
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What may happen: how often, by what, and what is drawn for it."""
+
+    weight: int
+    happen: Callable[..., None]
+    choices: tuple[Sequence[Any], ...] = ()
+
+
+_TRUTH = (True, False)
+_EVENTS = {
+    "join": _Event(5, machines.join, (NODES, (0, 1, 2, 4))),
+    "leave": _Event(2, machines.leave, (NODES,)),
+    "cordon": _Event(2, machines.cordon, (NODES, _TRUTH)),
+    "taint": _Event(2, machines.taint, (NODES, ("NoSchedule", "NoExecute", None))),
+    "sicken": _Event(2, machines.sicken, (NODES, _TRUTH)),
+    "forget_devices": _Event(1, machines.forget_devices, (NODES, _TRUTH)),
+    "lose_device": _Event(1, machines.lose_device, (NODES,)),
+    "silence": _Event(3, machines.silence, (NODES, _TRUTH)),
+    "crash": _Event(3, machines.crash, (NODES,)),
+    "serve": _Event(9, users.serve, (PLAYGROUNDS, (0, 1, 2, 3))),
+    "edit": _Event(8, users.edit, (PLAYGROUNDS, ("--x", "--y", NEVER_READY))),
+    "surge": _Event(2, users.surge, (PLAYGROUNDS, (0, 1))),
+    "withdraw": _Event(3, users.withdraw, (PLAYGROUNDS,)),
+    "delete_service": _Event(1, users.delete_service, (PLAYGROUNDS,)),
+    "offer": _Event(2, users.offer, (MODELS, ("v1", "v2"))),
+    "drop": _Event(1, users.drop, (MODELS,)),
+    "provide": _Event(1, users.provide, (("v1", "v2"),)),
+    "take_away": _Event(1, users.take_away),
+    "fail": _Event(6, faults.fail, ((0, 0.1, 0.4),)),
+    "deafen": _Event(4, faults.deafen, ((0, 1, 2),)),
+    "expire": _Event(1, faults.expire),
+    "restart": _Event(3, faults.restart),
+    "restart_behind": _Event(3, faults.restart_behind, ((1, 3, 8),)),
+    "cut": _Event(4, faults.cut, ((0, 1, 3),)),
+    "rival": _Event(4, faults.rival, ((None, 1, 3),)),
+    "pass_time": _Event(4, World.pass_time, ((1, 30, 60, 400),)),
+    "calm": _Event(3, World.calm),
 }
 _NAMES = tuple(_EVENTS)
-_WEIGHTS = tuple(weight for weight, _ in _EVENTS.values())
+_WEIGHTS = tuple(event.weight for event in _EVENTS.values())
 
 
 def steps_of(seed: int) -> list[Step]:
@@ -66,26 +79,26 @@ def steps_of(seed: int) -> list[Step]:
     random = Random(seed)
     steps = [Step("offer", (name, "v1")) for name in MODELS]
     steps += [Step("provide", ("v1",)), Step("join", ("n0", 2)), Step("join", ("n1", 2))]
-    steps += [Step("serve", (name, random.randint(1, 3))) for name in PLAYGROUNDS[:2]]
+    steps += [Step("serve", (name, random.randint(1, 3))) for name in random.sample(PLAYGROUNDS, 2)]
     random.shuffle(steps)
     steps += [Step("calm")] * random.randint(0, 1)
     for _ in range(random.randint(4, _LONGEST)):
         (what,) = random.choices(_NAMES, _WEIGHTS)
-        args = tuple(random.choice(choices) for choices in _EVENTS[what][1])
+        args = tuple(random.choice(choices) for choices in _EVENTS[what].choices)
         steps.append(Step(what, args))
     return steps
 
 
 def run(seed: int, steps: Sequence[Step]) -> None:
     """Let a history happen; raise AssertionError where it breaks a rule."""
-    world_after(seed, steps).end()
+    world_after(seed, steps).end(users.mend)
 
 
 def world_after(seed: int, steps: Sequence[Step], merge: Merge = quickly) -> World:
     """Return the cluster as it is after these steps."""
     world = World(Random(seed), merge)
     for step in steps:
-        getattr(world, step.what)(*step.args)
+        _EVENTS[step.what].happen(world, *step.args)
         world.go_on()
     return world
 

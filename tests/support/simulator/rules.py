@@ -1,17 +1,21 @@
 """What must hold in every history, and what excuses that an engine which served was disturbed."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from llmaz.api.kinds import INFERENCE_NODE, PLAYGROUND, SERVICE
-from llmaz.api.meta import Condition, find_condition
-from llmaz.api.node import InferenceNode
+from llmaz.api import names
+from llmaz.api.kinds import BACKEND_RUNTIME, INFERENCE_NODE, OPEN_MODEL, PLAYGROUND, SERVICE
+from llmaz.api.meta import find_condition
+from llmaz.api.node import AssignedEngine, InferenceNode
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
+from llmaz.controller.groups import groups_of, is_serving
+from llmaz.controller.ranks import leader_id
 from llmaz.controller.rollout import most_surplus, most_unavailable
 from llmaz.controller.seats import Seat, seats_of
 from llmaz.controller.served import replica_of, service_of
 from llmaz.controller.snapshot import Ref
+from support.simulator.agents import address_of
 from support.simulator.server import Server
 
 
@@ -23,12 +27,21 @@ class Rules:
         self._nodes: set[str] = set()
         self._services: set[str] = set()
         self._rough: set[str] = set()
+        self._groups: set[str] = set()
         self.has_rival = False
         server.assigned = self._assigned
 
     def excuse_node(self, name: str) -> None:
-        """What runs on this node may be stopped."""
+        """What runs on this node may be stopped, and so may the rest of the groups there."""
         self._nodes.add(name)
+        ref = Ref(kind=INFERENCE_NODE, name=name)
+        if ref in self._server.objects:
+            self._excuse_groups(self._server.read(ref, InferenceNode))
+
+    def excuse_group(self, member: AssignedEngine) -> None:
+        """All members of the group may be started anew, if this engine is one of a group."""
+        if member.epoch:
+            self._groups.add(leader_id(member.id))
 
     def excuse_playground(self, name: str) -> None:
         """The replicas of this Playground may be stopped, as far as an update may go."""
@@ -45,25 +58,34 @@ class Rules:
         if not troubled:  # else an update may wait for one of them
             self._services.clear()
             self._rough.clear()
+            self._groups.clear()
         self.has_rival = False
 
     def check(self) -> None:
-        """No accelerator belongs to two engines, and none to a node that does not have it."""
+        """No accelerator belongs to two engines, none to a node that does not have it.
+
+        No two members of a group are on one node.
+        """
         for node in self._server.all(INFERENCE_NODE, InferenceNode):
             uuids = [uuid for engine in node.spec.engines for uuid in engine.accelerators]
             assert len(uuids) == len(set(uuids)), f"{node.metadata.name}: {Counter(uuids)}"
             name = node.metadata.name
             assert all(uuid.startswith(f"{name}-") for uuid in uuids), f"{name}: {uuids}"
+            replicas = Counter(leader_id(engine.id) for engine in node.spec.engines)
+            assert all(count == 1 for count in replicas.values()), f"{name}: {replicas}"
 
     def check_settled(self) -> None:
         """Each replica is ready once, or its Playground says why not; nothing else runs."""
-        nodes = list(self._server.all(INFERENCE_NODE, InferenceNode))
-        seats = [seat for node in nodes for seat in seats_of(node)]
+        seats = list(self._seats())
         ids = [seat.engine.id for seat in seats]
         assert len(ids) == len(set(ids)), f"runs twice: {sorted(ids)}"
-        assert all(seat.is_ready for seat in seats), f"not ready: {seats}"
+        groups = groups_of({seat.engine.id: seat for seat in seats})
         services = {one.metadata.name: one for one in self._server.all(SERVICE, Service)}
-        running = Counter(service_of(id_)[1] for id_ in ids)
+        orphans = set(self._orphans())
+        for leader, group in groups.items():
+            if service_of(leader)[1] not in orphans:
+                _check_whole(leader, group)
+        running = Counter(service_of(leader)[1] for leader in groups)
         for name, count in running.items():
             assert name in services, f"{name} is gone, {count} of its replicas run"
             most = services[name].spec.replicas + most_surplus(services[name])
@@ -73,9 +95,17 @@ class Rules:
             available = find_condition(playground.status.conditions, "Available")
             assert available is not None, f"{name}: nothing is said of it"
             is_whole = name in services and running[name] == wanted > 0
-            assert available.is_true == is_whole or _is_orphan(available), (
+            assert available.is_true == is_whole or name in orphans, (
                 f"{name}: {running[name]} of {wanted} run, {available.reason}: {available.message}"
             )
+
+    def _orphans(self) -> Iterator[str]:
+        """Yield the Playgrounds that can't go on for want of their model or runtime."""
+        kinds = Counter(ref.kind for ref in self._server.objects)
+        for playground in self._server.all(PLAYGROUND, Playground):
+            model = Ref(kind=OPEN_MODEL, name=playground.spec.claims.main)
+            if model not in self._server.objects or not kinds[BACKEND_RUNTIME]:
+                yield playground.metadata.name
 
     def _assigned(self, before: InferenceNode, after: InferenceNode) -> None:
         """Judge the write of an assignment by the engines which served until then."""
@@ -84,10 +114,15 @@ class Rules:
         for engine in after.spec.engines:
             self._bounded(engine.id)
         if name in self._nodes:
+            self._excuse_groups(before)
             return
         for seat in seats_of(before):
             if seat.is_ready and staying.get(seat.engine.id) != seat.engine:
                 self._disturbed(seat)
+
+    def _excuse_groups(self, node: InferenceNode) -> None:
+        for engine in node.spec.engines:
+            self.excuse_group(engine)
 
     def _bounded(self, id_: str) -> None:
         """No more replicas are assigned than there may be, as long as nobody changed how many."""
@@ -101,8 +136,12 @@ class Rules:
 
     def _disturbed(self, seat: Seat) -> None:
         id_ = seat.engine.id
-        key = service_of(id_)
+        leader, key = leader_id(id_), service_of(id_)
+        if leader in self._groups:
+            return
         assert key[1] in self._services, f"{id_} served on {seat.node}, and nobody asked to stop it"
+        if seat.engine.epoch:
+            self._groups.add(leader)  # the rest of it follows, and counts once
         ref = Ref(kind=SERVICE, namespace=key[0], name=key[1])
         if (
             ref not in self._server.objects
@@ -112,18 +151,30 @@ class Rules:
         ):
             return
         wanted = self._server.read(ref, Service)
-        mine = [seat for seat in self._seats() if service_of(seat.engine.id) == key]
-        ready = sum(seat.is_ready for seat in mine)
+        mine = {id_: group for id_, group in self._replicas().items() if service_of(id_) == key}
+        ready = sum(is_serving(group) for id_, group in mine.items() if id_ != leader)
         # What fits nowhere is not there to be counted.
-        least = min(wanted.spec.replicas, len(mine)) - most_unavailable(wanted)
+        least = min(wanted.spec.replicas, len({*mine, leader})) - most_unavailable(wanted)
         assert ready >= least, f"{id_}: stopped with {ready} left of at least {least}"
+
+    def _replicas(self) -> dict[str, tuple[Seat, ...]]:
+        return groups_of({seat.engine.id: seat for seat in self._seats()})
 
     def _seats(self) -> Iterator[Seat]:
         for node in self._server.all(INFERENCE_NODE, InferenceNode):
             yield from seats_of(node)
 
 
-def _is_orphan(available: Condition) -> bool:
-    """Tell whether a Playground can't go on for want of a model or runtime."""
-    wants = any(f"{what}NotFound" in str(available) for what in ("Model", "Runtime"))
-    return wants or available.reason == "PlaygroundReady"
+def _check_whole(leader: str, group: Sequence[Seat]) -> None:
+    """A replica is one ready engine, or a group whose members are ready and find one another."""
+    assert is_serving(group), f"not ready: {group}"
+    told = {env.name: env.value for env in group[0].engine.env}
+    size = int(told.get(names.LWS_GROUP_SIZE, "1"))
+    ranks = [seat.engine.rank for seat in group]
+    assert ranks == list(range(size)), f"{leader}: members {ranks} of {size}"
+    assert len({seat.node for seat in group}) == size, f"{leader}: two members on one node"
+    assert len({seat.engine.epoch for seat in group}) == 1, f"{leader}: several epochs"
+    for seat in group if size > 1 else ():
+        env = {env.name: env.value for env in seat.engine.env}
+        met = env[names.LWS_LEADER_ADDRESS], env[names.LWS_GROUP_SIZE]
+        assert met == (address_of(group[0].node), str(size)), f"{seat.engine.id}: goes to {met}"

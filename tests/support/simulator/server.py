@@ -13,13 +13,13 @@ from llmaz.api.kinds import INFERENCE_NODE, LEASE, Kind
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import InferenceNode
 from llmaz.controller.snapshot import Ref
-from llmaz.kube import Conflict, NotFound, Unavailable, WatchEvent
+from llmaz.kube import Conflict, Invalid, NotFound, Unavailable, WatchEvent
 from support.simulator.decoding import Decoder
 from support.simulator.merging import Merge, quickly
 
 T = TypeVar("T")
 
-Fault = Literal["lost", "unanswered", "conflict"]
+Fault = Literal["lost", "unanswered", "conflict", "refused"]
 
 
 class Server:
@@ -190,6 +190,8 @@ class Client:
             raise Unavailable("the request did not get there")
         if fault == "conflict":
             raise Conflict("somebody else was faster")
+        if fault == "refused":
+            raise Invalid("a policy is against it")
         return fault
 
 
