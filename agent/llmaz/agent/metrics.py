@@ -3,11 +3,16 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from llmaz.agent.accelerators.metrics import accelerator_metrics
-from llmaz.agent.engines.metrics import Numbers
+from llmaz.agent.engines.metrics import Durations, Numbers
 from llmaz.agent.plan import Plan
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, ModelPhase, NodeStatus
@@ -86,20 +91,35 @@ _NUMBERS = (
     (CounterMetricFamily, "prompt_tokens", "Tokens of prompts that the engine has read."),
     (CounterMetricFamily, "generation_tokens", "Tokens that the engine has generated."),
 )
+_DURATIONS = (
+    ("time_to_first_token_seconds", "first_tokens", "From a request to its first token."),
+    ("inter_token_seconds", "inter_tokens", "From a token to the next of the same answer."),
+    ("request_seconds", "requests", "From a request to the end of its answer."),
+)
+_WHOSE = ["namespace", "playground", "service", "model", "engine"]
 
 
 def _of_numbers(told: tuple[tuple[AssignedEngine, Numbers], ...]) -> Iterator[Metric]:
     """Tell what engines tell of themselves, under the same names for all."""
-    labels = ["namespace", "playground", "service", "model", "engine"]
     for family, field, words in _NUMBERS:
-        metric = family(f"llmaz_engine_{field}", words, labels=labels)
+        metric = family(f"llmaz_engine_{field}", words, labels=_WHOSE)
         for engine, numbers in told:
             value: float | None = getattr(numbers, field)
             if value is not None:
-                namespace = engine.id.partition("/")[0]
-                whose = [namespace, engine.playground or "", engine.service, engine.model]
-                metric.add_metric([*whose, engine.id], value)
+                metric.add_metric(_whose(engine), value)
         yield metric
+    for name, field, words in _DURATIONS:
+        summary = SummaryMetricFamily(f"llmaz_engine_{name}", words, labels=_WHOSE)
+        for engine, numbers in told:
+            spent: Durations | None = getattr(numbers, field)
+            if spent is not None:
+                summary.add_metric(_whose(engine), count_value=spent.count, sum_value=spent.seconds)
+        yield summary
+
+
+def _whose(engine: AssignedEngine) -> list[str]:
+    namespace = engine.id.partition("/")[0]
+    return [namespace, engine.playground or "", engine.service, engine.model, engine.id]
 
 
 def _time_to_ready(engine: EngineReport) -> float | None:
@@ -116,19 +136,14 @@ def _of_assignment(state: NodeState) -> Iterator[Metric]:
     owners = GaugeMetricFamily(
         "llmaz_engine_accelerator_info",
         "Joins an engine to the accelerators that it may use.",
-        labels=["namespace", "playground", "service", "model", "engine", "uuid"],
+        labels=[*_WHOSE, "uuid"],
     )
     if state.assignment is not None:
         generation.add_metric([], state.assignment.generation)
         for engine in state.assignment.spec.engines:
             for uuid in engine.accelerators or ("",):
-                owners.add_metric(_join(engine, uuid), 1)
+                owners.add_metric([*_whose(engine), uuid], 1)
     yield from (generation, owners)
-
-
-def _join(engine: AssignedEngine, uuid: str) -> list[str]:
-    namespace = engine.id.partition("/")[0]
-    return [namespace, engine.playground or "", engine.service, engine.model, engine.id, uuid]
 
 
 def _of_models(status: NodeStatus) -> Iterator[Metric]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmaz.agent.engines.metrics import Activity, Numbers, read_numbers
+from llmaz.agent.engines.metrics import Activity, Durations, Numbers, read_numbers
 
 VLLM = """\
 # HELP vllm:num_requests_running x
@@ -13,6 +13,17 @@ vllm:kv_cache_usage_perc{engine="0",model_name="q"} 0.25
 vllm:kv_cache_usage_perc{engine="1",model_name="q"} 0.5
 vllm:prompt_tokens_total{engine="0",model_name="q"} 2.0
 vllm:generation_tokens_total{engine="0",model_name="q"} 1.5e+06
+vllm:time_to_first_token_seconds_bucket{engine="0",le="0.001",model_name="q"} 1.0
+vllm:time_to_first_token_seconds_count{engine="0",model_name="q"} 3.0
+vllm:time_to_first_token_seconds_count{engine="1",model_name="q"} 1.0
+vllm:time_to_first_token_seconds_sum{engine="0",model_name="q"} 0.25
+vllm:time_to_first_token_seconds_sum{engine="1",model_name="q"} 0.5
+vllm:time_per_output_token_seconds_count{engine="0",model_name="q"} 7.0
+vllm:time_per_output_token_seconds_sum{engine="0",model_name="q"} 0.7
+vllm:inter_token_latency_seconds_count{engine="0",model_name="q"} 7.0
+vllm:inter_token_latency_seconds_sum{engine="0",model_name="q"} 0.7
+vllm:e2e_request_latency_seconds_count{engine="0",model_name="q"} 2.0
+vllm:e2e_request_latency_seconds_sum{engine="0",model_name="q"} 9.5
 """
 SGLANG = """\
 sglang:num_running_reqs{model_name="q"} 1
@@ -33,6 +44,16 @@ tgi_batch_current_size 3
 tgi_queue_size 1
 tgi_request_input_length_sum 30
 tgi_request_generated_tokens_sum 60
+tgi_request_duration_sum 8
+tgi_request_duration_count 4
+"""
+TRTLLM_SERVE = """\
+trtllm_num_requests_running{model_name="q",engine_type="trtllm"} 2
+trtllm_num_requests_waiting{model_name="q",engine_type="trtllm"} 1
+trtllm_kv_cache_utilization{model_name="q",engine_type="trtllm"} 0.5
+trtllm_request_success_total{model_name="q",finished_reason="stop"} 4
+trtllm_time_to_first_token_seconds_sum{model_name="q"} 0.5
+trtllm_time_to_first_token_seconds_count{model_name="q"} 4
 """
 TRITON = """\
 nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="waiting",version="1"} 1
@@ -54,6 +75,9 @@ nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="max",model="x",version="1
                 kv_cache_usage_ratio=0.5,
                 prompt_tokens=2,
                 generation_tokens=1.5e6,
+                first_tokens=Durations(seconds=0.75, count=4),
+                inter_tokens=Durations(seconds=0.7, count=7),
+                requests=Durations(seconds=9.5, count=2),
                 activity=Activity(in_flight=7, tokens=1500002),
             ),
         ),
@@ -85,6 +109,7 @@ nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="max",model="x",version="1
                 requests_waiting=1,
                 prompt_tokens=30,
                 generation_tokens=60,
+                requests=Durations(seconds=8, count=4),
                 activity=Activity(in_flight=4, tokens=90),
             ),
         ),
@@ -97,11 +122,31 @@ nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="max",model="x",version="1
                 activity=Activity(in_flight=3, tokens=None),
             ),
         ),
+        (
+            TRTLLM_SERVE,
+            Numbers(
+                requests_running=2,
+                requests_waiting=1,
+                kv_cache_usage_ratio=0.5,
+                first_tokens=Durations(seconds=0.5, count=4),
+                activity=Activity(in_flight=3, tokens=4),
+            ),
+        ),
         ("process_cpu_seconds_total 12\n", None),
         ('[{"iter": 1}]', None),
         ("", None),
     ],
-    ids=["vllm", "sglang", "llama.cpp", "tgi", "tensorrt-llm", "no engine", "json", "empty"],
+    ids=[
+        "vllm",
+        "sglang",
+        "llama.cpp",
+        "tgi",
+        "triton",
+        "trtllm-serve",
+        "no engine",
+        "json",
+        "empty",
+    ],
 )
 def test_each_engine_is_understood(page: str, numbers: Numbers | None) -> None:
     assert read_numbers(page) == numbers

@@ -50,6 +50,27 @@ _GENERATION_TOKENS = (
     "tgi_request_generated_tokens_sum",
     "trtllm_generation_tokens_total",
 )
+# Of durations an engine tells the sum and the count. The first that it tells is taken, as some tell
+# the same under an old and a new name.
+_FIRST_TOKEN = (
+    "vllm:time_to_first_token_seconds",
+    "sglang:time_to_first_token_seconds",
+    "trtllm_time_to_first_token_seconds",
+)
+_INTER_TOKEN = (
+    "vllm:inter_token_latency_seconds",
+    "vllm:time_per_output_token_seconds",  # before 0.11
+    "sglang:inter_token_latency_seconds",
+    "sglang:time_per_output_token_seconds",  # before 0.5
+    "tgi_request_mean_time_per_token_duration",
+    "trtllm_time_per_output_token_seconds",
+)
+_REQUEST = (
+    "vllm:e2e_request_latency_seconds",
+    "sglang:e2e_request_latency_seconds",
+    "tgi_request_duration",
+    "trtllm_e2e_request_latency_seconds",
+)
 _ALSO_MOVING = (
     "vllm:iteration_tokens_total_count",
     "llamacpp:n_decode_total",
@@ -73,6 +94,14 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """How long something took, in all and how often; the quotient of two differences is a mean."""
+
+    seconds: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
     """What an engine tells of itself."""
 
@@ -81,6 +110,9 @@ class Numbers:
     kv_cache_usage_ratio: float | None = None
     prompt_tokens: float | None = None  # since it started
     generation_tokens: float | None = None
+    first_tokens: Durations | None = None
+    inter_tokens: Durations | None = None
+    requests: Durations | None = None
     activity: Activity
 
 
@@ -114,6 +146,9 @@ def read_numbers(text: str) -> Numbers | None:
         kv_cache_usage_ratio=max(_values(found, _KV_CACHE_USAGE), default=None),
         prompt_tokens=_sum(found, _PROMPT_TOKENS),
         generation_tokens=_sum(found, _GENERATION_TOKENS),
+        first_tokens=_durations(found, _FIRST_TOKEN),
+        inter_tokens=_durations(found, _INTER_TOKEN),
+        requests=_durations(found, _REQUEST),
         activity=Activity(
             in_flight=(running or 0) + (waiting or 0),
             tokens=_sum(found, (*_PROMPT_TOKENS, *_GENERATION_TOKENS, *_ALSO_MOVING)),
@@ -128,3 +163,11 @@ def _values(found: dict[str, list[float]], keys: tuple[str, ...]) -> list[float]
 def _sum(found: dict[str, list[float]], keys: tuple[str, ...]) -> float | None:
     values = _values(found, keys)
     return sum(values) if values else None
+
+
+def _durations(found: dict[str, list[float]], keys: tuple[str, ...]) -> Durations | None:
+    for key in keys:
+        seconds, count = _sum(found, (f"{key}_sum",)), _sum(found, (f"{key}_count",))
+        if seconds is not None and count is not None:
+            return Durations(seconds=seconds, count=int(count))
+    return None
