@@ -114,3 +114,12 @@ def test_an_agent_does_not_ask_its_own_endpoint_for_weights(
         _run(HF_ENDPOINT="http://10.0.0.7:9401")
     assert "is this agent's own endpoint" in capsys.readouterr().err
     assert _run("--mirror-fetch", "off", HF_ENDPOINT="http://10.0.0.7:9401").mirror_fetch == "off"
+
+
+def test_reading_ahead_has_a_rate_and_can_be_turned_off() -> None:
+    assert _run().read_ahead == 2 * 2**30
+    assert _run("--read-ahead", "500Mi").read_ahead == 500 * 2**20
+    assert _run("--read-ahead", "off").read_ahead is None
+    for wrong in ("1", "fast", ""):
+        with pytest.raises(SystemExit):
+            _run("--read-ahead", wrong)

@@ -32,6 +32,7 @@ from llmaz.agent.sharing.child import SharingChild
 from llmaz.agent.sharing.settings import SharingSettings
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.agent.swarm.peering import Peering, peers_path
+from llmaz.agent.warm.warmer import Warmer
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import Accelerator, AssignedEngine
 from llmaz.kube import Kube
@@ -111,8 +112,9 @@ class Agent:
             patience=Patience.within(settings.hang_seconds, settings.toil_seconds),
             hub_url=lambda: self.sharing.hub_url,
         )
+        self.warmer = Warmer(self._engines, settings.state_dir, settings.read_ahead)
         self._performer = Performer(
-            engines=self._engines,
+            engines=self.warmer,
             models=self._models,
             fresh_assignment=self._own.fresh,
             changed=self._changed,
@@ -173,6 +175,7 @@ class Agent:
                 for task in running:
                     task.cancel()
             await self._performer.aclose()
+            await self.warmer.aclose()
             await self._models.aclose()
 
     def _cache_moved(self) -> None:

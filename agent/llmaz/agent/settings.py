@@ -1,28 +1,23 @@
 """What the agent is told at its start: one frozen value, read from argv once, in `__main__`."""
 
 import argparse
-import math
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from llmaz.agent.addresses import is_at, is_loopback
-from llmaz.agent.cache.limits import RESERVE_BYTES, Limits
-from llmaz.agent.cache.policy import EVERY_SOURCE, FetchPolicy
+from llmaz.agent.cache.limits import Limits
+from llmaz.agent.cache.options import add_cache_options, limits_of, policy_of
+from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.engines.liveness import Patience
+from llmaz.agent.options import byte_count, endpoint, seconds
 from llmaz.agent.sharing.settings import MirrorFetch, TlsFiles
-from llmaz.api.manifest import ManifestError
-from llmaz.api.quantity import Quantity
 
 DEFAULT_ROOT = "/var/lib/llmaz"  # a DaemonSet mounts the node's directory of this name
 DEFAULT_LISTEN = "127.0.0.1:9400"
 DEFAULT_SHARING_LISTEN = "127.0.0.1:9401"
 STOP_GRACE_SECONDS = 30.0
-SLOWEST_FETCH = 256 * 2**10  # bytes a second: with less, a connection seems stalled
-_SOURCES = ("huggingface", "modelscope", "s3", "gs", "oss", "web", "ollama", "fsspec")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +45,7 @@ class RunAgent:
     cache_dir: Path
     cache_limits: Limits
     fetch_policy: FetchPolicy
+    read_ahead: int | None  # bytes a second; None: weights are not read ahead of an engine
     default_secret_namespace: str | None
     environments_quota: int | None  # bytes of engines' Python environments; None: as the disk has
     kubeconfig: Path | None
@@ -80,11 +76,11 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     parser = _parser(environ, prog="llmaz-agent", description="Runs the engines of one node.")
     parser.add_argument("--node-name", default=environ.get("NODE_NAME") or host.name.lower())
     parser.add_argument("--address", default=host.address, help="IP at which others reach the node")
-    parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
+    parser.add_argument("--listen", default=DEFAULT_LISTEN, type=endpoint, metavar="HOST:PORT")
     parser.add_argument(
         "--sharing-listen",
         default=DEFAULT_SHARING_LISTEN,
-        type=_endpoint,
+        type=endpoint,
         metavar="HOST:PORT",
         help="where the weights of this node are served to others",
     )
@@ -100,25 +96,10 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     ):
         parser.add_argument(f"--peer-tls-{name}", type=Path, help=words)
     parser.add_argument("--cache-dir", type=Path, default=_root(environ) / "cache")
-    parser.add_argument(
-        "--cache-quota",
-        type=_bytes_or_share,
-        metavar="BYTES|SHARE%",
-        help="what fetched models may take, such as 500Gi or 80%% of the disk: what was used least"
-        " recently goes first",
-    )
-    parser.add_argument(
-        "--cache-reserve",
-        type=_bytes_or_share,
-        default=RESERVE_BYTES,
-        metavar="BYTES|SHARE%",
-        help="what stays free on the disk of the cache, such as 50Gi or 12%%: kubelet evicts pods"
-        " where less than a tenth or so is free",
-    )
-    _add_fetch_options(parser)
+    add_cache_options(parser)
     parser.add_argument(
         "--environments-quota",
-        type=_bytes,
+        type=byte_count,
         metavar="BYTES",
         help="what engines' Python environments may take, such as 60Gi: of those that no engine"
         " uses, the one used least recently goes first",
@@ -144,7 +125,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     )
     parser.add_argument(
         "--hang-seconds",
-        type=_seconds,
+        type=seconds,
         default=Patience().hang_seconds,
         metavar="SECONDS",
         help="how long an engine may show no sign of life until it is ended, unless a token that it"
@@ -152,7 +133,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     )
     parser.add_argument(
         "--toil-seconds",
-        type=_seconds,
+        type=seconds,
         default=Patience().toil_seconds,
         metavar="SECONDS",
         help="how long an engine without accelerators may compute one batch, in which no token of"
@@ -177,17 +158,10 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         mirror_fetch=given.mirror_fetch or ("any" if is_loopback(sharing_host) else "assigned"),
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
-        cache_limits=Limits(
-            quota=_resolved(given.cache_quota, given.cache_dir.absolute()),
-            reserve=_resolved(given.cache_reserve, given.cache_dir.absolute()) or 0,
-        ),
+        cache_limits=limits_of(given),
         environments_quota=given.environments_quota,
-        fetch_policy=FetchPolicy(
-            rates=dict(given.fetch_rate),
-            refuse_pickle=given.refuse_pickle,
-            gated_authorization=given.gated_authorization,
-            plain_http=tuple(given.plain_http),
-        ),
+        fetch_policy=policy_of(given),
+        read_ahead=given.read_ahead,
         default_secret_namespace=given.default_secret_namespace,
         kubeconfig=given.kubeconfig,
         register_node=given.register_node,
@@ -199,13 +173,6 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     )
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no time to wait")
-    return seconds
-
-
 def _tls(parser: argparse.ArgumentParser, given: argparse.Namespace) -> TlsFiles | None:
     files = (given.peer_tls_certificate, given.peer_tls_key, given.peer_tls_authority)
     if not any(files):
@@ -213,40 +180,6 @@ def _tls(parser: argparse.ArgumentParser, given: argparse.Namespace) -> TlsFiles
     if not all(files):
         parser.error("--peer-tls-certificate, --peer-tls-key and --peer-tls-authority go together")
     return TlsFiles(certificate=str(files[0]), key=str(files[1]), authority=str(files[2]))
-
-
-def _add_fetch_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--fetch-rate",
-        type=_rate,
-        action="append",
-        default=[],
-        metavar="[SOURCE=]BYTES",
-        help="bytes a second for all fetches of the node, or of one kind of source, such as 200Mi"
-        f" or s3=50Mi; may be given for each of {', '.join(_SOURCES)}",
-    )
-    parser.add_argument(
-        "--refuse-pickle",
-        action="store_true",
-        help="fetch no model with files that run code when they are opened (.bin, .pt, ...)",
-    )
-    parser.add_argument(
-        "--gated-authorization",
-        action="store_true",
-        help="weights that are not public go only to namespaces whose credentials open them",
-    )
-    parser.add_argument(
-        "--plain-http",
-        action="append",
-        default=[],
-        metavar="HOST[:PORT]",
-        help="a source that may be sent credentials without TLS; others but this machine may not",
-    )
-    parser.add_argument(
-        "--default-secret-namespace",
-        metavar="NAMESPACE",
-        help="where credentials are looked up for prefetches, and where a namespace has none",
-    )
 
 
 def _stop_engines(argv: Sequence[str], environ: Mapping[str, str]) -> StopEngines:
@@ -282,43 +215,3 @@ def _root(environ: Mapping[str, str]) -> Path:
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
-
-
-def _rate(text: str) -> tuple[str, int]:
-    source, separator, amount = text.rpartition("=")
-    if separator and source not in _SOURCES:
-        raise argparse.ArgumentTypeError(f"{source!r} is none of {', '.join(_SOURCES)}")
-    rate = _bytes(amount)
-    if rate < SLOWEST_FETCH:
-        raise argparse.ArgumentTypeError(f"{amount!r} is less than 256Ki a second")
-    return source or EVERY_SOURCE, rate
-
-
-def _bytes_or_share(text: str) -> int | Fraction:
-    if not text.endswith("%"):
-        return _bytes(text)
-    if not text[:-1].isdecimal() or not 1 <= int(text[:-1]) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share from 1% to 100%")
-    return Fraction(int(text[:-1]), 100)
-
-
-def _resolved(quota: int | Fraction | None, cache_dir: Path) -> int | None:
-    """Turn a share into bytes of the disk that the cache is on, or will be."""
-    if not isinstance(quota, Fraction):
-        return quota
-    there = next(path for path in (cache_dir, *cache_dir.parents) if path.exists())
-    return int(shutil.disk_usage(there).total * quota)
-
-
-def _bytes(text: str) -> int:
-    try:
-        return int(Quantity.from_json(text, "quota"))
-    except ManifestError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _endpoint(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)

@@ -1,0 +1,109 @@
+"""The options of the agent that are about its cache."""
+
+import argparse
+from pathlib import Path
+
+from llmaz.agent.cache.limits import RESERVE_BYTES, Limits
+from llmaz.agent.cache.policy import EVERY_SOURCE, FetchPolicy
+from llmaz.agent.options import byte_count, bytes_or_share, resolved
+
+SLOWEST_FETCH = 256 * 2**10  # bytes a second: with less, a connection seems stalled
+DEFAULT_READ_AHEAD = 2 * 2**30
+_SOURCES = ("huggingface", "modelscope", "s3", "gs", "oss", "web", "ollama", "fsspec")
+
+
+def add_cache_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how much a cache takes, and what it fetches how."""
+    parser.add_argument(
+        "--cache-quota",
+        type=bytes_or_share,
+        metavar="BYTES|SHARE%",
+        help="what fetched models may take, such as 500Gi or 80%% of the disk: what was used least"
+        " recently goes first",
+    )
+    parser.add_argument(
+        "--cache-reserve",
+        type=bytes_or_share,
+        default=RESERVE_BYTES,
+        metavar="BYTES|SHARE%",
+        help="what stays free on the disk of the cache, such as 50Gi or 12%%: kubelet evicts pods"
+        " where less than a tenth or so is free",
+    )
+    _add_fetch_options(parser)
+    parser.add_argument(
+        "--read-ahead",
+        type=_rate_or_off,
+        default=DEFAULT_READ_AHEAD,
+        metavar="BYTES|off",
+        help="bytes a second at which weights are read into memory while their engine starts",
+    )
+
+
+def _add_fetch_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fetch-rate",
+        type=_rate,
+        action="append",
+        default=[],
+        metavar="[SOURCE=]BYTES",
+        help="bytes a second for all fetches of the node, or of one kind of source, such as 200Mi"
+        f" or s3=50Mi; may be given for each of {', '.join(_SOURCES)}",
+    )
+    parser.add_argument(
+        "--refuse-pickle",
+        action="store_true",
+        help="fetch no model with files that run code when they are opened (.bin, .pt, ...)",
+    )
+    parser.add_argument(
+        "--gated-authorization",
+        action="store_true",
+        help="weights that are not public go only to namespaces whose credentials open them",
+    )
+    parser.add_argument(
+        "--plain-http",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="a source that may be sent credentials without TLS; others but this machine may not",
+    )
+    parser.add_argument(
+        "--default-secret-namespace",
+        metavar="NAMESPACE",
+        help="where credentials are looked up for prefetches, and where a namespace has none",
+    )
+
+
+def limits_of(given: argparse.Namespace) -> Limits:
+    """Return what fetched models may take."""
+    cache_dir: Path = given.cache_dir.absolute()
+    return Limits(
+        quota=resolved(given.cache_quota, cache_dir),
+        reserve=resolved(given.cache_reserve, cache_dir) or 0,
+    )
+
+
+def policy_of(given: argparse.Namespace) -> FetchPolicy:
+    """Return what fetches may do."""
+    return FetchPolicy(
+        rates=dict(given.fetch_rate),
+        refuse_pickle=given.refuse_pickle,
+        gated_authorization=given.gated_authorization,
+        plain_http=tuple(given.plain_http),
+    )
+
+
+def _rate(text: str) -> tuple[str, int]:
+    source, separator, amount = text.rpartition("=")
+    if separator and source not in _SOURCES:
+        raise argparse.ArgumentTypeError(f"{source!r} is none of {', '.join(_SOURCES)}")
+    return source or EVERY_SOURCE, _at_least(amount, byte_count(amount))
+
+
+def _rate_or_off(text: str) -> int | None:
+    return None if text == "off" else _at_least(text, byte_count(text))
+
+
+def _at_least(text: str, rate: int) -> int:
+    if rate < SLOWEST_FETCH:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than 256Ki a second")
+    return rate

@@ -1,0 +1,1 @@
+"""How weights get into memory ahead of the engine that opens them."""
