@@ -59,6 +59,7 @@ async def _run(settings: RunAgent) -> None:
             face.registry.register(agent.sharing)
             face.registry.register(agent.upkeep)
             face.registry.register(agent.fetches)
+            face.registry.register(agent.warmer)
             logger.info("agent of node %s at %s", facts.name, facts.agent_url)
             await agent.run_until(stop)
 
