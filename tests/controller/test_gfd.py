@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from llmaz.api.accelerator import Accelerator, MigShape
+from llmaz.api.accelerator import Accelerator, MigShape, VirtualGpu
 from llmaz.controller.gfd import gfd_labels
 
 H100 = Accelerator(
@@ -67,6 +67,16 @@ def test_the_machine_and_the_class_of_its_devices_are_told() -> None:
     assert labels["nvidia.com/gpu.machine"] == "DGX-H100"
     assert labels["nvidia.com/gpu.mode"] == "compute"
     assert gfd_labels([_like("GPU-1", pci_class="0x030000")])["nvidia.com/gpu.mode"] == "graphics"
+
+
+def test_a_virtual_device_and_its_hosts_driver_are_told() -> None:
+    host = VirtualGpu(host_driver_version="595.71.03", host_driver_branch="r596_25")
+    labels = gfd_labels([dataclasses.replace(H100, virtual=host)])
+    assert labels["nvidia.com/vgpu.present"] == "true"
+    assert labels["nvidia.com/vgpu.host-driver-version"] == "595.71.03"
+    assert labels["nvidia.com/vgpu.host-driver-branch"] == "r596_25"
+    silent = gfd_labels([dataclasses.replace(H100, virtual=VirtualGpu())])
+    assert [name for name in silent if "vgpu" in name] == ["nvidia.com/vgpu.present"]
 
 
 def test_devices_that_the_bus_takes_for_different_things_have_no_mode_in_common() -> None:

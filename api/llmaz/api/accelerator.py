@@ -31,6 +31,18 @@ class MigShape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualGpu:
+    """What a virtual device (vGPU) tells of the machine below.
+
+    host_driver_version: the version of that machine's driver
+    host_driver_branch: the branch that the driver is of
+    """
+
+    host_driver_version: str = ""
+    host_driver_branch: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
     """One device that an engine may own, or a part of one (MIG). What no driver tells is absent.
 
@@ -48,6 +60,7 @@ class Accelerator:
     profile: the size of the part, such as 1g.10gb
     shape: what the part has of the device
     mig_capable: whether it can be cut up into parts
+    virtual: of a virtual device (vGPU), what it tells of the machine below
     clique: the NVLink domain that it shares with other nodes, and its part of it
     pci_class: what kind of device the bus says it is, such as 0x030200
     pci_address: its place on the bus, such as 0000:17:00.0
@@ -72,6 +85,7 @@ class Accelerator:
     profile: str = ""
     shape: MigShape | None = None
     mig_capable: bool | None = None
+    virtual: VirtualGpu | None = None
     clique: str = ""
     pci_class: str = ""
     pci_address: str = ""

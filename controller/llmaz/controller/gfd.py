@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from llmaz.api.accelerator import Accelerator
+from llmaz.controller.products import label_value
 
 PREFIX = "nvidia.com/"
 _MODES = {"0x030000": "graphics", "0x030200": "compute"}  # by class on the bus
@@ -31,6 +32,7 @@ def gfd_labels(accelerators: Sequence[Accelerator], machine: str = "") -> dict[s
         "gpu.machine": machine,
         "gpu.mode": _mode(devices),
         "gpu.clique": _clique(devices),
+        **_virtual(devices),
         **_sharing(described),
         **_mig_capability(devices),
         **_memory(described),
@@ -60,6 +62,17 @@ def _mode(devices: Sequence[Accelerator]) -> str:
     if "" in classes:
         return ""
     return _MODES.get(classes.pop(), "unknown") if len(classes) == 1 else "unknown"
+
+
+def _virtual(devices: Sequence[Accelerator]) -> Mapping[str, str]:
+    hosts = [device.virtual for device in devices if device.virtual is not None]
+    if not hosts:
+        return {}
+    return {
+        "vgpu.present": "true",
+        "vgpu.host-driver-version": label_value(hosts[0].host_driver_version),
+        "vgpu.host-driver-branch": label_value(hosts[0].host_driver_branch),
+    }
 
 
 def _sharing(cards: Sequence[Accelerator]) -> Mapping[str, str]:

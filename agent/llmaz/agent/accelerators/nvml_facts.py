@@ -11,7 +11,8 @@ from uuid import UUID
 import pynvml
 
 from llmaz.agent.accelerators.families import cuda_family
-from llmaz.agent.accelerators.sysfs import numa_node, pci_directory, text
+from llmaz.agent.accelerators.sysfs import content, numa_node, pci_directory, text
+from llmaz.agent.accelerators.vgpu import virtual
 from llmaz.api.accelerator import Accelerator, MigShape
 
 VENDOR = "nvidia"
@@ -75,6 +76,7 @@ def _accelerator(
         profile=profile,
         shape=_shape(handle) if handle.whole else None,
         mig_capable=_mig_capable(handle.device),
+        virtual=virtual(content(pci_directory(sysfs, address) / "config")) if address else None,
         clique=_clique(handle.device),
         pci_class=text(pci_directory(sysfs, address) / "class") if address else "",
         pci_address=address,

@@ -16,6 +16,13 @@ def text(file: Path) -> str:
         return ""
 
 
+def content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
 def number(file: Path) -> int | None:
     """Return a number that can't be negative."""
     words = text(file)
