@@ -1,7 +1,14 @@
+import asyncio
+
+import pytest
+
 from llmaz.api.manifest import Json, decode
 from llmaz.api.node import EnginePhase, InferenceNode, ModelPhase
 from llmaz.api.playground import Playground
-from llmaz.cli.progress import Progress, progress
+from llmaz.cli.progress import Progress, follow, progress
+from llmaz.kube import Kube, Unavailable
+from llmaz.local.install import install
+from support.controlplane import EmbeddedServer
 
 
 def qwen(status: str = "", reason: str = "", message: str = "", *, observed: int = 1) -> Playground:
@@ -82,3 +89,17 @@ def test_an_engine_that_ended_is_hopeless_and_says_why() -> None:
 
 def test_a_playground_that_is_gone_is_hopeless() -> None:
     assert progress(None, []) == Progress(sentence="gone", hopeless=True)
+
+
+async def test_who_waits_is_told_when_the_api_server_is_gone(
+    embedded_server: EmbeddedServer,
+) -> None:
+    plane = embedded_server.start()
+    async with await Kube.connect(plane.kubeconfig) as kube:
+        await install(kube, lambda _: None)
+        waiting = asyncio.create_task(
+            follow(kube, "default", "qwen", lambda _: None, away_seconds=0.5)
+        )
+        embedded_server.kill()
+        with pytest.raises(Unavailable):
+            await waiting

@@ -4,9 +4,15 @@ from llmaz.gateway.routes import AmbiguousName, Endpoint, Route, Table, UnknownN
 
 
 def playground(
-    name: str, model: str = "qwen", *, waits: str = "", namespace: str = "default"
+    name: str,
+    model: str = "qwen",
+    *,
+    waits: str = "",
+    available: str = "False",
+    namespace: str = "default",
 ) -> Playground:
-    conditions: Json = [{"type": "Available", "status": "False", "message": waits}] if waits else []
+    condition: Json = {"type": "Available", "status": available, "message": waits}
+    conditions: Json = [condition] if waits else []
     return decode(
         Playground,
         {
@@ -106,6 +112,15 @@ def test_a_model_that_waits_says_why_for_each_playground() -> None:
     assert isinstance(route, Route)
     assert route.waits_because == (
         "default/a: 0 of 1 nodes fit; default/b: the controller has not looked at it yet"
+    )
+
+
+def test_a_playground_that_is_still_called_ready_says_that_its_engine_is_gone() -> None:
+    found = table([playground("a", waits="Playground is ready", available="True")], [])
+    route = found.find("qwen")
+    assert isinstance(route, Route)
+    assert route.waits_because == (
+        "default/a: it was ready a moment ago, and its engine just went away"
     )
 
 

@@ -8,6 +8,8 @@ import stat
 import sys
 from pathlib import Path
 
+import pytest
+
 from llmaz.shim import protocol
 from llmaz.shim.__main__ import LOCKED
 from support.shims import SLEEPER, Connection, end, is_running, launch, wait_until
@@ -62,6 +64,17 @@ def test_a_signal_that_there_is_not_is_refused_and_the_engine_lives(shim: Connec
     engine = shim.start(*SLEEPER)["status"]["engine"][0]
     assert shim.ask("signal", signal=999)["error"] == "bad-request"
     assert shim.ask("stop", grace=60, signal=999)["error"] == "bad-request"
+    assert shim.status()["state"] == "running"
+    assert is_running(engine)
+
+
+@pytest.mark.parametrize("grace", ["NaN", "Infinity", "-Infinity", "true", '"soon"'])
+def test_a_grace_that_is_no_time_is_refused_and_the_engine_lives(
+    shim: Connection, grace: str
+) -> None:
+    engine = shim.start(*SLEEPER)["status"]["engine"][0]
+    shim.send(b'{"v": 1, "op": "stop", "grace": %s}\n' % grace.encode())
+    assert shim.read()["error"] == "bad-request"
     assert shim.status()["state"] == "running"
     assert is_running(engine)
 

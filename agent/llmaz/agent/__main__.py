@@ -39,7 +39,9 @@ def main() -> int:
                         within = settings.stop_engines_within
                         asyncio.run(stop_all(settings.state_dir, within, os.environ))
                 case StopEngines(state_dir=state_dir, grace_seconds=grace):
-                    return 1 if asyncio.run(stop_all(state_dir, grace, os.environ)) else 0
+                    ended = asyncio.run(stop_all(state_dir, grace, os.environ))
+                    sys.stdout.writelines(f"{engine}\n" for engine in ended.stopped)
+                    return 1 if ended.left else 0
     except (LockedError, KubeError, OSError) as error:
         logger.error("llmaz-agent: %s", error)
         return 1

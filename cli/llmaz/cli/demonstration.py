@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -20,6 +21,7 @@ from llmaz.cli.openai import stream_chat
 from llmaz.cli.output import print_table
 from llmaz.cli.progress import Progress, follow
 from llmaz.kube import Kube
+from llmaz.local.engines import EnginesLeft
 from llmaz.local.home import Home, HomeInUse, Running
 from llmaz.local.ports import PortInUse
 from llmaz.local.programs import Address, Addresses
@@ -72,16 +74,23 @@ async def demonstrate(question: str, *, environment_seconds: float) -> None:
 
 
 async def _demonstrated(weights: Path, question: str, clock: _Clock) -> str:
-    with tempfile.TemporaryDirectory(prefix="llmaz-demo-") as directory:
-        home = Home(Path(directory))
-        try:
-            async with asyncio.timeout(_WITHIN_SECONDS):
-                return await _served(home, weights, question, clock)
-        except TimeoutError:
-            last = clock.rows[-1][0]
-            raise CliError(f"nothing came after {last!r} in {_WITHIN_SECONDS:.0f} s") from None
-        except (HomeInUse, PortInUse, UpError) as error:
-            raise CliError(str(error)) from None
+    directory = Path(tempfile.mkdtemp(prefix="llmaz-demo-"))
+    is_kept = False
+    try:
+        return await _served(Home(directory), weights, question, clock)
+    except TimeoutError:
+        last = clock.rows[-1][0]
+        raise CliError(f"nothing came after {last!r} in {_WITHIN_SECONDS:.0f} s") from None
+    except (HomeInUse, PortInUse, UpError) as error:
+        raise CliError(str(error)) from None
+    except EnginesLeft as error:  # without its home, nothing would know of the engine any more
+        is_kept = True
+        words = f"the demo's home is kept: {directory}"
+        again = f"try again with `LLMAZ_HOME={directory} llmaz down --purge`"
+        raise CliError(f"{error}; {words}", hint=again) from None
+    finally:
+        if not is_kept:
+            shutil.rmtree(directory)
 
 
 @contextmanager
@@ -108,7 +117,8 @@ def _interruptible() -> Iterator[None]:
 
 
 async def _served(home: Home, weights: Path, question: str, clock: _Clock) -> str:
-    async with _running(home) as running:
+    # The deadline is not for the end, which nothing may cut short: engines would be left.
+    async with _running(home) as running, asyncio.timeout(_WITHIN_SECONDS):
         clock.done("control plane ready")
         async with await Kube.connect(home.kubeconfig) as kube:
             wanted = naming.wanted(str(weights), directory=Path.cwd(), name=_MODEL)

@@ -58,6 +58,7 @@ def up(
 
 async def _in_foreground(here: "Home", addresses: "Addresses") -> None:
     from llmaz.daemon import shutdown
+    from llmaz.local.engines import EnginesLeft
     from llmaz.local.home import HomeInUse
     from llmaz.local.ports import PortInUse
     from llmaz.local.up import UpError, UpSettings, node_name, up
@@ -67,6 +68,8 @@ async def _in_foreground(here: "Home", addresses: "Addresses") -> None:
         await up(settings, _say, shutdown.requested())
     except (HomeInUse, PortInUse, UpError) as error:
         raise CliError(str(error)) from None
+    except EnginesLeft as error:
+        raise CliError(str(error), hint="`llmaz down` tries again") from None
 
 
 async def _in_background(here: "Home", addresses: "Addresses") -> None:
@@ -120,13 +123,19 @@ def down(
         from llmaz.local.down import DownError
         from llmaz.local.down import down as stop
         from llmaz.local.down import purge as delete
+        from llmaz.local.engines import EnginesLeft
 
         here = home()
         try:
-            was_running = await stop(here)
-        except DownError as error:
+            found = await stop(here)
+        except (DownError, EnginesLeft) as error:
             raise CliError(str(error)) from None
-        typer.echo(f"llmaz on {here.root} {'is stopped' if was_running else 'was not running'}")
+        if found.engines_left_behind:
+            engines = ", ".join(found.engines_left_behind)
+            typer.echo(f"stopped the engines that a killed llmaz had left: {engines}")
+        typer.echo(
+            f"llmaz on {here.root} {'is stopped' if found.was_running else 'was not running'}"
+        )
         if purge:
             delete(here)
             typer.echo(f"deleted everything that llmaz kept in {here.root}")

@@ -1,21 +1,24 @@
 """How far a Playground is on its way to serving: read from the objects, shown as it moves."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from llmaz.api.kinds import INFERENCE_NODE, PLAYGROUND
 from llmaz.api.manifest import Manifest, decode
 from llmaz.api.meta import find_condition
 from llmaz.api.node import EnginePhase, EngineReport, InferenceNode, ModelPhase, ModelReport
 from llmaz.api.playground import Playground
-from llmaz.kube import Informer, Kube
+from llmaz.kube import Informer, Kube, Unavailable
 
 # Reasons of Available=False that no waiting ends, unless somebody changes an object or a node.
 _HOPELESS = frozenset(
     {"ModelNotFound", "RuntimeNotFound", "ConfigNotFound", "InvalidTemplate", "FlavorNotFound"}
     | {"Unplaceable", "Unsupported", "EngineFailed", "FetchFailed"}
 )
+_ASK_EVERY_SECONDS = 5.0  # whether the server is there, while it has no news
 _LAST_HOPE_SECONDS = 5.0  # a node may just be registering itself
 
 
@@ -74,9 +77,18 @@ def _on_node(found: Progress, node: InferenceNode, engine_id: str, model: str) -
 
 
 async def follow(
-    kube: Kube, namespace: str, name: str, see: Callable[[Progress], None]
+    kube: Kube,
+    namespace: str,
+    name: str,
+    see: Callable[[Progress], None],
+    *,
+    away_seconds: float = 15.0,
 ) -> Progress:
-    """Show each moment to `see` until the Playground is available, or is hopeless and stays so."""
+    """Show each moment to `see` until the Playground is available, or is hopeless and stays so.
+
+    Raises Unavailable when the API server is away for `away_seconds`. One that is being started
+    anew is waited for.
+    """
     changed = asyncio.Event()
     playgrounds = Informer(
         kube,
@@ -86,8 +98,8 @@ async def follow(
         field_selector=f"metadata.name={name}",
     )
     nodes = Informer(kube, INFERENCE_NODE, changed=changed)
-    informers = [asyncio.create_task(informer.run()) for informer in (playgrounds, nodes)]
-    try:
+
+    async def show() -> Progress:
         now = Progress()
         while await _changes(changed, within=_LAST_HOPE_SECONDS if now.hopeless else None):
             changed.clear()
@@ -100,10 +112,17 @@ async def follow(
             if now.available:
                 break
         return now
+
+    showing = asyncio.create_task(show())
+    away = asyncio.create_task(_until_away(kube, away_seconds))
+    informers = [asyncio.create_task(informer.run()) for informer in (playgrounds, nodes)]
+    try:
+        await asyncio.wait((showing, away), return_when=asyncio.FIRST_COMPLETED)
+        return showing.result() if showing.done() else away.result()
     finally:
-        for task in informers:
+        for task in (showing, away, *informers):
             task.cancel()
-        await asyncio.gather(*informers, return_exceptions=True)
+        await asyncio.gather(showing, away, *informers, return_exceptions=True)
 
 
 async def _changes(changed: asyncio.Event, *, within: float | None) -> bool:
@@ -113,6 +132,19 @@ async def _changes(changed: asyncio.Event, *, within: float | None) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def _until_away(kube: Kube, seconds: float) -> NoReturn:
+    """Raise Unavailable once the server was away for so long: a watch alone waits in silence."""
+    reached_at = time.monotonic()
+    while True:
+        await asyncio.sleep(min(_ASK_EVERY_SECONDS, seconds))
+        try:
+            await kube.list(INFERENCE_NODE)
+            reached_at = time.monotonic()
+        except Unavailable:
+            if time.monotonic() - reached_at >= seconds:
+                raise
 
 
 def _playground(

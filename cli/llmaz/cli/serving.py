@@ -84,8 +84,8 @@ def logs(
         from llmaz.cli.enginelogs import log_of, print_log
 
         async with await connect(kubeconfig) as kube:
-            node, path = await log_of(kube, namespace, playground, replica)
-        print_log(node, path, follow=follow)
+            log = await log_of(kube, namespace, playground, replica)
+        print_log(log, follow=follow)
 
     execute(work())
 

@@ -1,12 +1,12 @@
 """`down`: end an `up` and its engines, from another terminal or after a crash."""
 
-import asyncio
 import os
 import shutil
 import signal
+from dataclasses import dataclass
 
+from llmaz.local.engines import end_engines
 from llmaz.local.home import Home
-from llmaz.local.programs import stop_engines
 from llmaz.local.wait import until
 
 _WITHIN_SECONDS = 90.0  # engines are drained first
@@ -16,15 +16,24 @@ class DownError(Exception):
     """Something is still running."""
 
 
-async def down(home: Home) -> bool:
-    """Stop everything that runs on this home; return whether an `up` was running.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """What `down` found: an `up`, or the engines that a killed one had left."""
 
-    Where none was (it was killed), its engines may live: they are stopped as well.
+    was_running: bool
+    engines_left_behind: tuple[str, ...] = ()
+
+
+async def down(home: Home) -> Stopped:
+    """Stop everything that runs on this home.
+
+    Where no `up` was running (it was killed), its engines may live: they are stopped as well.
+    Raises DownError and EnginesLeft.
     """
     holder = home.holder()
     if holder is None:
-        await _stop_engines(home)
-        return False
+        ended = await end_engines(home, apart=False)
+        return Stopped(was_running=False, engines_left_behind=ended)
     os.kill(holder, signal.SIGTERM)
 
     async def is_gone() -> bool:
@@ -36,7 +45,7 @@ async def down(home: Home) -> bool:
         raise DownError(
             f"llmaz (pid {holder}) is still stopping after {_WITHIN_SECONDS:.0f} s"
         ) from None
-    return True
+    return Stopped(was_running=True)
 
 
 def purge(home: Home) -> None:
@@ -45,11 +54,3 @@ def purge(home: Home) -> None:
         shutil.rmtree(path, ignore_errors=True)
     for path in (home.kubeconfig, home.root / "up.lock"):
         path.unlink(missing_ok=True)
-
-
-async def _stop_engines(home: Home) -> None:
-    if not home.agent.exists():
-        return
-    process = await asyncio.create_subprocess_exec(*stop_engines(home))
-    if await process.wait() != 0:
-        raise DownError("not every engine could be stopped; see the lines above")

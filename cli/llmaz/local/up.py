@@ -10,10 +10,11 @@ import aiohttp
 
 from llmaz.kube import Kube
 from llmaz.local import ports
+from llmaz.local.engines import end_engines
 from llmaz.local.home import Home, Running
 from llmaz.local.install import install
 from llmaz.local.narrate import narrate
-from llmaz.local.programs import Addresses, api_server, other_programs, stop_engines
+from llmaz.local.programs import Addresses, api_server, other_programs
 from llmaz.local.supervise import Say, Supervised
 from llmaz.local.wait import until
 
@@ -43,8 +44,8 @@ def node_name() -> str:
 async def up(settings: UpSettings, say: Say, stop: asyncio.Event) -> None:
     """Run the programs until `stop`, then stop the engines and the programs.
 
-    Raises HomeInUse, PortInUse and UpError. Engines are stopped only when `stop` was asked for:
-    when something fails they live on, and the next `up` finds them.
+    Raises HomeInUse, PortInUse, UpError and EnginesLeft. Engines are stopped only when `stop` was
+    asked for: when something fails they live on, and the next `up` finds them.
     """
     settings.home.create()
     with settings.home.locked():
@@ -125,20 +126,15 @@ class _Machine:
     async def stop(self, *, and_engines: bool) -> None:
         """Stop everything; the API server last, so that the others can still say what they saw."""
         await asyncio.gather(*(other.stop() for other in reversed(self._others)))
-        code = await self._stop_engines() if and_engines else 0
-        await self._server.stop()
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-        if code != 0:
-            raise UpError("not every engine could be stopped: `llmaz down` tries again")
-
-    async def _stop_engines(self) -> int:
-        self._say("stopping the engines")
-        process = await asyncio.create_subprocess_exec(
-            *stop_engines(self._home), start_new_session=True
-        )
-        return await process.wait()
+        try:
+            if and_engines:
+                self._say("stopping the engines")
+                await end_engines(self._home, apart=True)
+        finally:
+            await self._server.stop()
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
 
     def _run(self, supervised: Supervised) -> None:
         name = supervised.program.name

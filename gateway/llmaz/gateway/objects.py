@@ -123,4 +123,6 @@ class Playground:
         available = find_condition(self.status.conditions, "Available")
         if available is None or not available.message:
             return "the controller has not looked at it yet"
+        if available.is_true:  # the engine has just gone, and the controller was not told yet
+            return "it was ready a moment ago, and its engine just went away"
         return available.message

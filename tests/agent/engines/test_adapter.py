@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
 
 from llmaz.agent.engines import stop_all
+from llmaz.agent.engines.ending import Ended
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.state import StartEngine
 from llmaz.api.node import EnginePhase
@@ -309,10 +311,32 @@ async def test_stopping_all_leaves_no_process_and_keeps_the_logs(state_dir: Path
         node.assigned = (assigned("fake-0"), assigned("fake-1", "--ignore-term"))
         await node.until_phase(EnginePhase.READY, "default/fake-0", "default/fake-1")
         pids = [report.pid for report in node.reports.values()]
-    await stop_all(state_dir, 2.0, os.environ)
+    ended = await stop_all(state_dir, 2.0, os.environ)
+    assert ended == Ended(stopped=("default/fake-0", "default/fake-1"))
     assert [pid for pid in pids if pid is not None and is_running(pid)] == []
     wait_until(lambda: not list(state_dir.rglob("shim.sock")), "the shims are gone")
     assert "fake engine serves" in log(state_dir)
+
+
+@pytest.mark.slow  # half a minute of waiting for the one that does not answer
+async def test_an_engine_whose_shim_is_frozen_is_left_when_all_are_stopped(
+    state_dir: Path,
+) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned("fake-0"), assigned("fake-1"))
+        await node.until_phase(EnginePhase.READY, "default/fake-0", "default/fake-1")
+        pid = node.reports["default/fake-1"].pid
+        assert pid is not None
+        shim = psutil.Process(pid).ppid()
+        os.kill(shim, signal.SIGSTOP)
+        ended = await under.stop_all("the machine is left", within=1.0)
+        assert ended == Ended(stopped=("default/fake-0",), left=("default/fake-1",))
+        assert is_running(pid)
+        os.kill(shim, signal.SIGCONT)
+    ended = await stop_all(state_dir, 2.0, os.environ)
+    assert ended.left == ()
+    assert not is_running(pid)
 
 
 async def test_what_has_no_record_is_ended_at_the_next_start(state_dir: Path) -> None:

@@ -17,9 +17,10 @@ import aiohttp
 
 from llmaz.agent.engines import env, lifecycle, ports, record
 from llmaz.agent.engines.blame import DeviceError
+from llmaz.agent.engines.ending import Ended, end_all
 from llmaz.agent.engines.environments import Environments
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
-from llmaz.agent.engines.launch import Shims
+from llmaz.agent.engines.launch import START_SECONDS, Shims
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.probe import Prober
@@ -167,16 +168,9 @@ class Engines:
             case _:
                 assert_never(action)
 
-    async def stop_all(self, reason: str, *, within: float) -> tuple[str, ...]:
-        """Stop every engine, wait until nothing of them is left, and dismiss their shims.
-
-        Return the ids of those whose shims do not answer: they are left as they are.
-        """
-        engines = tuple(self._engines.values())
-        stopped = await asyncio.gather(*(_stopped(engine, reason, within) for engine in engines))
-        return tuple(
-            engine.id for engine, is_done in zip(engines, stopped, strict=True) if not is_done
-        )
+    async def stop_all(self, reason: str, *, within: float) -> Ended:
+        """Stop every engine, wait until nothing of them is left, and dismiss their shims."""
+        return await end_all(tuple(self._engines.values()), reason, within)
 
     async def _adopt(self) -> None:
         tasks = []
@@ -185,7 +179,8 @@ class Engines:
             if kept is None:
                 logger.warning("ending what is left in %s, which has no record", directory)
                 try:
-                    await self._shims.dismiss(directory)
+                    async with asyncio.timeout(START_SECONDS):
+                        await self._shims.dismiss(directory)
                 except (OSError, TimeoutError, EngineError) as error:
                     logger.error("%s: %s", directory, error)  # known, and tried again
                     continue
@@ -275,46 +270,5 @@ async def _found(reading: Awaitable[Mapping[str, str]]) -> Mapping[str, str]:
         return {}
 
 
-async def _stopped(engine: Supervised, reason: str, within: float) -> bool:
-    if await engine.reached():
-        await engine.stop(reason, within=within)
-        if await engine.gone():
-            await engine.dismiss()
-            return True
-    logger.error("engine %s is left as it is: its shim does not answer", engine.id)
-    return False
-
-
 def _clashed(former: EngineRecord) -> bool:
     return former.fault is not None and former.fault.reason == "PortInUse"
-
-
-async def stop_all(
-    state_dir: Path, grace_seconds: float, environ: Mapping[str, str]
-) -> tuple[str, ...]:
-    """End every engine under `state_dir`, drained, within about `grace_seconds`, and their shims.
-
-    Records and logs stay: the next agent starts the engines again if they are still assigned.
-    Return the ids of the engines that could not be stopped.
-    """
-    changed = asyncio.Event()
-    unheard = Patience(drain_seconds=0.0)  # no agent runs that could tell the endpoints
-    engines = Engines(
-        state_dir,
-        environ=environ,
-        lookup=_Nowhere(),
-        changed=changed,
-        patience=unheard,
-    )
-    async with engines:
-        return await engines.stop_all("the node's engines are stopped", within=grace_seconds)
-
-
-class _Nowhere:
-    """No API server is asked while everything is stopped: exec hooks go without Secrets' values."""
-
-    async def get_secret(self, namespace: str, name: str) -> Mapping[str, str]:
-        raise EngineError(f"Secret {namespace}/{name} is not looked up to stop an engine")
-
-    async def get_config_map(self, namespace: str, name: str) -> Mapping[str, str]:
-        raise EngineError(f"ConfigMap {namespace}/{name} is not looked up to stop an engine")
