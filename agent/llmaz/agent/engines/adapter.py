@@ -74,6 +74,7 @@ class Engines:
         assigned: Callable[[], Collection[AssignedEngine]] = tuple,
         hub_url: Callable[[], str] = str,
         patience: Patience | None = None,
+        compiled: Callable[[EngineRecord], Awaitable[Mapping[str, str]]] | None = None,
         port_band: range = ports.BAND,
     ) -> None:
         self.changed = changed
@@ -88,6 +89,7 @@ class Engines:
         self._assigned = assigned
         self._hub_url = hub_url
         self._patience = patience or Patience()
+        self._compiled = compiled
         self._port_band = port_band
         self._engines: dict[str, Supervised] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -242,6 +244,7 @@ class Engines:
                 model_path=kept.model_path,
                 draft_model_path=kept.draft_model_path,
                 programs=kept.programs,
+                compiled={} if self._compiled is None else await self._compiled(kept),
                 secrets=secrets,
                 config_maps=config_maps,
             ),

@@ -54,6 +54,7 @@ class Leased:
     model_path: str = ""
     draft_model_path: str = ""
     programs: str = ""  # of its Python environment, before all others
+    compiled: Mapping[str, str] = field(default_factory=dict)  # where it keeps what it compiles
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -118,6 +119,7 @@ def _basis(engine: AssignedEngine, local: Local, leased: Leased) -> dict[str, st
         names.LWS_GROUP_SIZE: "1",
         names.LWS_WORKER_INDEX: "0",
         "PYTHONUNBUFFERED": "1",  # the log's last lines say why it died
+        **leased.compiled,
     }
     if not engine.skip_model_loader:
         env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
