@@ -6,57 +6,22 @@ from pathlib import Path
 import pytest
 
 from llmaz.agent.engines.launch import shim_lives
-from llmaz.api.slot import shim_command
-from llmaz.shim import bring, protocol
-from llmaz.shim.container import ADDRESS, DIRECTORY, GRACE, devices
+from llmaz.shim import protocol
+from llmaz.shim.container import devices
+from support.kubelet.slots import SlotContainer
 from support.shims import SLEEPER, Connection, is_running, wait_until
 
 
-class Container:
-    """A shim that was brought to where nothing of this machine's Python is named."""
-
-    def __init__(self, directory: Path) -> None:
-        self.slot = directory / "slot"
-        self.programs = directory / "shim"
-        bring.main([str(self.programs), str(self.slot)])
-        self.env = {
-            "PATH": "/usr/bin:/bin",
-            "NVIDIA_VISIBLE_DEVICES": "GPU-1,GPU-2",
-            DIRECTORY: str(self.slot),
-            ADDRESS: "10.0.0.7",
-            GRACE: "20",
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def command(self, *arguments: str) -> list[str]:
-        return shim_command(str(self.programs), *arguments)
-
-    def run(self) -> "subprocess.Popen[bytes]":
-        self.process = subprocess.Popen(
-            self.command("run"), env=self.env, stdout=subprocess.PIPE, cwd="/"
-        )
-        wait_until(lambda: self.ask("probe", "live") == 0, "the shim answers")
-        return self.process
-
-    def ask(self, *arguments: str) -> int:
-        done = subprocess.run(
-            self.command(*arguments), env=self.env, check=False, capture_output=True
-        )
-        return done.returncode
-
-
 @pytest.fixture
-def container(tmp_path: Path) -> Iterator[Container]:
-    made = Container(tmp_path)
+def container(tmp_path: Path) -> Iterator[SlotContainer]:
+    gpus = {"NVIDIA_VISIBLE_DEVICES": "GPU-1,GPU-2"}
+    slot = tmp_path / "slot"
+    made = SlotContainer(slot, tmp_path / "shim", address="10.0.0.7", env=gpus)
     yield made
-    if made.process is not None:
-        made.process.kill()
-        made.process.wait()
-        assert made.process.stdout is not None
-        made.process.stdout.close()
+    made.kill()
 
 
-def test_a_shim_is_brought_with_all_that_it_needs(container: Container) -> None:
+def test_a_shim_is_brought_with_all_that_it_needs(container: SlotContainer) -> None:
     container.run()
     maps = Path(f"/proc/{container.process.pid}/maps").read_text()  # type: ignore[union-attr]
     outside = {
@@ -65,7 +30,7 @@ def test_a_shim_is_brought_with_all_that_it_needs(container: Container) -> None:
     assert {path for path in outside if not path.startswith(str(container.programs))} == set()
 
 
-def test_the_shim_of_a_slot_tells_what_the_container_was_given(container: Container) -> None:
+def test_the_shim_of_a_slot_tells_what_the_container_was_given(container: SlotContainer) -> None:
     container.run()
     with Connection(container.slot) as shim:
         about = shim.status()["slot"]
@@ -74,7 +39,7 @@ def test_the_shim_of_a_slot_tells_what_the_container_was_given(container: Contai
     assert about["path"] == "/usr/bin:/bin"
 
 
-def test_an_engine_of_a_slot_has_the_variables_of_its_container(container: Container) -> None:
+def test_an_engine_of_a_slot_has_the_variables_of_its_container(container: SlotContainer) -> None:
     process = container.run()
     with Connection(container.slot) as shim:
         text = "import os; print(os.environ['NVIDIA_VISIBLE_DEVICES'], os.environ['OWN'])"
@@ -85,7 +50,7 @@ def test_an_engine_of_a_slot_has_the_variables_of_its_container(container: Conta
     assert process.stdout.readline() == b"GPU-1,GPU-2 own\n"  # what the container's log has
 
 
-def test_a_slot_is_ready_only_while_the_agent_says_so(container: Container) -> None:
+def test_a_slot_is_ready_only_while_the_agent_says_so(container: SlotContainer) -> None:
     container.run()
     assert container.ask("probe", "ready") == 1
     with Connection(container.slot) as shim:
@@ -96,7 +61,7 @@ def test_a_slot_is_ready_only_while_the_agent_says_so(container: Container) -> N
 
 
 def test_a_drain_tells_the_agent_and_waits_until_the_engine_has_ended(
-    container: Container,
+    container: SlotContainer,
 ) -> None:
     container.run()
     with Connection(container.slot) as shim:
@@ -111,7 +76,7 @@ def test_a_drain_tells_the_agent_and_waits_until_the_engine_has_ended(
         assert shim.start(*SLEEPER)["error"] == protocol.DRAINING
 
 
-def test_the_end_of_a_slot_ends_its_engine_and_then_its_shim(container: Container) -> None:
+def test_the_end_of_a_slot_ends_its_engine_and_then_its_shim(container: SlotContainer) -> None:
     process = container.run()
     with Connection(container.slot) as shim:
         shim.start(*SLEEPER)

@@ -37,6 +37,7 @@ class State:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--model", default="fake")
     parser.add_argument("--list-model", help="the name that /v1/models shows instead of --model")
     parser.add_argument("--strict", action="store_true", help="refuses other names of its model")
@@ -233,7 +234,7 @@ def main() -> None:
     crash(given, "bind")
     state = State(given)
     Handler.state, Handler.started_at = state, time.monotonic()
-    server = Server(("127.0.0.1", given.port), Handler)
+    server = Server((given.host, given.port), Handler)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if given.ignore_term else _end_later(given))
     signal.signal(signal.SIGUSR1, lambda *_: state.hanging.set())  # /health goes on saying 200
     signal.signal(

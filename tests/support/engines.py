@@ -94,6 +94,7 @@ class Node:
             {"fake": MODEL_PATH},
             self._held or datetime.now(UTC),
             environments=self._engines.environments(),
+            slots=self._engines.slots(self.assigned or ()),
         )
         now = time.monotonic()
         for report in plan.reports:

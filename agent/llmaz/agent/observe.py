@@ -1,7 +1,7 @@
 """Takes one look at the node: the assignment, the devices, the models, the engines."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from llmaz.agent.accelerators.device import Sighting
@@ -9,10 +9,11 @@ from llmaz.agent.assignment import Assignment, Reading, Refusal, read_assignment
 from llmaz.agent.cache.state import ModelSeen
 from llmaz.agent.engines.state import EngineSeen, Environment
 from llmaz.agent.kept import AssignmentFile
+from llmaz.agent.slots.decide import SlotSeen
 from llmaz.agent.state import NodeState
 from llmaz.api.manifest import Manifest
 from llmaz.api.meta import Condition
-from llmaz.api.node import CacheReport
+from llmaz.api.node import AssignedEngine, CacheReport
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ class EnginesSeen(Protocol):
     async def observe(self) -> tuple[EngineSeen, ...]: ...
 
     def environments(self) -> Mapping[tuple[str, ...], Environment]: ...
+
+    def slots(self, assigned: Collection[AssignedEngine]) -> Mapping[str, SlotSeen]: ...
 
 
 class AssignmentWatch:
@@ -103,6 +106,7 @@ class Observer:
             models=self._models(),
             engines=engines,
             environments=self._engines.environments(),
+            slots=self._engines.slots(assignment.spec.engines if assignment else ()),
             sharing_url=self._sharing_url(),
             cache=self._cache(),
             conditions=self.conditions,

@@ -70,6 +70,7 @@ def plan(facts: NodeFacts, state: NodeState, now: datetime) -> Plan:
         busy_accelerators=taken,
         environments=state.environments,
         refused=rights.refused,
+        slots=state.slots,
     )
     actions = (*models.actions, *rights.actions, *_guarded(engines.actions, state.engines, spec))
     looks = (models.look_again_in, rights.look_again_in, engines.look_again_in)

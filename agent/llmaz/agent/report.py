@@ -51,7 +51,9 @@ def _generation(state: NodeState) -> int:
 
 
 def _addressed(engine: EngineReport, address: str) -> EngineReport:
-    return engine if engine.port is None else dataclasses.replace(engine, address=address)
+    if engine.port is None or engine.address:  # one in a slot is at the address of its pod
+        return engine
+    return dataclasses.replace(engine, address=address)
 
 
 def _conditions(state: NodeState, models: tuple[ModelReport, ...]) -> tuple[Condition, ...]:

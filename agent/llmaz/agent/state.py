@@ -7,6 +7,7 @@ from llmaz.agent.accelerators.device import Sighting
 from llmaz.agent.assignment import Assignment, Refusal
 from llmaz.agent.cache.state import Fetching, ModelSeen
 from llmaz.agent.engines.state import EngineSeen, Environment
+from llmaz.agent.slots.decide import SlotSeen
 from llmaz.api.meta import Condition
 from llmaz.api.node import CacheReport
 from llmaz.api.quantity import Quantity
@@ -35,6 +36,7 @@ class NodeState:
     models: Mapping[str, ModelSeen] = field(default_factory=dict)
     engines: tuple[EngineSeen, ...] = ()
     environments: Mapping[tuple[str, ...], Environment] = field(default_factory=dict)
+    slots: Mapping[str, SlotSeen] = field(default_factory=dict)  # whose shims live, by uid
     sharing_url: str = ""  # empty while nothing is served to other nodes
     cache: CacheReport | None = None  # None: it was not measured yet
     conditions: tuple[Condition, ...] = ()  # as they were last reported

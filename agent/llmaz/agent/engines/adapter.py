@@ -36,7 +36,13 @@ from llmaz.agent.engines.state import (
 )
 from llmaz.agent.engines.supervised import Supervised
 from llmaz.agent.engines.tools import Tools
+from llmaz.agent.slots.about import SlotAbout
+from llmaz.agent.slots.decide import SlotSeen
+from llmaz.agent.slots.launch import SlotShims
+from llmaz.agent.slots.watch import SlotWatch, slot_seen
+from llmaz.api.names import ENGINE_PORT
 from llmaz.api.node import Accelerator, AssignedEngine
+from llmaz.api.slot import SLOTS
 from llmaz.shim import crash
 
 logger = logging.getLogger(__name__)
@@ -76,6 +82,7 @@ class Engines:
         patience: Patience | None = None,
         compiled: Callable[[EngineRecord], Awaitable[Mapping[str, str]]] | None = None,
         port_band: range = ports.BAND,
+        slots_dir: Path | None = None,
     ) -> None:
         self.changed = changed
         self._root = state_dir / "engines"
@@ -91,6 +98,8 @@ class Engines:
         self._patience = patience or Patience()
         self._compiled = compiled
         self._port_band = port_band
+        self._slots_dir = slots_dir or state_dir.parent / SLOTS
+        self._slots = SlotWatch(self._slots_dir, changed=changed)
         self._engines: dict[str, Supervised] = {}
         self._session: aiohttp.ClientSession | None = None
         self._shims = Shims(environ)
@@ -115,6 +124,8 @@ class Engines:
             changed=self.changed,
             effects=self._effects,
             shims=self._shims,
+            slots=SlotShims(),
+            slots_dir=self._slots_dir,
             environment=self._environment,
         )
         await self._adopt()
@@ -127,6 +138,7 @@ class Engines:
         trace: TracebackType | None,
     ) -> None:
         await asyncio.gather(*(engine.aclose() for engine in self._engines.values()))
+        await self._slots.aclose()
         await self._shims.aclose()
         await self._environments.aclose()
         if self._session is not None:
@@ -146,6 +158,15 @@ class Engines:
     def environments(self) -> Mapping[tuple[str, ...], Environment]:
         """Return the Python environments that were asked for."""
         return self._environments.seen()
+
+    def slots(self, assigned: Collection[AssignedEngine]) -> Mapping[str, SlotSeen]:
+        """Return the slots of assigned engines whose shims live, by the uids of their pods."""
+        found = {}
+        for engine in self._engines.values():
+            slot = engine.record.assignment.slot
+            if slot is not None and engine.slot is not None:
+                found[slot.uid] = slot_seen(engine.slot, self._accelerators())
+        return self._slots.look(assigned, found)
 
     def numbers(self) -> tuple[tuple[AssignedEngine, Numbers], ...]:
         """Return what engines tell of themselves, as it was read last, by id."""
@@ -172,7 +193,8 @@ class Engines:
 
     async def stop_all(self, reason: str, *, within: float) -> Ended:
         """Stop every engine, wait until nothing of them is left, and dismiss their shims."""
-        return await end_all(tuple(self._engines.values()), reason, within)
+        own = [e for e in self._engines.values() if e.record.assignment.slot is None]
+        return await end_all(own, reason, within)  # those in slots outlive the agent, and its pod
 
     async def _adopt(self) -> None:
         tasks = []
@@ -215,6 +237,8 @@ class Engines:
     def _port(self, engine: AssignedEngine, former: EngineRecord | None) -> int:
         if engine.port is not None:
             return engine.port
+        if engine.slot is not None:  # alone at its address
+            return ENGINE_PORT
         kept = former.port if former is not None and not _clashed(former) else None
         if kept is not None and kept in self._port_band and ports.is_free(kept):
             return kept
@@ -223,7 +247,7 @@ class Engines:
         begin = zlib.crc32(str(self._root).encode())
         return ports.lease(self._port_band, taken, start_at=begin)
 
-    async def _environment(self, kept: EngineRecord) -> env.CommandLine:
+    async def _environment(self, kept: EngineRecord, slot: SlotAbout | None) -> env.CommandLine:
         engine = kept.assignment
         namespace = engine.id.partition("/")[0]
         secrets: dict[str, Mapping[str, str]] = {}
@@ -238,7 +262,7 @@ class Engines:
                 config_maps[name] = await _found(self._lookup.get_config_map(namespace, name))
         return env.command_line(
             engine,
-            self._local(),
+            self._local() if slot is None else self._inside(slot),
             env.Leased(
                 port=kept.port or 0,
                 model_path=kept.model_path,
@@ -248,6 +272,15 @@ class Engines:
                 secrets=secrets,
                 config_maps=config_maps,
             ),
+        )
+
+    def _inside(self, slot: SlotAbout) -> env.Local:
+        """Return what the inside of a slot's container looks like."""
+        return env.Local(
+            node_name=self._node_name,
+            address=slot.address,
+            path=slot.path,
+            hub_url=self._hub_url(),
         )
 
     def _local(self) -> env.Local:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from llmaz.agent.engines.errors import ShimLost, ShimRefused
+from llmaz.agent.slots.about import SlotAbout
 from llmaz.shim import protocol
 
 # A shim answers in milliseconds, but a disk may take long to sync its journal.
@@ -45,6 +46,8 @@ class ShimStatus:
     clear: bool
     log_bytes: int
     tail: str = ""
+    slot: SlotAbout | None = None  # of the shim of a slot: what it tells of its container
+    work: tuple[int, ...] = ()  # of such a one, whose processes are not to be seen from outside
 
     @classmethod
     def read(cls, status: Mapping[str, object]) -> "ShimStatus":
@@ -64,12 +67,29 @@ class ShimStatus:
             clear=bool(status["clear"]),
             log_bytes=cast("int", status.get("log_bytes", 0)),
             tail=str(status.get("tail", "")),
+            slot=SlotAbout.read(status.get("slot")),
+            work=tuple(cast("list[int]", status.get("work") or ())),
         )
 
     @property
     def running(self) -> bool:
         """Whether the engine's first process lives."""
         return self.state in (protocol.STARTING, protocol.RUNNING, protocol.STOPPING)
+
+
+class Shim(Protocol):
+    """A shim as its engine's supervision sees it. `status` is its last word."""
+
+    lost: asyncio.Event
+
+    @property
+    def status(self) -> ShimStatus: ...
+
+    async def request(self, operation: str, **fields: object) -> dict[str, object]: ...
+
+    async def tail(self) -> str: ...
+
+    async def close(self) -> None: ...
 
 
 class ShimClient:

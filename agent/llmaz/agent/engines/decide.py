@@ -31,6 +31,7 @@ from llmaz.agent.engines.state import (
     StopEngine,
     Unreachable,
 )
+from llmaz.agent.slots.decide import ENDING, SlotSeen, is_ending, missing_slot, within
 from llmaz.api.node import (
     AssignedEngine,
     EnginePhase,
@@ -41,6 +42,7 @@ from llmaz.api.node import (
 
 NONE_BUSY: Mapping[str, str] = MappingProxyType({})
 NONE_REFUSED: Mapping[tuple[str, str], str] = MappingProxyType({})
+NO_SLOTS: Mapping[str, SlotSeen] = MappingProxyType({})
 NO_ENVIRONMENTS: Mapping[tuple[str, ...], Environment] = MappingProxyType({})
 
 
@@ -58,6 +60,7 @@ class _Node:
     refused: Mapping[tuple[str, str], str]
     environments: Mapping[tuple[str, ...], Environment]
     taken: Mapping[str, str]  # accelerator or ":port" -> words on who holds it
+    slots: Mapping[str, SlotSeen]
     now: datetime
 
 
@@ -69,13 +72,15 @@ def decide_engines(
     busy_accelerators: Mapping[str, str] = NONE_BUSY,
     environments: Mapping[tuple[str, ...], Environment] = NO_ENVIRONMENTS,
     refused: Mapping[tuple[str, str], str] = NONE_REFUSED,
+    slots: Mapping[str, SlotSeen] = NO_SLOTS,
 ) -> EnginePlan:
     """Bring the engines that are seen one step towards those that are assigned.
 
     `ready_models` maps each model whose weights are complete to their path. `busy_accelerators`
     maps the UUIDs whose memory a process that is not ours holds to words which say so: no engine
     is started on them. `environments` are the Python environments by what is required of them.
-    `refused` says why a namespace's engines may not have a model, or not yet.
+    `refused` says why a namespace's engines may not have a model, or not yet. `slots` are those
+    whose shims live, by the uids of their pods.
     """
     present = {engine.id: engine for engine in seen}
     wanted = {engine.id: engine for engine in assigned or ()}
@@ -89,13 +94,15 @@ def decide_engines(
             refused=refused,
             environments=environments,
             taken=taken,
+            slots=slots,
             now=now,
         )
         steps[id_] = step = _keep(engine, present.get(id_), node)
         if isinstance(step.action, StartEngine):
             taken |= dict.fromkeys(_needs(engine), f"is held by engine {id_}")
     ordered = [step for _, step in sorted(steps.items())]
-    reports = tuple(step.report for step in ordered)
+    places = {**wanted, **{id_: engine.assignment for id_, engine in present.items()}}
+    reports = tuple(within(step.report, places.get(step.report.id), slots) for step in ordered)
     return EnginePlan(
         actions=tuple(step.action for step in ordered if step.action is not None),
         reports=reports,
@@ -128,6 +135,9 @@ def _keep(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step
         case Running() if changed:
             stop = StopEngine(id=engine.id, reason="its assignment changed")
             return _Step(action=stop, report=_stopping(seen, stop.reason))
+        case Running() if is_ending(engine, node.slots):
+            stop = StopEngine(id=engine.id, reason=ENDING)
+            return _Step(action=stop, report=_stopping(seen, stop.reason))
         case Running() if seen.health is Health.DEAD:
             stop = StopEngine(id=engine.id, reason=seen.detail)
             return _Step(action=stop, report=_stopping(seen, stop.reason))
@@ -158,7 +168,8 @@ def _start(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Ste
         return _unbuilt(engine, seen, environment, node.now)
     programs = programs_of(engine, environment)
     waits = (
-        missing_model(engine, node.ready_models, node.refused)
+        missing_slot(engine, node.slots)
+        or missing_model(engine, node.ready_models, node.refused)
         or (None if isinstance(programs, EnvironmentReady) else programs)
         or next(
             (f"{_words(need)} {node.taken[need]}" for need in _needs(engine) if need in node.taken),
@@ -210,7 +221,8 @@ def _unbuilt(
 
 
 def _needs(engine: AssignedEngine) -> tuple[str, ...]:
-    port = () if engine.port is None else (f":{engine.port}",)
+    has_own = engine.slot is not None  # at the address of its slot no port is anybody else's
+    port = () if engine.port is None or has_own else (f":{engine.port}",)
     return (*sorted(engine.accelerators), *port)
 
 
@@ -226,7 +238,11 @@ def _held(seen: tuple[EngineSeen, ...]) -> dict[str, str]:
         if not (isinstance(engine.process, Exited) and engine.process.clear)
         for need in (
             *engine.assignment.accelerators,
-            *((f":{engine.port}",) if engine.port is not None else ()),
+            *(
+                (f":{engine.port}",)
+                if engine.port is not None and not engine.assignment.slot
+                else ()
+            ),
         )
     }
 

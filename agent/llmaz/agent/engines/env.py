@@ -108,7 +108,8 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 def _basis(engine: AssignedEngine, local: Local, leased: Leased) -> dict[str, str]:
     path = f"{leased.programs}:{local.path}" if leased.programs else local.path
     env = {**local.inherited, "PATH": path}
-    env |= visible_devices(engine.accelerators, local.accelerators)
+    if engine.slot is None:  # a slot's container has no others, and numbers them as it likes
+        env |= visible_devices(engine.accelerators, local.accelerators)
     env |= {
         names.MODEL_PATH: leased.model_path,
         names.DRAFT_MODEL_PATH: leased.draft_model_path,
@@ -130,6 +131,8 @@ def _basis(engine: AssignedEngine, local: Local, leased: Leased) -> dict[str, st
 
 def _limits(engine: AssignedEngine) -> dict[str, int]:
     """Return the limits of its cgroup: processes, bytes of memory, thousandths of a processor."""
+    if engine.slot is not None:  # its container has them
+        return {}
     given = engine.resources.limits
     limits = {"pids": PIDS}
     if "memory" in given:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llmaz.agent.engines import lifecycle, record, stopping, view
 from llmaz.agent.engines.blame import DeviceError, blamed
-from llmaz.agent.engines.client import ShimClient, ShimStatus
+from llmaz.agent.engines.client import Shim, ShimStatus
 from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
 from llmaz.agent.engines.launch import START_SECONDS
@@ -32,8 +32,9 @@ from llmaz.agent.engines.state import (
     Unreachable,
 )
 from llmaz.agent.engines.tasks import Tasks
-from llmaz.agent.engines.tools import Tools, target_of, work_of
+from llmaz.agent.engines.tools import Launcher, Tools, target_of, work_of
 from llmaz.agent.engines.view import View
+from llmaz.agent.slots.about import SlotAbout
 from llmaz.shim import protocol
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Supervised:
         self.record = kept
         self._directory = directory
         self._tools = tools
-        self._client: ShimClient | None = None
+        self._client: Shim | None = None
         self._launching = False
         self._health = Health.STARTING
         self._detail = ""
@@ -72,9 +73,18 @@ class Supervised:
                 health=self._health,
                 detail=self._detail,
                 verdict=self._verdict,
-                log=str(self._directory / protocol.LOG),
+                log=str(self._place()[1] / protocol.LOG),
             )
         )
+
+    @property
+    def slot(self) -> SlotAbout | None:
+        """What is known of the slot that it runs in; None without one, or while it is not there."""
+        status = self._status()
+        return status.slot if status is not None else None
+
+    def _place(self) -> tuple[Launcher, Path]:
+        return self._tools.place_of(self.record.assignment, self._directory)
 
     def blame(self, errors: Mapping[str, tuple[DeviceError, ...]]) -> None:
         """Take what went wrong with its devices into account."""
@@ -85,7 +95,8 @@ class Supervised:
         """Find its shim and go on with what it has; a dead one's successor ends what it left."""
         async with self._turn:
             if self._client is None:
-                self._client = await self._tools.shims.connect(self._directory, self._on_change)
+                launcher, place = self._place()
+                self._client = await launcher.connect(place, self._on_change)
             try:
                 await self._settle()
             except ShimLost:  # heard of as a change, which attaches to its successor
@@ -95,6 +106,7 @@ class Supervised:
         if self.record.ready_run == self._run():  # taken for ready until a probe says otherwise
             self._health = Health.READY
         self._watch()
+        self._show()
         self._changed()
 
     def begin_attach(self) -> asyncio.Task[None]:
@@ -135,6 +147,7 @@ class Supervised:
         drained = stop.drained or self.record.assignment.rank > 0  # a worker has no requests
         stop = dataclasses.replace(stop, within=within, drained=drained)
         self._keep(dataclasses.replace(self.record, stopping=stop))
+        self._show()
         self._changed()
         self._tasks.begin(self._finish_stop(stop))
 
@@ -166,12 +179,14 @@ class Supervised:
         async with self._turn:
             if self._client is None:
                 return False
-            try:
-                await self._client.request(protocol.SHUTDOWN)
-            except ShimLost:
-                return False
+            if self.record.assignment.slot is None:  # a slot outlives its engines
+                try:
+                    await self._client.request(protocol.SHUTDOWN)
+                except ShimLost:
+                    return False
+                self._forgotten = True
+                await self._client.lost.wait()
             self._forgotten = True
-            await self._client.lost.wait()
             await self._close()
         return True
 
@@ -194,13 +209,16 @@ class Supervised:
 
     async def _start(self, wanted: EngineRecord) -> None:
         tools = self._tools
+        if wanted.assignment.slot is not None:
+            wanted = await self._entered(wanted)
         self.record = wanted
         record.write(self._directory, wanted, tools.effects)
+        launcher, place = self._place()
         if self._client is None:
             tools.effects.announce("launch the shim")
-            self._client = await tools.shims.launch(self._directory, self._on_change)
-        line = await tools.environment(wanted)
-        work = self._directory / _WORK
+            self._client = await launcher.launch(place, self._on_change)
+        line = await tools.environment(wanted, self.slot)
+        work = place / _WORK
         work.mkdir(exist_ok=True)
         tools.effects.announce("ask the shim to start")
         await self._client.request(
@@ -209,10 +227,20 @@ class Supervised:
             fingerprint=wanted.fingerprint,
             argv=line.argv,
             env=dict(line.env),
-            cwd=str(work),
+            cwd=str(work) if self.slot is None else _WORK,  # it has another name in a container
             limits=line.limits,
             rlimits=line.rlimits,
         )
+
+    async def _entered(self, wanted: EngineRecord) -> EngineRecord:
+        """Connect to the slot of the next run. What ran there before is none of this engine's."""
+        launcher, place = self._tools.place_of(wanted.assignment, self._directory)
+        if self._client is not None and (self.slot is None or place != self._place()[1]):
+            former, self._client = self._client, None
+            await former.close()
+        if self._client is None:
+            self._client = await launcher.launch(place, self._on_change)
+        return dataclasses.replace(wanted, runs_counted=self._client.status.run)
 
     async def _refused(self, refusal: ShimRefused) -> None:
         if refusal.code == protocol.EXEC_FAILED and self._client is not None:
@@ -232,7 +260,7 @@ class Supervised:
             self._monitor.cancel()
         engine = self.record.assignment
         seconds = stopping.seconds_left(stop, engine, datetime.now(UTC))
-        target = await target_of(self.record, self._tools)
+        target = await target_of(self.record, self._tools, self.slot)
         if not stop.drained:
             tools = self._tools
             seconds = await stopping.drain(tools.prober, target, engine, seconds, tools.patience)
@@ -289,7 +317,7 @@ class Supervised:
         was_ready = self.record.ready_run == process.run
         watched = Watched(
             engine=self.record.assignment,
-            target=await target_of(self.record, self._tools),
+            target=await target_of(self.record, self._tools, self.slot),
             started_ago=(datetime.now(UTC) - process.started_at).total_seconds(),
             marks=self._marks,
             tell=self._tell,
@@ -304,7 +332,19 @@ class Supervised:
             self._keep(lifecycle.ready(self.record, self._run(), datetime.now(UTC)))
         if (health, detail) != (self._health, self._detail):
             self._health, self._detail = health, detail
+            self._show()
             self._changed()
+
+    def _show(self) -> None:
+        """Tell the slot whether its engine answers requests, for the readiness of its pod."""
+        if self.slot is not None:
+            self._tasks.begin(self._shown())
+
+    async def _shown(self) -> None:
+        ready = self._health is Health.READY and self.record.stopping is None
+        if self._client is not None:
+            with contextlib.suppress(EngineError, TimeoutError):  # told again with the next change
+                await self._client.request(protocol.READY, ready=ready)
 
     def _count(self, numbers: Numbers | None) -> None:
         self.numbers = numbers

@@ -1,0 +1,49 @@
+"""What a slot means for the engine that is assigned to it. Pure."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llmaz.api.node import AssignedEngine, EngineReport
+
+ENDING = "its pod is about to end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotSeen:
+    """A slot whose shim lives. What it tells is known once an engine has been connected to it."""
+
+    address: str = ""
+    accelerators: tuple[str, ...] = ()
+    draining: bool = False
+
+
+def missing_slot(engine: AssignedEngine, slots: Mapping[str, SlotSeen]) -> str | None:
+    """Say what an engine waits for before there is a place for it; None where there is."""
+    if engine.slot is None:
+        return None
+    slot = slots.get(engine.slot.uid)
+    if slot is None:
+        return f"waits for pod {engine.slot.name} to run"
+    ending = f"waits for another pod than {engine.slot.name}, which is ending"
+    return ending if slot.draining else None
+
+
+def is_ending(engine: AssignedEngine, slots: Mapping[str, SlotSeen]) -> bool:
+    """Tell whether the slot that an engine runs in is about to end."""
+    return engine.slot is not None and engine.slot.uid in slots and slots[engine.slot.uid].draining
+
+
+def within(
+    report: EngineReport, engine: AssignedEngine | None, slots: Mapping[str, SlotSeen]
+) -> EngineReport:
+    """Return the report of an engine with what its slot tells: it is reached at the pod's own IP.
+
+    Without the slot there is no such address, and the node's is none of the engine's.
+    """
+    if engine is None or engine.slot is None:
+        return report
+    slot = slots.get(engine.slot.uid)
+    if slot is None or not slot.address:
+        return dataclasses.replace(report, port=None)
+    return dataclasses.replace(report, address=slot.address, accelerators=slot.accelerators)
