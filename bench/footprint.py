@@ -1,22 +1,39 @@
 """What the agent and the shims cost while eight engines are idle: memory, and shares of a core.
 
-A process' resident memory counts what it shares with others in full. The sum over the agent and its
-children is therefore told twice: of resident memory, which counts Python itself once for each of
-them, and of proportional memory, which counts no page twice.
+A process' resident memory counts what it shares with others in full, so that the sum over the agent
+and its children is told twice: of resident memory, and with shared pages once. Where a compiler is,
+the node has two devices of the tests' stand-in for NVML, so that the agent's probe runs.
 """
 
 import asyncio
+import os
+import shutil
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 from harness.fakes import apply_fakes, ready_engines
-from harness.figures import cpu_seconds, options, proportional_mib, report, resident_mib
+from harness.figures import cpu_seconds, options, report, resident_mib, together_mib
 from harness.machine import machine
 
 from llmaz.kube import Kube
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.nvml import build  # of the tests, which are no package
+
 ENGINES = 8
 SETTLE_SECONDS = 8.0  # until the last start's own work is over
+
+
+def show_devices(directory: Path) -> None:
+    """Have all that is started from here find two devices, where their driver can be compiled."""
+    if shutil.which("gcc") is None:
+        return
+    driver = build(directory)
+    driver.show(*(f"gpu GPU-{n} 81920 0 NVIDIA A100-SXM4-80GB" for n in ("a", "b")))
+    os.environ.update(driver.environ)
 
 
 def agent_and_children(up: int) -> tuple[int, list[int]]:
@@ -37,6 +54,12 @@ def used(pids: list[int]) -> float:
 
 
 async def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="llmaz-bench-") as directory:
+        show_devices(Path(directory))
+        await measure()
+
+
+async def measure() -> None:
     seconds = 20.0 if options(__doc__ or "").quick else 180.0
     with machine() as where:
         async with await Kube.connect(where.kubeconfig) as kube:
@@ -60,7 +83,7 @@ async def main() -> None:
             agent_children_resident_mib=sum(map(resident_mib, children)),
             agent_children_core_percent=100 * share["children"],
             agent_and_children_resident_mib=sum(map(resident_mib, [agent, *children])),
-            agent_and_children_proportional_mib=sum(map(proportional_mib, [agent, *children])),
+            agent_and_children_mib=together_mib([agent, *children]),
             shim_resident_mib=max(map(resident_mib, parents)),
             shim_core_percent=100 * share["shims"] / ENGINES,
         )

@@ -26,11 +26,20 @@ def resident_mib(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def proportional_mib(pid: int) -> float:
-    """Return a process' memory in MiB with its share of each page that others map as well."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
-    return int(line.split()[1]) / 1024
+def together_mib(pids: Sequence[int]) -> float:
+    """Return the memory of processes in MiB, with what they share counted once.
+
+    That is all that is private, and the largest of what each shares: they run the same interpreter
+    with the same libraries. Unlike the kernel's proportional share it is no smaller while other
+    programs on the machine run that interpreter too.
+    """
+    private, shared = 0, [0]
+    for pid in pids:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+        sizes = {line.split()[0]: int(line.split()[1]) for line in rollup}
+        private += sizes["Private_Clean:"] + sizes["Private_Dirty:"]
+        shared.append(sizes["Shared_Clean:"] + sizes["Shared_Dirty:"])
+    return (private + max(shared)) / 1024
 
 
 def cpu_seconds(pid: int) -> float:
