@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from llmaz.api.kinds import (
     BACKEND_RUNTIME,
     CONFIG_MAP,
+    CONTROLLER_REVISION,
     ENDPOINT_SLICE,
     EVENT,
     HORIZONTAL_POD_AUTOSCALER,
@@ -26,7 +28,8 @@ from llmaz.api.kinds import (
 )
 from llmaz.api.manifest import Json, Manifest, decode
 from llmaz.api.meta import ObjectMeta
-from llmaz.api.names import OWNED_LABELS, SYSTEM_NAMESPACE
+from llmaz.api.names import OWNED_LABELS, SERVICE_NAME, SYSTEM_NAMESPACE
+from llmaz.controller.revisions import HISTORY
 from llmaz.kube import Kube
 from support.cluster import Agent, condition, eventually, install, make_namespace
 from support.controlplane import EmbeddedServer
@@ -210,10 +213,29 @@ async def _scale(kube: Kube, gateway: str) -> None:
         client.post(f"{gateway}/v1/chat/completions", json=question) as answer,
     ):
         assert answer.status == 200
+    await _update(kube, "elastic")
     elastic = {"minReplicas": 2, "maxReplicas": 2}
     await kube.patch(PLAYGROUND, "elastic", {"spec": {"elasticConfig": elastic}}, TEAM)
     await eventually(lambda: kube.get(PLAYGROUND, "elastic", TEAM), lambda one: _wanted(one) == 2)
     await kube.delete(PLAYGROUND, "elastic", TEAM)
+
+
+async def _update(kube: Kube, name: str) -> None:
+    """Edit a Playground so often that its first revisions are forgotten."""
+    for edit in range(HISTORY + 1):
+        config: Any = {"backendRuntimeConfig": {"args": [f"--edit-{edit}"]}}
+        await kube.patch(PLAYGROUND, name, {"spec": config}, TEAM)
+        newest = edit + 2  # after the one that it was made with
+        await eventually(partial(_revisions, kube, name), partial(_is_recorded, newest))
+
+
+async def _revisions(kube: Kube, name: str) -> list[object]:
+    listing = await kube.list(CONTROLLER_REVISION, TEAM, label_selector=f"{SERVICE_NAME}={name}")
+    return [one["revision"] for one in listing.items]
+
+
+def _is_recorded(newest: int, revisions: list[object]) -> bool:
+    return newest in revisions and len(revisions) <= HISTORY
 
 
 async def _until_scaler(kube: Kube, holds: Callable[[tuple[Manifest, ...]], bool]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from llmaz.api import names
 from llmaz.api.backendruntime import (
     BackendRuntime,
     BackendRuntimeSpec,
@@ -43,6 +44,7 @@ from llmaz.controller.actions import (
     SetLabels,
     SetStatus,
 )
+from llmaz.controller.owned import labels_of
 from llmaz.controller.plan import plan
 from llmaz.controller.seats import seats_of
 from llmaz.controller.snapshot import ClusterSnapshot, KubeNode, Ref
@@ -251,9 +253,9 @@ class World:
             for engine in one.spec.engines
         }
 
-    def lose(self, *names: str) -> None:
+    def lose(self, *nodes: str) -> None:
         """Let the Leases of nodes run out."""
-        self.lost |= dict.fromkeys(names, self.now)
+        self.lost |= dict.fromkeys(nodes, self.now)
 
     def delete_playground(self, name: str) -> None:
         """Delete a Playground and, as the garbage collector does, all that it owns."""
@@ -263,8 +265,9 @@ class World:
     def delete_service(self, name: str) -> None:
         """Delete a Service and, as the garbage collector does, all that it owns."""
         del self.services[("default", name)]
-        for ref in [ref for ref in self.manifests if ref.name.split("-lb")[0] == name]:
-            del self.manifests[ref]
+        for ref, manifest in list(self.manifests.items()):
+            if name in (ref.name, labels_of(manifest).get(names.SERVICE_NAME)):
+                del self.manifests[ref]
 
     def edit(self, name: str, replicas: int) -> None:
         old = self.playground(name)

@@ -12,6 +12,7 @@ SERVICE_NAME = "llmaz.io/service"
 RUNTIME_NAME = "llmaz.io/backend-runtime"
 REQUIREMENTS = "llmaz.io/python-requirements"  # of the engines of a Service, one a line
 LAUNCHER = "llmaz.io/launcher"  # on a Service: process or slot, where it is not the default
+REVISION = "llmaz.io/revision"  # on a Playground or a Service: the revision that it keeps to
 APPLIED = "llmaz.io/applied"  # on what the controller makes: a digest of what it last wrote there
 OWNED_LABELS = "llmaz.io/owned-labels"  # on a Node: the label keys that the controller may remove
 ACCELERATOR = (

@@ -12,6 +12,8 @@ class WorkloadStatus:
     observed_generation: the generation that this status is about
     replicas: how many replicas were made, whether ready or not
     ready_replicas: how many replicas answer requests
+    updated_replicas: how many replicas are assigned as they shall be now
+    revision: the number of the ControllerRevision that the replicas shall be
     ready: ready replicas of those wanted, as n/m
     selector: labels of the engines' EndpointSlices, as text
     flavor: the accelerators in use, such as a10, or a10,a100 while replicas differ
@@ -23,6 +25,8 @@ class WorkloadStatus:
     observed_generation: int = 0
     replicas: int = field(default=0, metadata={"keep": True})
     ready_replicas: int = field(default=0, metadata={"keep": True})
+    updated_replicas: int = 0
+    revision: int = 0
     ready: str = ""
     selector: str = ""
     flavor: str = ""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from llmaz.cli import caching, changing, fitting, machine, serving, viewing
+from llmaz.cli import caching, changing, fitting, machine, rollout, serving, viewing
 from llmaz.cli.errors import EXIT_CODES, FAILED
 
 app = typer.Typer(
@@ -65,6 +65,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(caching.app, name="cache")
+app.add_typer(rollout.app, name="rollout")
 
 
 def main() -> None:

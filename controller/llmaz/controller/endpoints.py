@@ -14,7 +14,7 @@ from llmaz.api.manifest import Manifest
 from llmaz.api.node import EnginePhase, EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, DeleteOwned
-from llmaz.controller.owned import ensure, labels_of, uid_of
+from llmaz.controller.owned import ensure, labels_of, reference, uid_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
 
@@ -103,14 +103,6 @@ def _endpoint_slice(metadata: Manifest, core: str, name: str, report: EngineRepo
 def _metadata(service: Service) -> Manifest:
     """Return what the metadata of all objects made for a Service have in common."""
     playground = service.metadata.labels.get(names.PLAYGROUND_NAME)
-    owner: Manifest = {
-        "apiVersion": SERVICE.api_version,
-        "kind": SERVICE.kind,
-        "name": service.metadata.name,
-        "uid": service.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
     return {
         "namespace": service.metadata.namespace,
         "labels": {
@@ -120,5 +112,5 @@ def _metadata(service: Service) -> Manifest:
             names.SERVICE_NAME: service.metadata.name,
             **({names.PLAYGROUND_NAME: playground} if playground else {}),
         },
-        "ownerReferences": [owner],
+        "ownerReferences": [reference(SERVICE, service.metadata)],
     }

@@ -10,6 +10,7 @@ from llmaz.api import manifest, names
 from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.kinds import (
     BACKEND_RUNTIME,
+    CONTROLLER_REVISION,
     CORE_SERVICE,
     ENDPOINT_SLICE,
     HORIZONTAL_POD_AUTOSCALER,
@@ -33,6 +34,8 @@ from llmaz.kube import Informer, Kube
 
 T = TypeVar("T")
 
+# What the controller makes for Services and Playgrounds.
+_MADE = (CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER, CONTROLLER_REVISION)
 _OURS = f"app.kubernetes.io/managed-by={names.CONTROLLER}"
 
 
@@ -54,10 +57,7 @@ class Observer:
             Informer(kube, kind, changed=changed)
             for kind in (OPEN_MODEL, BACKEND_RUNTIME, PLAYGROUND, SERVICE, INFERENCE_NODE, NODE)
         ]
-        informers += [
-            Informer(kube, kind, changed=changed, label_selector=_OURS)
-            for kind in (CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER)
-        ]
+        informers += [Informer(kube, kind, changed=changed, label_selector=_OURS) for kind in _MADE]
         informers.append(
             Informer(kube, LEASE, changed=self.leases_changed, namespace=names.SYSTEM_NAMESPACE)
         )
@@ -138,6 +138,6 @@ class Observer:
     def _manifests(self) -> dict[Ref, Manifest]:
         return {
             Ref(kind=kind, namespace=namespace, name=name): manifest
-            for kind in (SERVICE, CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER)
+            for kind in (SERVICE, *_MADE)
             for (namespace, name), manifest in self._informers[kind].objects.items()
         }

@@ -8,8 +8,9 @@ others added beside is theirs.
 from collections.abc import Mapping
 from typing import cast
 
+from llmaz.api.kinds import Kind
 from llmaz.api.manifest import Json, Manifest, digest
-from llmaz.api.meta import OwnerReference
+from llmaz.api.meta import ObjectMeta, OwnerReference
 from llmaz.api.names import APPLIED
 from llmaz.controller.actions import ApplyOwned
 from llmaz.controller.snapshot import Ref
@@ -21,6 +22,18 @@ def ensure(ref: Ref, wanted: Manifest, seen: "Manifest | None") -> ApplyOwned | 
     if seen is not None and _contains(seen, stamped):
         return None
     return ApplyOwned(ref=ref, manifest=stamped, is_new=seen is None)
+
+
+def reference(kind: Kind, owner: ObjectMeta) -> Manifest:
+    """Return the ownerReference of what the controller makes for an object."""
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
 
 
 def owner_of(manifest: Manifest) -> str | None:

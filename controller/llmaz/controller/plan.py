@@ -14,6 +14,7 @@ from llmaz.controller.catalogue import report_models
 from llmaz.controller.endpoints import publish, published
 from llmaz.controller.playgrounds import PlaygroundView, expand, report_playgrounds
 from llmaz.controller.progress import progress
+from llmaz.controller.revisions import record
 from llmaz.controller.runtimes import report_runtimes
 from llmaz.controller.scaling.hpa import autoscalers
 from llmaz.controller.served import Served, living, reports_of, serve
@@ -34,6 +35,7 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
     served = serve(snapshot, writes, now)
     does = (
         *writes.values(),
+        *_records(snapshot, served),
         *assign(snapshot, served),
         *_publications(snapshot, served),
         *autoscalers(snapshot),
@@ -41,6 +43,11 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
         *_node_labels(snapshot, served),
     )
     return Plan(actions=does, look_again_in=_next_look(snapshot, now))
+
+
+def _records(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:
+    for key, service in living(snapshot):
+        yield from record(service, served.revisions.get(key, []), snapshot)
 
 
 def _publications(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:

@@ -128,6 +128,8 @@ def _status(
         observed_generation=meta.generation,
         replicas=seen.placed if seen else 0,
         ready_replicas=seen.ready if seen else 0,
+        updated_replicas=seen.updated if seen else 0,
+        revision=seen.revision if seen else 0,
         ready=f"{seen.ready if seen else 0}/{view.playground.spec.replicas}",
         selector=selector(service) if service else "",
         flavor=seen.flavor if seen else "",

@@ -17,6 +17,7 @@ from llmaz.controller.actions import Refusal
 from llmaz.controller.demand import engine_prefix
 from llmaz.controller.flavors import ANY
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
+from llmaz.controller.revisions import current, wanted_revision
 from llmaz.controller.seats import Seat
 from llmaz.controller.served import Served
 from llmaz.controller.snapshot import ClusterSnapshot
@@ -40,7 +41,8 @@ class Progress:
     """The replicas of one Service.
 
     `why` says what is missing, None when nothing is; `outdated` how many replicas are not yet what
-    or where they shall be.
+    or where they shall be, `updated` how many are; `revision` is what they shall be, and `pinned`
+    tells whether somebody keeps them there.
     """
 
     wanted: int
@@ -48,13 +50,22 @@ class Progress:
     ready: int
     flavor: str
     outdated: int
+    updated: int = 0
+    revision: int = 0
+    pinned: bool = False
     why: Refusal | None
+    refused: Refusal | None = None  # why they stay as they are, whatever was edited
 
     @property
     def message(self) -> str:
         """All of it in one sentence; nothing where everything is as it should be."""
         update = f"{self.outdated} of {self.wanted} replicas wait to be replaced"
-        told = (self.why.message if self.why else "", update if self.outdated else "")
+        problem = self.why or self.refused
+        told = (
+            problem.message if problem else "",
+            update if self.outdated else "",
+            f"kept at revision {self.revision}" if self.pinned else "",
+        )
         return "; ".join(part for part in told if part)
 
 
@@ -63,7 +74,8 @@ def progress(
 ) -> Progress:
     """Judge every replica of a Service by what its node's agent reports."""
     meta = service.metadata
-    demand = served.demands[(meta.namespace or "", meta.name)]
+    key = meta.namespace or "", meta.name
+    demand = served.demands[key]
     refusal = demand if isinstance(demand, Refusal) else None
     wanted = service.spec.replicas
     ids = [f"{engine_prefix(service)}{index}" for index in range(wanted)]
@@ -81,8 +93,19 @@ def progress(
         # Without a demand nothing is known of flavors: what was said of the same engines stays.
         flavor=service.status.flavor if refusal else _flavor(ids, served.outcomes),
         outdated=sum(id_ in served.outdated for id_ in ids),
+        updated=sum(id_ in served.groups and _is_updated(id_, served) for id_ in ids),
+        revision=(
+            service.status.revision if refusal else current(service, served.revisions.get(key, []))
+        ),
+        pinned=refusal is None and wanted_revision(service) is not None,
+        refused=refusal,
         why=_worst(waits, wanted),
     )
+
+
+def _is_updated(id_: str, served: Served) -> bool:
+    """Tell whether a replica is assigned as it shall be."""
+    return _is_placed(served.outcomes.get(id_)) and id_ not in served.outdated
 
 
 def _is_placed(outcome: Outcome | None) -> bool:

@@ -111,7 +111,7 @@ def _arguments(
 ) -> tuple[str, ...] | Refusal:
     """Render the configuration's arguments and add the Playground's, which are literal."""
     claims = playground.spec.claims
-    skip = names.SKIP_MODEL_LOADER in _skip(playground)
+    skip = names.SKIP_MODEL_LOADER in _passed_on(playground)
     common = sources.placeholders(models[claims.main], models.get(claims.draft or ""), skip=skip)
     for flavor in flavors:
         mine = template.placeholders(model_name="", params=flavor.params)
@@ -194,7 +194,7 @@ def _service(
                 names.MODEL_NAME: playground.spec.claims.main,
                 names.PLAYGROUND_NAME: meta.name,
             },
-            annotations=_skip(playground)
+            annotations=_passed_on(playground)
             | {names.RUNTIME_NAME: playground.spec.backend_runtime_config.backend_name}
             | ({names.REQUIREMENTS: "\n".join(required)} if required else {}),
             owner_references=(owner,),
@@ -208,8 +208,10 @@ def _service(
     )
 
 
-def _skip(playground: Playground) -> dict[str, str]:
-    """Return the annotation that leaves loading to the engine, where the Playground has it."""
-    if playground.metadata.annotations.get(names.SKIP_MODEL_LOADER) != "true":
-        return {}
-    return {names.SKIP_MODEL_LOADER: "true"}
+def _passed_on(playground: Playground) -> dict[str, str]:
+    """Return the annotations that the Playground's Service has as well."""
+    said = playground.metadata.annotations
+    passed = {names.REVISION: said[names.REVISION]} if said.get(names.REVISION) else {}
+    if said.get(names.SKIP_MODEL_LOADER) == "true":
+        passed[names.SKIP_MODEL_LOADER] = "true"
+    return passed

@@ -14,6 +14,7 @@ from llmaz.controller.nodes import NodeView, node_views
 from llmaz.controller.outcomes import Outcome, Placed
 from llmaz.controller.placement import place
 from llmaz.controller.ranks import leader_id
+from llmaz.controller.revisions import Revision, as_pinned, recorded
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.seats import Seat, seats_by_engine
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
@@ -34,6 +35,7 @@ class Served:
     kept: frozenset[str]
     outdated: frozenset[str]
     views: Mapping[str, NodeView]
+    revisions: Mapping[Key, list[Revision]]  # the oldest first
 
     def serving(self, id_: str) -> Seat | None:
         """Return the seat of an engine that answers requests, as far as anybody knows."""
@@ -47,9 +49,9 @@ class Served:
 
 def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: datetime) -> Served:
     """Place the replicas of every Service; `made_anew` are those that are about to be written."""
+    revisions = recorded(snapshot)
     demands = {
-        key: demand(service, snapshot.models, snapshot.runtimes)
-        for key, service in living(snapshot)
+        key: _demand(service, revisions.get(key, []), snapshot) for key, service in living(snapshot)
     }
     seated = seats_by_engine(snapshot.seats)
     groups = groups_of(seated)
@@ -71,7 +73,18 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
         kept=kept,
         outdated=outdated,
         views=views,
+        revisions=revisions,
     )
+
+
+def _demand(
+    service: Service, revisions: list[Revision], snapshot: ClusterSnapshot
+) -> Demand | Refusal:
+    """Return what the replicas need at the revision that they shall be."""
+    pinned = as_pinned(service, revisions)
+    if isinstance(pinned, Refusal):
+        return pinned
+    return demand(pinned, snapshot.models, snapshot.runtimes)
 
 
 def _is_kept(

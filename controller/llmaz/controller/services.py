@@ -27,6 +27,8 @@ def report_service(
         observed_generation=meta.generation,
         replicas=seen.placed,
         ready_replicas=seen.ready,
+        updated_replicas=seen.updated,
+        revision=seen.revision,
         ready=f"{seen.ready}/{seen.wanted}",
         selector=selector(service),
         flavor=seen.flavor,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from llmaz.api import names
 from llmaz.api.kinds import (
+    CONTROLLER_REVISION,
     CORE_SERVICE,
     ENDPOINT_SLICE,
     HORIZONTAL_POD_AUTOSCALER,
@@ -25,7 +26,7 @@ from support.simulator.server import Client, Server
 
 T = TypeVar("T")
 
-_OURS = frozenset({CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER})
+_OURS = frozenset({CONTROLLER_REVISION, CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER})
 _NOTHING: Mapping[Kind, int] = MappingProxyType({})
 
 

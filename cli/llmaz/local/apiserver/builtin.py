@@ -22,6 +22,10 @@ def builtin_resources(store: Store) -> list[Resource]:
         *review_resources(),
         _definitions(),
         replace(
+            _grouped("apps", "ControllerRevision", "controllerrevisions"),
+            rules=Rules(check=rules.unchanged_data),
+        ),
+        replace(
             _grouped(
                 "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", version="v2"
             ),

@@ -79,6 +79,13 @@ def horizontal_pod_autoscaler(obj: Object) -> Object:
     return obj | {"spec": {"minReplicas": 1} | spec | {"metrics": metrics}}
 
 
+def unchanged_data(obj: Object, old: Object | None) -> list[FieldError]:
+    """What a revision was stays what it was."""
+    if old is None or old.get("data") == obj.get("data"):
+        return []
+    return [FieldError("data", "invalid", obj.get("data"), "field is immutable")]
+
+
 def endpoint_slice(obj: Object) -> Object:
     """Ports are TCP unless they say otherwise."""
     ports = [{"name": "", "protocol": "TCP"} | port for port in obj.get("ports") or []]

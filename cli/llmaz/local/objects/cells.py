@@ -168,6 +168,16 @@ def gates(pod: Object) -> str:
     return f"{met}/{len(gates)}" if gates else NONE
 
 
+def controlled_by(obj: Object) -> str:
+    """Name the object that controls this one, as kubectl does."""
+    owners = part(obj, "metadata", "ownerReferences") or []
+    owner = next((one for one in owners if one.get("controller")), None)
+    if owner is None:
+        return NONE
+    group = str(owner["apiVersion"]).rpartition("/")[0]
+    return f"{'.'.join(filter(None, (owner['kind'], group))).lower()}/{owner['name']}"
+
+
 def hpa_reference(hpa: Object) -> str:
     target = part(hpa, "spec", "scaleTargetRef")
     return f"{part(target, 'kind')}/{part(target, 'name')}"

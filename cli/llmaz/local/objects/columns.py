@@ -7,6 +7,7 @@ from llmaz.local.objects.ages import age
 from llmaz.local.objects.cells import (
     NONE,
     UNKNOWN,
+    controlled_by,
     created,
     data_count,
     event_count,
@@ -196,6 +197,12 @@ COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): (
         NAME,
         _column("Created At", created, "When it was created.", kind="date"),
+    ),
+    ("apps/v1", "ControllerRevision"): (
+        NAME,
+        _column("Controller", controlled_by, "The object that ran it."),
+        _count("Revision", "revision", what="The newest has the highest."),
+        AGE,
     ),
     ("autoscaling/v2", "HorizontalPodAutoscaler"): (
         NAME,

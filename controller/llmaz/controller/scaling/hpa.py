@@ -10,7 +10,7 @@ from llmaz.api.manifest import Json, Manifest
 from llmaz.api.playground import Playground
 from llmaz.api.scaling import HpaTrigger
 from llmaz.controller.actions import ApplyOwned, DeleteOwned
-from llmaz.controller.owned import ensure, owner_of, uid_of
+from llmaz.controller.owned import ensure, owner_of, reference, uid_of
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
 
 
@@ -72,7 +72,6 @@ def _manifest(playground: Playground, rules: HpaTrigger) -> Manifest:
     }
     if rules.behavior is not None:
         spec["behavior"] = cast("Json", dict(rules.behavior))
-    owner: Manifest = {**target, "uid": meta.uid, "controller": True, "blockOwnerDeletion": True}
     metadata: Manifest = {
         "name": meta.name,
         "namespace": meta.namespace or "",
@@ -80,6 +79,6 @@ def _manifest(playground: Playground, rules: HpaTrigger) -> Manifest:
             "app.kubernetes.io/managed-by": names.CONTROLLER,
             names.PLAYGROUND_NAME: meta.name,
         },
-        "ownerReferences": [owner],
+        "ownerReferences": [reference(PLAYGROUND, meta)],
     }
     return {"metadata": metadata, "spec": spec}

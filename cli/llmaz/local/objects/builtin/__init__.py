@@ -6,7 +6,7 @@ from llmaz.local.objects.builtin.core import CONFIG_MAP, NAMESPACE, NODE, SECRET
 from llmaz.local.objects.builtin.definition import DEFINITION
 from llmaz.local.objects.builtin.network import ENDPOINT_SLICE, SERVICE
 from llmaz.local.objects.builtin.pods import POD
-from llmaz.local.objects.builtin.records import EVENT, LEASE, NEW_EVENT
+from llmaz.local.objects.builtin.records import CONTROLLER_REVISION, EVENT, LEASE, NEW_EVENT
 from llmaz.local.objects.builtin.scaling import HORIZONTAL_POD_AUTOSCALER
 from llmaz.local.objects.values import Schema
 
@@ -20,6 +20,7 @@ SCHEMAS: Mapping[tuple[str, str], Schema] = {
     ("v1", "Service"): SERVICE,
     ("v1", "ServiceAccount"): SERVICE_ACCOUNT,
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): DEFINITION,
+    ("apps/v1", "ControllerRevision"): CONTROLLER_REVISION,
     ("autoscaling/v2", "HorizontalPodAutoscaler"): HORIZONTAL_POD_AUTOSCALER,
     ("coordination.k8s.io/v1", "Lease"): LEASE,
     ("discovery.k8s.io/v1", "EndpointSlice"): ENDPOINT_SLICE,

@@ -1,8 +1,9 @@
-"""Schemas of what programs note down: Event, in both its forms, and Lease."""
+"""Schemas of what programs note down: Event, in both its forms, Lease and ControllerRevision."""
 
 from llmaz.local.objects.builtin.core import OBJECT_REFERENCE
 from llmaz.local.objects.builtin.words import (
     always,
+    anything,
     count,
     integer,
     kind,
@@ -73,4 +74,11 @@ LEASE = kind(
         ),
         {},
     ),
+)
+
+CONTROLLER_REVISION = kind(
+    "One state of what a controller runs, as it was.",
+    required=("revision",),
+    data=anything("The state, in the controller's own words. It never changes."),
+    revision=integer("The newest state has the highest.", form="int64"),
 )

@@ -1,0 +1,170 @@
+"""Revisions: what the replicas of a Service ran, kept as ControllerRevisions. Pure.
+
+Each state of what a replica runs is recorded once, before it is rolled out. A Service that names a
+revision runs that one, whatever was edited since: a rollout is undone by one annotation, no matter
+which of the Playground, the BackendRuntime and the chart brought the new state. What an OpenModel
+says is no part of a revision: nodes hold one state of a model for all who use it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from llmaz.api import names
+from llmaz.api.kinds import CONTROLLER_REVISION, SERVICE
+from llmaz.api.manifest import Json, Manifest, ManifestError, decode, digest, encode
+from llmaz.api.service import Service
+from llmaz.controller.actions import ApplyOwned, DeleteOwned, Refusal
+from llmaz.controller.owned import ensure, labels_of, owner_of, reference, uid_of
+from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
+
+HISTORY = 10  # revisions that are kept of a Service: the default of a Deployment
+_RECORDED = ("modelClaims", "workloadTemplate")
+_NAME_LENGTH = 253  # of an object, in bytes: Kubernetes' limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One recorded state of a Service."""
+
+    name: str  # of the ControllerRevision; it ends with the digest of the state
+    number: int  # the newest state has the highest
+    manifest: Manifest
+
+
+def recorded(snapshot: ClusterSnapshot) -> dict[Key, list[Revision]]:
+    """Return the revisions of every Service, the oldest first."""
+    found: dict[Key, list[Revision]] = {}
+    for ref, manifest in snapshot.manifests.items():
+        number = manifest.get("revision")
+        if ref.kind == CONTROLLER_REVISION and isinstance(number, int):
+            key = ref.namespace, str(labels_of(manifest).get(names.SERVICE_NAME))
+            service = snapshot.services.get(key)
+            if service is not None and owner_of(manifest) == service.metadata.uid:
+                one = Revision(name=ref.name, number=number, manifest=manifest)
+                found.setdefault(key, []).append(one)
+    return {key: sorted(ones, key=lambda one: one.number) for key, ones in found.items()}
+
+
+def current(service: Service, there: Sequence[Revision]) -> int:
+    """Return the number of the revision that the replicas of a Service shall be."""
+    wanted = wanted_revision(service)
+    return _number(_name(service, _state(service)), there) if wanted is None else wanted
+
+
+def wanted_revision(service: Service) -> int | None:
+    """Return the revision that a Service names; None: the newest. -1 is no number."""
+    text = service.metadata.annotations.get(names.REVISION, "").strip()
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() else -1
+
+
+def record(
+    service: Service, there: Sequence[Revision], snapshot: ClusterSnapshot
+) -> Iterator[ApplyOwned | DeleteOwned]:
+    """Yield the writes that record the state of a Service and forget its oldest ones.
+
+    A state that comes back gets the next number: the newest has the highest.
+    """
+    state = _state(service)
+    name = _name(service, state)
+    number = _number(name, there)
+    ref = Ref(kind=CONTROLLER_REVISION, namespace=service.metadata.namespace or "", name=name)
+    write = ensure(ref, _manifest(service, name, number, state), snapshot.manifests.get(ref))
+    if write is not None:
+        yield write
+    kept = {name, *(one.name for one in there if one.number == wanted_revision(service))}
+    others = [one for one in there if one.name not in kept]
+    for one in others[: max(0, len(others) + len(kept) - HISTORY)]:
+        old = Ref(kind=CONTROLLER_REVISION, namespace=ref.namespace, name=one.name)
+        yield DeleteOwned(ref=old, uid=uid_of(one.manifest))
+
+
+def as_pinned(service: Service, there: Iterable[Revision]) -> Service | Refusal:
+    """Return the Service as it shall run: as the revision says that it names, if it names one."""
+    wanted = wanted_revision(service)
+    if wanted is None:
+        return service
+    by_number = {one.number: one for one in there}
+    if wanted not in by_number:
+        known = ", ".join(map(str, by_number)) or "none"
+        said = service.metadata.annotations[names.REVISION]
+        return Refusal(
+            reason="RevisionNotFound",
+            message=f"metadata.annotations.{names.REVISION} names {said}; recorded are {known}",
+        )
+    return _restored(service, by_number[wanted])
+
+
+def _restored(service: Service, revision: Revision) -> Service | Refusal:
+    data = revision.manifest.get("data")
+    state: Manifest = data if isinstance(data, dict) else {}
+    manifest = cast("Manifest", encode(service))
+    meta, spec = cast("Manifest", manifest["metadata"]), cast("Manifest", manifest["spec"])
+    annotations = cast("Mapping[str, Json]", meta.get("annotations") or {})
+    kept = {name: value for name, value in annotations.items() if name not in _ANNOTATIONS}
+    then = cast("Mapping[str, Json]", state.get("annotations") or {})
+    try:
+        return decode(
+            Service,
+            {
+                **manifest,
+                "metadata": {**meta, "annotations": {**kept, **then}},
+                "spec": {**spec, **cast("Manifest", state.get("spec") or {})},
+            },
+        )
+    except ManifestError as error:
+        message = f"ControllerRevision {revision.name} can't be read: {error}"
+        return Refusal(reason="RevisionUnreadable", message=message)
+
+
+# What a Service says of its replicas beside its spec.
+_ANNOTATIONS = (
+    names.RUNTIME_NAME,
+    names.REQUIREMENTS,
+    names.LAUNCHER,
+    names.SKIP_MODEL_LOADER,
+)
+
+
+def _number(name: str, there: Sequence[Revision]) -> int:
+    """Return the number of a state that is to be the newest."""
+    if not there:
+        return 1
+    return there[-1].number + (there[-1].name != name)
+
+
+def _state(service: Service) -> Manifest:
+    """Return what the replicas of a Service run, and nothing of how many there are."""
+    spec = cast("Manifest", encode(service.spec))
+    said = service.metadata.annotations
+    return {
+        "spec": {name: spec[name] for name in _RECORDED if name in spec},
+        "annotations": {name: said[name] for name in _ANNOTATIONS if name in said},
+    }
+
+
+def _name(service: Service, state: Manifest) -> str:
+    end = f"-{digest(state)[:10]}"
+    return service.metadata.name[: _NAME_LENGTH - len(end)] + end
+
+
+def _manifest(service: Service, name: str, number: int, state: Manifest) -> Manifest:
+    meta = service.metadata
+    playground = meta.labels.get(names.PLAYGROUND_NAME)
+    labels: Manifest = {
+        "app.kubernetes.io/managed-by": names.CONTROLLER,
+        names.SERVICE_NAME: meta.name,
+        **({names.PLAYGROUND_NAME: playground} if playground else {}),
+    }
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": meta.namespace or "",
+            "labels": labels,
+            "ownerReferences": [reference(SERVICE, meta)],
+        },
+        "revision": number,
+        "data": state,
+    }
