@@ -1,10 +1,11 @@
 """Many nodes' swarm machines in one process: discrete events over links of given speeds.
 
-Each node has a link in and a link out, and the origin one out; a transfer takes the time that the
-slower of its two ends needs, one after another. That is a coarse model of TCP, and enough to see
-who fetches what from where, and how close to the bound the last node is done.
+Each node has a link in and a link out, and the origin one out. A chunk travels in pieces, one after
+the other, and transfers over one link take turns by piece: all of them are slow together, as with
+TCP. That is enough to see who fetches what from where, and how close to the bound the last is done.
 """
 
+import functools
 import heapq
 import random
 from collections.abc import Callable
@@ -32,19 +33,31 @@ _TICK_SECONDS = 0.5
 
 
 @dataclass
+class Link:
+    """One way of a wire: what goes over it goes one after the other."""
+
+    speed: float  # bytes a second
+    free_at: float = 0.0
+
+    def take(self, size: int, now: float) -> float:
+        """Return when so many bytes are through that come at a time."""
+        self.free_at = max(now, self.free_at) + size / self.speed
+        return self.free_at
+
+
+@dataclass
 class Node:
     """One simulated node."""
 
     member: Member
     swarm: Swarm
-    speed: float  # bytes a second, each way
+    into: Link
+    out: Link
     lies: bool = False
     alive: bool = True
     joined: bool = False
     begins: float = 0.0
     have: int = 0
-    free_in: float = 0.0  # when the link is free again
-    free_out: float = 0.0
     done_at: float | None = None
     untold: int = 0
     unclaimed: int = 0
@@ -61,14 +74,18 @@ class Simulation:
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
     neighbours: int = 16
+    piece: int = 2**17  # bytes that a transfer sends at a turn
     nodes: dict[str, Node] = field(default_factory=dict)
     now: float = 0.0
     origin_bytes: int = 0
     cross_zone_bytes: int = 0
     bans: set[str] = field(default_factory=set)
-    _origin_free: float = 0.0
+    origin: Link = field(init=False)
     _queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _turn: int = 0
+
+    def __post_init__(self) -> None:
+        self.origin = Link(self.origin_speed)
 
     def add(
         self, name: str, speed: float, *, zone: str = "", begins: float = 0.0, lies: bool = False
@@ -78,7 +95,8 @@ class Simulation:
         swarm = Swarm(
             "blob", self.size, member, members=(), awaited=(), limits=self.limits, now=begins
         )
-        self.nodes[name] = Node(member, swarm, speed, lies=lies, begins=begins)
+        links = Link(speed), Link(speed)
+        self.nodes[name] = Node(member, swarm, *links, lies=lies, begins=begins)
         self.at(begins, lambda: self._join(name))
 
     def at(self, when: float, what: Callable[[], None]) -> None:
@@ -172,30 +190,47 @@ class Simulation:
     def _give(self, node: Node, event: Event) -> None:
         for said in node.swarm.handle(event, self.now):
             match said:
-                case AskOrigin(chunk=chunk):
+                case AskOrigin(chunk=chunk, parts=parts):
                     self._claim(node, chunk)
-                    self._move(node, None, chunk)
+                    self._move(node, None, chunk, parts)
                 case AskPeer(chunk=chunk, peer=peer):
                     self._move(node, self.nodes[peer], chunk)
                 case Ban(peer=peer):
                     self.bans.add(peer)
 
-    def _move(self, node: Node, source: Node | None, chunk: int) -> None:
+    def _move(self, node: Node, source: Node | None, chunk: int, parts: int = 1) -> None:
         start, end = span_of(chunk, self.size)
         size = end - start
-        speed = min(node.speed, self.origin_speed if source is None else source.speed)
-        out = self._origin_free if source is None else source.free_out
-        begin = max(self.now, node.free_in - 4 * size / node.speed, out)
-        done = max(begin + size / speed, node.free_in + size / node.speed)
-        node.free_in = max(node.free_in, self.now) + size / node.speed
         if source is None:
-            self._origin_free = max(out, self.now) + size / self.origin_speed
             self.origin_bytes += size
         else:
-            source.free_out = max(out, self.now) + size / source.speed
             self.cross_zone_bytes += size * (source.member.zone != node.member.zone)
         name = None if source is None else source.member.name
-        self.at(done, lambda: self._arrive(node, source, name, chunk))
+        coming = set(range(parts))
+
+        def ended(part: int) -> None:
+            coming.discard(part)
+            if not coming:
+                self._arrive(node, source, name, chunk)
+
+        for part in range(parts):
+            share = size * (part + 1) // parts - size * part // parts
+            self._piece(node, source, share, functools.partial(ended, part))
+
+    def _piece(self, node: Node, source: Node | None, left: int, ended: Callable[[], None]) -> None:
+        """Send the next piece, and the one after it once this one is there."""
+        if not left:
+            ended()
+            return
+        size = min(left, self.piece)
+        out = self.origin if source is None else source.out
+
+        def leaves() -> None:
+            there = node.into.take(size, self.now - size / out.speed)
+            again = max(self.now, there)
+            self.at(again, lambda: self._piece(node, source, left - size, ended))
+
+        self.at(out.take(size, self.now), leaves)
 
     def _arrive(self, node: Node, source: Node | None, name: str | None, chunk: int) -> None:
         if not node.alive:

@@ -137,15 +137,39 @@ def test_a_node_begins_with_its_own_share_where_others_may_be_about_to_begin() -
             Member(name=me),
             members=(other,),
             awaited=(other,),
-            limits=Limits(from_origin=CHUNKS),
+            limits=LIMITS,
             now=0.0,
         )
         swarm.handle(PeerKnown(Member(name=other)), 0.0)
         said = swarm.handle(PeerTold(other, 0, anew=True, wants=False), 0.1)
-        together += [one.chunk for one in said if isinstance(one, AskOrigin)]
-        later = swarm.handle(Tick(), LIMITS.settle_seconds + 0.1)
-        assert len(said) + len(later) == CHUNKS  # nobody else has come
+        together += _brought_from_outside(swarm, said, 0.1)
+        after = LIMITS.settle_seconds + 0.1
+        _brought_from_outside(swarm, swarm.handle(Tick(), after), after)
+        assert not swarm.missing  # nobody else has come
     assert sorted(together) == list(range(CHUNKS))
+
+
+def _brought_from_outside(swarm: Swarm, said: list[Instruction], now: float) -> list[int]:
+    """Answer all that outside is asked for, and return which chunks these were."""
+    chunks = []
+    while said:
+        first = said.pop(0)
+        assert isinstance(first, AskOrigin)
+        chunks.append(first.chunk)
+        said += swarm.handle(Brought(first.chunk, None), now)
+    return chunks
+
+
+def test_a_chunk_that_takes_long_comes_over_all_connections_and_a_quick_one_over_one() -> None:
+    node = _Node(members=())
+    node.give(Tick())
+    slow = list(node.asked)
+    assert [one.parts for one in slow if isinstance(one, AskOrigin)] == [LIMITS.from_origin] * 2
+    node.now += LIMITS.quick_seconds / LIMITS.from_origin / 2
+    for _ in slow:
+        node.answer("brought")
+    assert [one.parts for one in node.asked if isinstance(one, AskOrigin)] == [1] * len(node.asked)
+    assert len(node.asked) == LIMITS.from_origin
 
 
 def test_a_peer_whose_bytes_are_wrong_twice_is_banned_and_not_asked_again() -> None:

@@ -38,8 +38,8 @@ def test_a_slow_node_holds_up_nobody() -> None:
     simulation.add("slow", 0.8 * MIB)
     simulation.run(until=60)
     others = [n.done_at for n in simulation.nodes.values() if n.member.name != "slow"]
-    assert all(at is not None and at < 40 for at in others)
-    assert simulation.origin_bytes <= 1.4 * SIZE
+    assert all(at is not None and at < 12 for at in others)  # 3.2 s without it
+    assert simulation.origin_bytes <= 1.05 * SIZE
 
 
 def test_a_liar_is_found_and_everybody_else_is_done() -> None:

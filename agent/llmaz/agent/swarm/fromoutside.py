@@ -7,13 +7,15 @@ from llmaz.agent.swarm.choice import bits
 from llmaz.agent.swarm.state import OUTSIDE, State
 from llmaz.agent.swarm.values import AskOrigin, Instruction
 
+_MANY = 4  # members that share a wire
+_SLOW_SECONDS = 1.0  # for a chunk; less says nothing
 LONG = 1e9  # seconds; longer than anything is remembered
 
 
 def ask_outside(state: State, now: float) -> list[Instruction]:
     """Ask for chunks that nobody has and that are this node's to bring; some also in despair."""
     said: list[Instruction] = []
-    free = state.limits.from_origin - state.from_origin
+    free = _chunks_at_once(state) - len(state.from_origin)
     if free <= 0 or not state.missing or not _is_settled(state, now):
         return said
     offered = state.offered(now)
@@ -66,8 +68,29 @@ def _others_may_join(state: State, now: float) -> bool:
 
 def _fetch(state: State, chunk: int, now: float) -> Instruction:
     state.asked.setdefault(chunk, {})[OUTSIDE] = now
-    state.from_origin += 1
-    return AskOrigin(chunk)
+    parts = state.from_origin[chunk] = _parts(state)
+    return AskOrigin(chunk, parts)
+
+
+def _parts(state: State) -> int:
+    """Return over how many connections each chunk comes: where it is slow, over all of them.
+
+    Many nodes share a slow wire: with many chunks under way each, all would be whole late, at the
+    same time, and until then nobody could give anything to anybody.
+    """
+    most, seconds = state.limits.from_origin, state.origin_seconds
+    if seconds is None:
+        return most
+    return max(1, min(most, int(seconds / state.limits.quick_seconds)))
+
+
+def _chunks_at_once(state: State) -> int:
+    """Return how many chunks may be under way: the next waits behind a slow one, ready to begin.
+
+    Where many bring shares, the others use the wire while one of them begins anew.
+    """
+    least = 1 if len(state.shares().members) >= _MANY else 2
+    return max(least, state.limits.from_origin // _parts(state))
 
 
 def _patience(state: State, now: float) -> float:
@@ -109,16 +132,27 @@ def _silence(state: State, name: str, patience: float) -> float:
 
 
 def _helps(state: State, order: list[str], now: float) -> bool:
-    """Tell whether an idle node takes a chunk off an owner: one who has many left, or is slow.
+    """Tell whether an idle node takes a chunk off an owner that has long to go yet.
 
-    One at a time, and each owner's share by one helper alone: two would bring the same.
+    One at a time, and each stripe by one helper alone: two would bring the same.
     """
     if state.from_origin or state.idle_since is None or state.me.name not in order[1:2]:
         return False
     left = state.missing & ~state.seen & state.shares().of[order[0]]
-    many = left.bit_count() > 3 * state.limits.from_origin
+    if order[0] not in state.peers:
+        return False
     late = now - state.idle_since >= _patience(state, now)
-    return order[0] in state.peers and (many or late)
+    many = left.bit_count() > 3 * state.limits.from_origin
+    return many or late or _is_slow(state, order[0], now)
+
+
+def _is_slow(state: State, owner: str, now: float) -> bool:
+    """Tell whether an owner takes much longer for a chunk than this node did."""
+    if state.origin_seconds is None:
+        return False
+    mine = state.origin_seconds / _parts(state)
+    coming = [at for chunk, at in state.peers[owner].claims.items() if not state.seen >> chunk & 1]
+    return bool(coming) and now - min(coming) > max(_SLOW_SECONDS, 4 * mine)
 
 
 def _despairs(state: State, chunk: int, now: float) -> bool:
@@ -129,7 +163,24 @@ def _despairs(state: State, chunk: int, now: float) -> bool:
     asked = state.asked.get(chunk, {})
     if OUTSIDE in asked or now < state.retry.get(chunk, 0.0):
         return False
+    spare = state.extra < max(1, int(state.limits.budget * state.count))
+    if spare and _crawls(state, chunk, now):
+        return True
     turn = max(state.held.get(chunk, now), state.peer_brought_at)
     since = min([turn, state.vain.get(chunk, now), *(at for at in asked.values())])
-    spare = state.extra < max(1, int(state.limits.budget * state.count))
     return now - since >= state.limits.despair_seconds * (1 if spare else 4)
+
+
+def _crawls(state: State, chunk: int, now: float) -> bool:
+    """Tell whether all that have a chunk are slower than others, and this node does without them.
+
+    The first in the order of its hashes is; all others will have it from there.
+    """
+    asked = state.asked.get(chunk, {})
+    holders = {name for name, peer in state.peers.items() if peer.have >> chunk & 1}
+    if not asked or holders - asked.keys() or state.peer_seconds is None:
+        return False
+    if any(now - since < state.peer_patience() for since in asked.values()):
+        return False
+    order = [name for name in state.ranked(chunk) if name not in holders]
+    return order[:1] == [state.me.name]

@@ -35,7 +35,7 @@ def ask_peers(state: State, now: float) -> list[Instruction]:
 def hedge(state: State, now: float) -> list[Instruction]:
     """Ask a second peer for what a first one takes long to send."""
     said: list[Instruction] = []
-    patience = max(state.limits.hedge_seconds, 3 * (state.peer_seconds or 0.0))
+    patience = state.peer_patience()
     for chunk, asked in list(state.asked.items()):
         late = all(now - since >= patience for since in asked.values())
         if not late or len(asked) >= _MOST_SOURCES:
@@ -56,7 +56,8 @@ def note_speed(state: State, chunk: int, source: str | None, now: float) -> None
     sources = state.asked.get(chunk, {})
     if source is OUTSIDE:
         if OUTSIDE in sources:
-            state.origin_seconds = _mean(state.origin_seconds, now - sources[OUTSIDE])
+            seconds = (now - sources[OUTSIDE]) * state.from_origin.get(chunk, 1)
+            state.origin_seconds = _mean(state.origin_seconds, seconds)
         return
     state.peer_brought_at = now
     if source in sources:

@@ -145,7 +145,7 @@ def _see(state: State, chunks: int, now: float) -> None:
 def _brought(state: State, chunk: int, source: str | None, now: float) -> None:
     note_speed(state, chunk, source, now)
     for each in state.asked.pop(chunk, {}):
-        state.release(each)
+        state.release(chunk, each)
     state.seen |= 1 << chunk
     state.missing &= ~(1 << chunk)
     for remembered in (state.held, state.vain, state.retry):
@@ -159,7 +159,7 @@ def _missed(state: State, event: Missed, now: float) -> list[Instruction]:
     sources = state.asked.get(chunk, {})
     if source in sources:
         del sources[source]
-        state.release(source)
+        state.release(chunk, source)
     if not sources:
         state.asked.pop(chunk, None)
     if source is OUTSIDE:

@@ -1,7 +1,7 @@
 """Who brings which stripe from outside: by rendezvous hashing, so that nobody has to ask. Pure.
 
-Two nodes that see the same members agree. When a member comes or goes, only the stripes that it
-gains or leaves have another owner.
+Two nodes that see the same members agree. When a member comes or goes, few stripes have another
+owner but those that it gains or leaves.
 """
 
 import functools
@@ -21,12 +21,22 @@ class Shares:
 
 @functools.lru_cache(maxsize=64)
 def shares(what: str, chunks: int, stripe: int, members: frozenset[str]) -> Shares:
-    """Share a file's chunks, `stripe` in a row, out among the members."""
-    order = tuple(ranked(what, number, members) for number in range(-(-chunks // stripe)))
+    """Share a file's chunks, `stripe` in a row, out among the members, to each as many.
+
+    Whose share is full is passed over: the largest of uneven shares would come last, and whole
+    files are waited for.
+    """
+    stripes = -(-chunks // stripe)
+    order = tuple(ranked(what, number, members) for number in range(stripes))
+    most, owned = -(-stripes // len(members)), dict.fromkeys(members, 0)
     of = dict.fromkeys(members, 0)
     for number, names in enumerate(order):
+        name = next(name for name in names if owned[name] < most)
+        names.remove(name)
+        names.insert(0, name)
+        owned[name] += 1
         first = number * stripe
-        of[names[0]] |= ((1 << min(stripe, chunks - first)) - 1) << first
+        of[name] |= ((1 << min(stripe, chunks - first)) - 1) << first
     return Shares(members=members, order=order, of=of)
 
 
@@ -39,8 +49,3 @@ def weight(what: str, stripe: int, member: str) -> int:
 def ranked(what: str, stripe: int, members: Collection[str]) -> list[str]:
     """Return the members in the order in which they answer for a stripe; the first owns it."""
     return sorted(members, key=lambda member: (-weight(what, stripe, member), member))
-
-
-def owner(what: str, stripe: int, members: Collection[str]) -> str | None:
-    """Return who owns a stripe; None where there is nobody."""
-    return min(members, key=lambda member: (-weight(what, stripe, member), member), default=None)

@@ -67,8 +67,8 @@ class State:
         self.moved: dict[str, float] = {}  # when a chunk of each owner was last seen to come
         self.seen = have  # chunks that somebody has had
         self.asked: dict[int, dict[str | None, float]] = {}  # chunk -> source -> since when
-        self.from_origin = 0  # chunks under way from there
-        self.origin_seconds: float | None = None  # that a chunk took from outside
+        self.from_origin: dict[int, int] = {}  # chunks under way from there, in so many parts
+        self.origin_seconds: float | None = None  # that one connection takes for a chunk
         self.peer_seconds: float | None = None  # that a chunk took from a peer
         self.peer_brought_at = now  # when a peer brought the last chunk
         self.wanted: list[int] = []
@@ -95,16 +95,29 @@ class State:
                 offered |= peer.have
         return offered
 
-    def release(self, source: str | None) -> None:
+    def release(self, chunk: int, source: str | None) -> None:
         """A source is no longer asked for a chunk."""
         if source is OUTSIDE:
-            self.from_origin -= 1
+            self.from_origin.pop(chunk, None)
         elif source in self.peers:
             self.peers[source].asked -= 1
 
     def may_ask(self, peer: Peer, now: float) -> bool:
-        most = 1 if peer.slow > 2 else self.limits.from_one_peer
+        most = 1 if peer.slow > 2 else self.from_each()
         return peer.asked < most and max(peer.banned_until, peer.rests_until) <= now
+
+    def peer_patience(self) -> float:
+        """Return how long a peer may take for a chunk before another one is asked as well."""
+        return max(self.limits.hedge_seconds, 3 * (self.peer_seconds or 0.0))
+
+    def from_each(self) -> int:
+        """Return how many chunks one peer is asked for at a time.
+
+        All nodes hear of a chunk at about the same time: were it asked for by all of them at once,
+        it would reach all of them late, and the wires of others would be idle meanwhile.
+        """
+        giving = sum(1 for peer in self.peers.values() if peer.have & self.missing)
+        return max(1, min(self.limits.from_one_peer, self.limits.from_peers // max(1, giving)))
 
     def ranked(self, chunk: int) -> list[str]:
         """Return the members in the order in which they answer for a chunk."""

@@ -17,10 +17,11 @@ from llmaz.agent.cache.chunkmap import write_chunkmap
 from llmaz.agent.cache.download import Download, Segment
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import RemoteFile
-from llmaz.agent.swarm.chunks import chunk_count, span_of
+from llmaz.agent.swarm.chunks import chunk_count, cut, span_of
 from llmaz.agent.swarm.connection import Identity
 from llmaz.agent.swarm.errands import WORKERS, Errand, Errands
 from llmaz.agent.swarm.feed import Feed
+from llmaz.agent.swarm.gathered import Gathered
 from llmaz.agent.swarm.machine import Swarm
 from llmaz.agent.swarm.neighbours import neighbours
 from llmaz.agent.swarm.peering import Peering, read_peers
@@ -71,11 +72,12 @@ class _File:
         match instruction:
             case AskPeer(chunk=chunk, peer=peer):
                 self.errands.put(Errand(self, chunk, peer))
-            case AskOrigin(chunk=chunk):
-                start, end = span_of(chunk, self.download.file.size)
+            case AskOrigin(chunk=chunk, parts=parts):
                 self.download.partial.claim(chunk)
-                ended = functools.partial(self._from_outside, chunk)
-                self.outside(Segment(self.download, start, end, ended=ended))
+                spans = cut(span_of(chunk, self.download.file.size), parts)
+                ended = Gathered(len(spans), functools.partial(self._from_outside, chunk))
+                for start, end in spans:
+                    self.outside(Segment(self.download, start, end, ended=ended.one))
             case Ban():
                 pass  # each wrong chunk has been told when it came
 

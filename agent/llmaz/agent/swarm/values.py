@@ -18,8 +18,9 @@ class Limits:
     """How much goes on at a time, and how long is waited for others."""
 
     from_peers: int = 8  # chunks asked of peers, over all files
-    from_one_peer: int = 2
-    from_origin: int = 4
+    from_one_peer: int = 2  # one where so many have what is missing that all can be busy
+    from_origin: int = 4  # connections
+    quick_seconds: float = 0.5  # a chunk that one connection brings in less comes over one
     settle_seconds: float = 1.5  # until it is believed that who has nothing does not want the file
     answer_seconds: float = 15.0  # until who can be reached but tells nothing is waited for no more
     patience_seconds: float = 5.0  # without a sign from who shall bring a chunk
@@ -99,9 +100,10 @@ class AskPeer:
 
 @dataclass(frozen=True, slots=True)
 class AskOrigin:
-    """Bring a chunk from outside, and let the others know of it."""
+    """Bring a chunk from outside, over so many connections, and let the others know of it."""
 
     chunk: int
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
