@@ -1,6 +1,7 @@
 import pytest
 
 from llmaz.api.backendruntime import BackendRuntime, Process, RecommendedConfig
+from llmaz.api.names import REQUIREMENTS
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import BackendRuntimeConfig, Playground
 from llmaz.api.pod import EnvVar, Probe, Resources
@@ -130,6 +131,22 @@ def test_the_requirements_of_a_process_reach_its_engines() -> None:
     wanted = demand(service, models)
     assert isinstance(wanted, Demand)
     assert wanted.pattern.requirements == ("vllm>=0.32", "ray[default]")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "required"),
+    [(None, "vllm==0.32.0"), ("v0.33.0", "vllm==0.33.0"), ("0.31.0", "vllm==0.31.0")],
+)
+def test_a_process_has_the_version_that_a_container_would_have(
+    wanted: str | None, required: str
+) -> None:
+    process = Process(requirements=("vllm=={{ .Version }}", "ray"))
+    vllm = runtime(process=process, version="v0.32.0")
+    models = {"qwen": model("qwen")}
+    snapshot = ClusterSnapshot(models=models, runtimes={vllm.metadata.name: vllm})
+    service = resolve(chat(version=wanted), snapshot)
+    assert isinstance(service, Service)
+    assert service.metadata.annotations[REQUIREMENTS].splitlines() == [required, "ray"]
 
 
 def test_the_command_of_a_process_wins_over_the_containers() -> None:

@@ -53,7 +53,7 @@ class Process:
     """How the engine runs as a process of the node, where there are no containers.
 
     command: the program and its first arguments in place of the container's command
-    requirements: Python packages that bring the program
+    requirements: Python packages that bring it; {{ .Version }} is the version without its v
     """
 
     command: tuple[str, ...] = ()

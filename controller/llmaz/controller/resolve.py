@@ -177,7 +177,7 @@ def _service(
     playground: Playground, runtime: BackendRuntimeSpec, template_: WorkloadTemplate
 ) -> Service:
     meta = playground.metadata
-    required = runtime.process.requirements if runtime.process else ()
+    required = _requirements(playground, runtime)
     owner = OwnerReference(
         api_version=PLAYGROUND.api_version,
         kind=PLAYGROUND.kind,
@@ -206,6 +206,17 @@ def _service(
             placement=playground.spec.placement,
         ),
     )
+
+
+def _requirements(playground: Playground, runtime: BackendRuntimeSpec) -> tuple[str, ...]:
+    """Return the packages that bring a process' program, of the version that an image would have.
+
+    What is no requirement then, as with the version `latest`, the node says of it.
+    """
+    required = runtime.process.requirements if runtime.process else ()
+    tag = playground.spec.backend_runtime_config.version or runtime.version
+    rendered = template.render(required, {"Version": tag.removeprefix("v")})
+    return required if isinstance(rendered, template.UnknownPlaceholder) else rendered
 
 
 def _passed_on(playground: Playground) -> dict[str, str]:
