@@ -79,6 +79,15 @@ def test_a_grace_that_is_no_time_is_refused_and_the_engine_lives(
     assert is_running(engine)
 
 
+def test_a_shim_that_was_told_to_end_starts_nothing(shim: Connection, directory: Path) -> None:
+    start = {"v": 1, "op": "start", "epoch": 1, "fingerprint": "", "argv": list(SLEEPER)}
+    late = {**start, "env": {}, "cwd": str(directory)}
+    shim.send(b'{"v": 1, "op": "shutdown"}\n' + json.dumps(late).encode() + b"\n")
+    assert shim.read()["ok"]
+    assert shim.read()["message"] == "the shim is about to end"
+    wait_until(lambda: not (directory / protocol.SOCKET).exists(), "the shim has ended")
+
+
 def test_a_shutdown_waits_for_the_engine(shim: Connection, directory: Path) -> None:
     shim.start(*SLEEPER)
     assert shim.ask("shutdown")["error"] == "busy"

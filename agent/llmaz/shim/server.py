@@ -191,6 +191,8 @@ class Server:
     def _start(self, request: dict[str, object]) -> None:
         if self._slot is not None and self._slot.draining:
             raise Refused(protocol.DRAINING, "the slot is about to end")
+        if self._leaving:
+            raise Refused(protocol.BUSY, "the shim is about to end")
         around = self._slot.environ if self._slot is not None else {}
         spec = Spec(
             argv=fields.texts(request["argv"]),

@@ -318,6 +318,27 @@ async def test_stopping_all_leaves_no_process_and_keeps_the_logs(state_dir: Path
     assert "fake engine serves" in log(state_dir)
 
 
+async def test_a_stop_that_a_dead_agent_began_is_shortened_when_all_are_stopped(
+    state_dir: Path,
+) -> None:
+    wanted = assigned("fake-0", "--token-seconds", "1", termination_grace_period_seconds=3600)
+    async with aiohttp.ClientSession() as client:
+        async with engines(state_dir) as under:
+            node = Node(under)
+            node.assigned = (wanted,)
+            report = await node.until_phase(EnginePhase.READY)
+            body = {"model": "fake", "prompt": "Hi", "max_tokens": 3600, "stream": True}
+            url = f"http://127.0.0.1:{report.port}/v1/completions"
+            response = await client.post(url, json=body)
+            node.assigned = ()
+            await node.until_phase(EnginePhase.STOPPING)
+        ended = await stop_all(state_dir, 1.0, os.environ)
+        response.close()
+    assert ended == Ended(stopped=("default/fake-0",))
+    assert report.pid is not None
+    assert not is_running(report.pid)
+
+
 @pytest.mark.slow  # half a minute of waiting for the one that does not answer
 async def test_an_engine_whose_shim_is_frozen_is_left_when_all_are_stopped(
     state_dir: Path,

@@ -5,6 +5,7 @@ have a state directory open at a time; the agent sees to that with its lock.
 """
 
 import asyncio
+import dataclasses
 import logging
 import sys
 import zlib
@@ -101,6 +102,7 @@ class Engines:
         self._slots_dir = slots_dir or state_dir.parent / SLOTS
         self._slots = SlotWatch(self._slots_dir, changed=changed)
         self._engines: dict[str, Supervised] = {}
+        self._unended: list[str] = []  # directories without a record, whose shims do not answer
         self._session: aiohttp.ClientSession | None = None
         self._shims = Shims(environ)
         self._environments = Environments(
@@ -194,7 +196,8 @@ class Engines:
     async def stop_all(self, reason: str, *, within: float) -> Ended:
         """Stop every engine, wait until nothing of them is left, and dismiss their shims."""
         own = [e for e in self._engines.values() if e.record.assignment.slot is None]
-        return await end_all(own, reason, within)  # those in slots outlive the agent, and its pod
+        ended = await end_all(own, reason, within)  # those in slots outlive the agent, and its pod
+        return dataclasses.replace(ended, left=(*ended.left, *self._unended))
 
     async def _adopt(self) -> None:
         tasks = []
@@ -207,6 +210,7 @@ class Engines:
                         await self._shims.dismiss(directory)
                 except (OSError, TimeoutError, EngineError) as error:
                     logger.error("%s: %s", directory, error)  # known, and tried again
+                    self._unended.append(directory.name)
                     continue
                 record.remove(directory, self._effects)
                 continue

@@ -138,14 +138,19 @@ class Supervised:
     async def stop(self, reason: str, *, within: float | None = None) -> None:
         """Begin to stop it: unready at once, ended after its drain. Returns before it has ended.
 
-        `within` shortens the engine's own grace.
+        `within` shortens the engine's own grace, also of a stop that is under way.
         """
-        if self.record.stopping is not None or not isinstance(self._process(), Running):
+        if not isinstance(self._process(), Running):
             return
-        now = datetime.now(UTC)
-        stop = lifecycle.stop(self._health, self._verdict, reason, now)
-        drained = stop.drained or self.record.assignment.rank > 0  # a worker has no requests
-        stop = dataclasses.replace(stop, within=within, drained=drained)
+        stop = self.record.stopping
+        if stop is None:
+            stop = lifecycle.stop(self._health, self._verdict, reason, datetime.now(UTC))
+            drained = stop.drained or self.record.assignment.rank > 0  # a worker has no requests
+            stop = dataclasses.replace(stop, within=within, drained=drained)
+        elif not stopping.is_shorter(within, stop):
+            return
+        else:
+            stop = dataclasses.replace(stop, within=within)
         self._keep(dataclasses.replace(self.record, stopping=stop))
         self._show()
         self._changed()
