@@ -123,3 +123,8 @@ def test_reading_ahead_has_a_rate_and_can_be_turned_off() -> None:
     for wrong in ("1", "fast", ""):
         with pytest.raises(SystemExit):
             _run("--read-ahead", wrong)
+
+
+def test_what_engines_compile_is_kept_only_where_that_is_asked_for() -> None:
+    assert _run().jit_cache is None
+    assert _run("--jit-cache", "20Gi").jit_cache == 20 * 2**30

@@ -18,6 +18,7 @@ from llmaz.agent.cache.upkeep import Upkeep
 from llmaz.agent.engines import Engines
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
+from llmaz.agent.jit.caches import JitCaches
 from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.lookup import ClusterLookup
 from llmaz.agent.loop import Loop
@@ -96,6 +97,7 @@ class Agent:
             evictions=self._models.evictions,
             changed=self._changed.set,
         )
+        self.jit = self._jit_caches(settings)
         self._engines = Engines(
             settings.state_dir,
             environ=environ,
@@ -111,6 +113,7 @@ class Agent:
             assigned=self._assigned,
             patience=Patience.within(settings.hang_seconds, settings.toil_seconds),
             hub_url=lambda: self.sharing.hub_url,
+            compiled=self.jit.variables if self.jit is not None else None,
         )
         self.warmer = Warmer(self._engines, settings.state_dir, settings.read_ahead)
         self._performer = Performer(
@@ -171,12 +174,24 @@ class Agent:
                     self.upkeep.run(),
                 )
                 running = [group.create_task(part) for part in parts]
+                if self.jit is not None:
+                    running.append(group.create_task(self.jit.run()))
                 await stop.wait()
                 for task in running:
                     task.cancel()
             await self._performer.aclose()
             await self.warmer.aclose()
             await self._models.aclose()
+
+    def _jit_caches(self, settings: RunAgent) -> JitCaches | None:
+        if settings.jit_cache is None:
+            return None
+        return JitCaches(
+            settings.cache_dir / "jit",
+            settings.jit_cache,
+            accelerators=self._by_uuid,
+            engines=lambda: self._loop.seen.engines if self._loop.seen is not None else None,
+        )
 
     def _cache_moved(self) -> None:
         self.upkeep.measure_soon()

@@ -45,6 +45,7 @@ class RunAgent:
     cache_dir: Path
     cache_limits: Limits
     fetch_policy: FetchPolicy
+    jit_cache: int | None  # bytes of what engines compile; None: it is not kept
     read_ahead: int | None  # bytes a second; None: weights are not read ahead of an engine
     default_secret_namespace: str | None
     environments_quota: int | None  # bytes of engines' Python environments; None: as the disk has
@@ -161,6 +162,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         cache_limits=limits_of(given),
         environments_quota=given.environments_quota,
         fetch_policy=policy_of(given),
+        jit_cache=given.jit_cache,
         read_ahead=given.read_ahead,
         default_secret_namespace=given.default_secret_namespace,
         kubeconfig=given.kubeconfig,

@@ -37,6 +37,13 @@ def add_cache_options(parser: argparse.ArgumentParser) -> None:
         metavar="BYTES|off",
         help="bytes a second at which weights are read into memory while their engine starts",
     )
+    parser.add_argument(
+        "--jit-cache",
+        type=byte_count,
+        metavar="BYTES",
+        help="keep what engines compile (torch.compile, Triton, FlashInfer, CUDA) for later starts,"
+        " in so many bytes, such as 20Gi; without it, nothing is kept. It is code that they run",
+    )
 
 
 def _add_fetch_options(parser: argparse.ArgumentParser) -> None:

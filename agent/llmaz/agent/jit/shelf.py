@@ -1,0 +1,194 @@
+"""Compiled programs on the disk.
+
+    jit/live/<key>/         what engines with this key read and write while they run
+    jit/kept/<key>.tar      what one of them had compiled when it was ready; read-only
+    jit/runs/<engine>       the last start of an engine
+
+Engines with one key share a live directory, as all processes of a user share ~/.cache. It lies at
+the same path for every start, since compilers write paths into what they make.
+"""
+
+import json
+import logging
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from llmaz.agent.cache.names import why_unsafe
+from llmaz.agent.cache.partial import flush_directory
+from llmaz.agent.files import write_atomically
+from llmaz.agent.jit.decide import Run
+
+logger = logging.getLogger(__name__)
+
+_MODES = 0o755
+
+
+class Changing(Exception):
+    """A file was written while it was packed: what is packed would be no moment's."""
+
+
+class JitShelf:
+    """The programs below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def live(self, key: str) -> Path:
+        return self._root / "live" / key
+
+    def archive(self, key: str) -> Path:
+        return self._root / "kept" / f"{key}.tar"
+
+    def open(self, key: str) -> bool:
+        """Have a live directory; tell whether there are programs in it."""
+        live, archive = self.live(key), self.archive(key)
+        if not live.exists():
+            beside = live.with_name(f".{key}.{os.getpid()}")
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+            if archive.exists():
+                self._unpack(key, beside)
+            beside.replace(live)
+        if archive.exists():
+            os.utime(archive)
+        return any(_files(live))
+
+    def keep(self, key: str) -> bool:
+        """Pack the live directory, unless it is as it was packed; tell whether it was."""
+        live, archive = self.live(key), self.archive(key)
+        before = _about(live)
+        if not before or (archive.exists() and _packed(archive) == _sizes(before)):
+            return False
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        beside = archive.with_name(f".{key}.{os.getpid()}")
+        try:
+            with beside.open("wb") as file:
+                with tarfile.open(fileobj=file, mode="w") as tar:
+                    for name in sorted(before):
+                        _add(tar, live, name)
+                file.flush()
+                os.fsync(file.fileno())
+            if _about(live) != before:
+                raise Changing(key)
+            beside.chmod(0o444)
+            beside.replace(archive)
+            flush_directory(archive.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+        return True
+
+    def close(self, key: str) -> None:
+        """Remove the live directory: nobody uses it."""
+        shutil.rmtree(self.live(key), ignore_errors=True)
+
+    def drop(self, key: str) -> None:
+        """Remove all that there is of a key."""
+        self.archive(key).unlink(missing_ok=True)
+        self.close(key)
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return the bytes of each key."""
+        found: dict[str, int] = {}
+        for archive in (self._root / "kept").glob("*.tar"):
+            with suppress(FileNotFoundError):
+                found[archive.stem] = archive.stat().st_size
+        for live in (self._root / "live").glob("[!.]*"):
+            found[live.name] = found.get(live.name, 0) + sum(_sizes(_about(live)).values())
+        return found
+
+    def last_used(self) -> Mapping[str, float]:
+        """Return when each key was last opened or packed."""
+        found = {}
+        for key in self.sizes():
+            with suppress(FileNotFoundError):
+                archive = self.archive(key)
+                found[key] = (archive if archive.exists() else self.live(key)).stat().st_mtime
+        return found
+
+    def runs(self) -> dict[str, Run]:
+        """Return the last start of every engine, from before this agent as well."""
+        found = {}
+        for file in (self._root / "runs").glob("[!.]*"):
+            with suppress(OSError, ValueError, KeyError):
+                said = json.loads(file.read_text())
+                kept = said["kept"]
+                found[said["engine"]] = Run(
+                    key=said["key"],
+                    had=said["had"],
+                    kept=datetime.fromisoformat(kept) if kept else None,
+                )
+        return found
+
+    def note(self, engine: str, run: Run) -> None:
+        said = {"engine": engine, **asdict(run), "kept": run.kept.isoformat() if run.kept else None}
+        write_atomically(self._run(engine), json.dumps(said))
+
+    def forget(self, engine: str) -> None:
+        self._run(engine).unlink(missing_ok=True)
+
+    def _unpack(self, key: str, into: Path) -> None:
+        try:
+            _unpack(self.archive(key), into)
+        except (tarfile.TarError, EOFError) as error:  # a disk has lost some of it
+            logger.warning("compiled programs %s are thrown away: %s", key, error)
+            self.archive(key).unlink()
+            shutil.rmtree(into)
+            into.mkdir()
+
+    def _run(self, engine: str) -> Path:
+        return self._root / "runs" / engine.replace("/", "_")
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    """Write the plain files of an archive below a directory; of no other kind is any in one."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.isreg() else None
+            if content is None or why_unsafe(member.name) is not None:
+                continue
+            target = into / member.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                shutil.copyfileobj(content, file)
+            target.chmod(member.mode & _MODES | 0o600)
+            os.utime(target, (member.mtime, member.mtime))
+
+
+def _add(tar: tarfile.TarFile, live: Path, name: str) -> None:
+    with (live / name).open("rb") as file:
+        member = tar.gettarinfo(arcname=name, fileobj=file)
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        tar.addfile(member, file)
+
+
+def _files(live: Path) -> Iterator[Path]:
+    return (path for path in live.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def _about(live: Path) -> dict[str, tuple[int, int]]:
+    """Return the size and time of each file; one that goes meanwhile was none to keep."""
+    found = {}
+    for path in _files(live):
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            found[str(path.relative_to(live))] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+def _sizes(about: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    return {name: size for name, (size, _) in about.items()}
+
+
+def _packed(archive: Path) -> dict[str, int]:
+    try:
+        with tarfile.open(archive) as tar:
+            return {member.name: member.size for member in tar}
+    except (OSError, tarfile.TarError):
+        return {}

@@ -1,0 +1,130 @@
+"""A real engine compiles at its first start, and finds it at the next; poison is thrown away."""
+
+import asyncio
+import dataclasses
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from llmaz.agent.engines import Engines
+from llmaz.agent.engines.state import EngineSeen
+from llmaz.agent.jit.caches import JitCaches
+from llmaz.api.node import AssignedEngine, EnginePhase
+from llmaz.api.pod import EnvVar
+from support import compiling
+from support.compiling import PLACES
+from support.engines import QUICK, Node, Values, assigned
+from support.shims import FAKE_ENGINE
+
+
+class Machine:
+    """The engines of an agent, and what they compile."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        self.seen: tuple[EngineSeen, ...] | None = None
+        self.jit = JitCaches(folder / "jit", 2**30, accelerators=dict, engines=lambda: self.seen)
+
+    def engine(self, **fields: object) -> AssignedEngine:
+        wrapper = (sys.executable, "-I", str(compiling.__file__), str(self.log), FAKE_ENGINE)
+        return dataclasses.replace(assigned(), command=wrapper, **fields)  # type: ignore[arg-type]  # as replace itself
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[tuple[Engines, Node]]:
+        under = Engines(
+            self.folder / "agent",
+            environ=dict(os.environ),
+            lookup=Values({}),
+            changed=asyncio.Event(),
+            patience=QUICK,
+            compiled=self.jit.variables,
+        )
+        async with under:
+            node = Node(under)
+            try:
+                yield under, node
+            finally:
+                node.assigned = ()
+                await node.until_gone()
+
+    async def look(self, under: Engines) -> None:
+        self.seen = await under.observe()
+        await self.jit.look()
+
+    def said(self) -> list[str]:
+        return self.log.read_text().splitlines()
+
+    def count(self, event: str) -> float | None:
+        registry = CollectorRegistry()
+        registry.register(self.jit)
+        return registry.get_sample_value("llmaz_jit_cache_events_total", {"event": event})
+
+
+async def test_the_second_start_finds_what_the_first_compiled(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    for turn in range(2):
+        async with machine.running() as (under, node):
+            node.assigned = (machine.engine(),)
+            await node.until_phase(EnginePhase.READY)
+            await machine.look(under)
+            node.assigned = ()
+            await node.until_gone()
+            await machine.look(under)
+        assert not (tmp_path / "jit" / "live").exists() or not any(
+            (tmp_path / "jit" / "live").iterdir()
+        ), turn
+    compiled, found = machine.said()[: len(PLACES)], machine.said()[len(PLACES) :]
+    assert compiled == [f"compiled {name}" for name in PLACES]
+    assert found == [f"found {name} {name}" for name in PLACES]
+    assert (machine.count("started_without"), machine.count("started_with")) == (1, 1)
+    assert machine.count("kept") == 1
+
+
+async def test_programs_that_make_an_engine_fail_are_thrown_away_and_it_starts(
+    tmp_path: Path,
+) -> None:
+    machine = Machine(tmp_path)
+    async with machine.running() as (under, node):
+        node.assigned = (machine.engine(),)
+        await node.until_phase(EnginePhase.READY)
+        await machine.look(under)
+        node.assigned = ()
+        await node.until_gone()
+        for program in (tmp_path / "jit" / "live").rglob("kernel.so"):
+            program.write_text("poison")
+        await machine.look(under)  # packs what was left, as the engine was ready
+        node.assigned = (machine.engine(),)
+
+        async def looks() -> None:
+            while True:
+                await machine.look(under)
+                await asyncio.sleep(0.05)
+
+        looking = asyncio.create_task(looks())
+        await node.until_phase(EnginePhase.READY)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+    assert machine.count("dropped") == 1
+    assert machine.said()[-1] == f"compiled {PLACES[-1]}"
+
+
+async def test_what_a_runtime_sets_itself_stays(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    own = tuple(EnvVar(name=name, value=str(tmp_path / "own" / name)) for name in PLACES)
+    async with machine.running() as (_, node):
+        node.assigned = (machine.engine(env=own),)
+        await node.until_phase(EnginePhase.READY)
+    assert sorted(path.name for path in (tmp_path / "own").iterdir()) == sorted(PLACES)
+
+
+async def test_without_room_for_programs_an_engine_starts_all_the_same(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    (tmp_path / "jit").write_text("in the way")
+    async with machine.running() as (_, node):
+        node.assigned = (assigned(),)
+        await node.until_phase(EnginePhase.READY)

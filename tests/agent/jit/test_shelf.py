@@ -1,0 +1,100 @@
+"""Compiled programs on the disk: packed whole, unpacked safely, of no file twice."""
+
+import io
+import os
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from llmaz.agent.jit.decide import Run
+from llmaz.agent.jit.shelf import JitShelf
+
+KEY = "b" * 64
+
+
+def _compile(shelf: JitShelf, name: str = "triton/k.so", data: bytes = b"x" * 100) -> Path:
+    path = shelf.live(KEY) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_what_was_packed_is_there_for_the_next_start(tmp_path: Path) -> None:
+    shelf = JitShelf(tmp_path)
+    assert not shelf.open(KEY)
+    program = _compile(shelf)
+    program.chmod(0o755)
+    assert shelf.keep(KEY)
+    assert shelf.archive(KEY).stat().st_mode & 0o777 == 0o444
+    shelf.close(KEY)
+    assert shelf.open(KEY)
+    assert program.read_bytes() == b"x" * 100
+    assert os.access(program, os.X_OK)
+
+
+def test_nothing_is_packed_twice_and_nothing_for_nothing(tmp_path: Path) -> None:
+    shelf = JitShelf(tmp_path)
+    shelf.open(KEY)
+    assert not shelf.keep(KEY)
+    _compile(shelf)
+    assert shelf.keep(KEY)
+    assert not shelf.keep(KEY)
+    _compile(shelf, "inductor/graph")
+    assert shelf.keep(KEY)
+
+
+def test_links_and_names_that_lead_out_are_not_unpacked(tmp_path: Path) -> None:
+    shelf = JitShelf(tmp_path)
+    shelf.archive(KEY).parent.mkdir(parents=True)
+    with tarfile.open(shelf.archive(KEY), "w") as tar:
+        for name in ("../out", "/abs", "good/file"):
+            member = tarfile.TarInfo(name)
+            member.size = 1
+            member.mode = 0o4755
+            tar.addfile(member, io.BytesIO(b"x"))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    assert shelf.open(KEY)
+    found = [path for path in tmp_path.rglob("*") if path.is_file() or path.is_symlink()]
+    assert sorted(path.name for path in found) == [f"{KEY}.tar", "file"]
+    assert (shelf.live(KEY) / "good" / "file").stat().st_mode & 0o7000 == 0
+
+
+def test_links_are_not_packed(tmp_path: Path) -> None:
+    shelf = JitShelf(tmp_path)
+    shelf.open(KEY)
+    _compile(shelf)
+    (shelf.live(KEY) / "secret").symlink_to("/etc/passwd")
+    assert shelf.keep(KEY)
+    with tarfile.open(shelf.archive(KEY)) as tar:
+        assert tar.getnames() == ["triton/k.so"]
+
+
+def test_an_archive_that_is_torn_is_thrown_away(tmp_path: Path) -> None:
+    shelf = JitShelf(tmp_path)
+    shelf.archive(KEY).parent.mkdir(parents=True)
+    shelf.archive(KEY).write_bytes(b"no archive")
+    assert not shelf.open(KEY)
+    assert not shelf.archive(KEY).exists()
+
+
+def test_runs_are_known_to_the_next_agent(tmp_path: Path) -> None:
+    run = Run(key=KEY, had=True, kept=datetime(2026, 1, 1, tzinfo=UTC))
+    JitShelf(tmp_path).note("default/fake-0", run)
+    (tmp_path / "runs" / "torn").write_text("{")
+    assert JitShelf(tmp_path).runs() == {"default/fake-0": run}
+    JitShelf(tmp_path).forget("default/fake-0")
+    assert JitShelf(tmp_path).runs() == {}
+
+
+def test_sizes_are_those_of_archives_and_of_what_is_live(tmp_path: Path) -> None:
+    shelf = JitShelf(tmp_path)
+    shelf.open(KEY)
+    _compile(shelf)
+    assert shelf.sizes() == {KEY: 100}
+    shelf.keep(KEY)
+    assert shelf.sizes() == {KEY: 100 + shelf.archive(KEY).stat().st_size}
+    assert set(shelf.last_used()) == {KEY}
+    shelf.drop(KEY)
+    assert shelf.sizes() == {}
