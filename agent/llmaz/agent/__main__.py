@@ -62,6 +62,8 @@ async def _run(settings: RunAgent) -> None:
             face.registry.register(agent.upkeep)
             face.registry.register(agent.fetches)
             face.registry.register(agent.warmer)
+            if agent.jit is not None:
+                face.registry.register(agent.jit)
             logger.info("agent of node %s at %s", facts.name, facts.agent_url)
             await agent.run_until(stop)
 
