@@ -66,8 +66,9 @@ def processors() -> dict[str, Any]:
         began, used = time.monotonic(), _counter(path, "usage_usec")
         time.sleep(2)
         share = (_counter(path, "usage_usec") - used) / 1e6 / (time.monotonic() - began)
+        throttled = _counter(path, "nr_throttled")
     end(directory)
-    return {"share": share}
+    return {"share": share, "throttled": throttled}
 
 
 def _counter(path: Path, key: str) -> int:

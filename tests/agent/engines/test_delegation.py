@@ -27,7 +27,8 @@ def test_a_kernel_enforces_what_engines_are_limited_to(tmp_path: Path) -> None:
         "said": "forked 19 Resource temporarily unavailable",
         "inside": 20,
     }
-    assert 0.1 < seen["processors"]["share"] < 0.3  # of one, where it may have 0.2
+    assert seen["processors"]["throttled"] > 0
+    assert seen["processors"]["share"] < 0.5  # of one, where it may have 0.2
     assert seen["container"] == {
         "enforced": list(CONTROLLERS),
         "again": list(CONTROLLERS),
