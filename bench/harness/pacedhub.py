@@ -23,6 +23,7 @@ class PacedHub:
         self._free_at = 0.0
         self._requests = 0
         self._bytes = 0
+        self._first_at = self._last_at = 0.0  # of all bytes, by the clock that processes share
         sha256 = digest(path)
         self._headers = {
             "X-Repo-Commit": COMMIT,
@@ -52,7 +53,9 @@ class PacedHub:
         ]
 
     async def _count(self, _: web.Request) -> web.Response:
-        return web.json_response({"requests": self._requests, "bytes": self._bytes})
+        counts = {"requests": self._requests, "bytes": self._bytes}
+        times = {"first_at": self._first_at, "last_at": self._last_at}
+        return web.json_response({**counts, **times})
 
     async def _info(self, _: web.Request) -> web.Response:
         self._requests += 1
@@ -84,6 +87,8 @@ class PacedHub:
         await asyncio.sleep(self._free_at - now)
         self._bytes += len(block)
         await response.write(block)
+        self._last_at = asyncio.get_running_loop().time()
+        self._first_at = self._first_at or self._last_at
 
 
 async def serve(path: Path, rate: float) -> None:
