@@ -13,16 +13,6 @@ import libtorrent
 
 PORT = 6881
 _PIECE = 2**20
-_SETTINGS = {  # nodes that know each other, on one network: nothing is to be found out
-    "enable_dht": False,
-    "enable_lsd": False,
-    "enable_upnp": False,
-    "enable_natpmp": False,
-    "allow_multiple_connections_per_ip": True,
-    "close_redundant_connections": False,
-    "connection_speed": 200,
-    "alert_mask": 0,
-}
 
 
 def make(file: Path, url: str, torrent: Path) -> None:
@@ -35,7 +25,19 @@ def make(file: Path, url: str, torrent: Path) -> None:
 
 
 def join(torrent: Path, folder: Path, address: str, peers: list[str]) -> None:
-    session = libtorrent.session({**_SETTINGS, "listen_interfaces": f"{address}:{PORT}"})
+    session = libtorrent.session(
+        {  # nodes that know each other, on one network: nothing is to be found out
+            "listen_interfaces": f"{address}:{PORT}",
+            "enable_dht": False,
+            "enable_lsd": False,
+            "enable_upnp": False,
+            "enable_natpmp": False,
+            "allow_multiple_connections_per_ip": True,
+            "close_redundant_connections": False,
+            "connection_speed": 200,
+            "alert_mask": 0,
+        }
+    )
     wanted = libtorrent.add_torrent_params()
     wanted.ti = libtorrent.torrent_info(str(torrent))
     wanted.save_path = str(folder)
