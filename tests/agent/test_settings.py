@@ -128,3 +128,11 @@ def test_reading_ahead_has_a_rate_and_can_be_turned_off() -> None:
 def test_what_engines_compile_is_kept_only_where_that_is_asked_for() -> None:
     assert _run().jit_cache is None
     assert _run("--jit-cache", "20Gi").jit_cache == 20 * 2**30
+
+
+def test_compiled_programs_are_shared_only_by_those_that_keep_some_and_have_a_token() -> None:
+    whole = ("--jit-cache", "1Gi", "--peer-token-file", "/t", "--jit-cache-peers")
+    assert _run(*whole).jit_peers
+    for lacking in (whole[2:], (*whole[:2], whole[4])):
+        with pytest.raises(SystemExit):
+            _run(*lacking)

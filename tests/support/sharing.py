@@ -37,7 +37,12 @@ def permission(what: str, *, token: str = TOKEN, node: str = "tester") -> dict[s
 
 @asynccontextmanager
 async def sharing(
-    cache_dir: Path, *, name: str = "node-0", token: Path | None = None, tls: TlsFiles | None = None
+    cache_dir: Path,
+    *,
+    name: str = "node-0",
+    token: Path | None = None,
+    tls: TlsFiles | None = None,
+    jit_shared: bool = False,
 ) -> AsyncIterator[SharingChild]:
     """Run the sharing process of a node inside the `with` block; it answers at its `url`."""
     changed = asyncio.Event()
@@ -48,6 +53,7 @@ async def sharing(
         cache_dir=cache_dir,
         token_file=token,
         tls=tls,
+        jit_shared=jit_shared,
     )
     child = SharingChild(settings, address="127.0.0.1", environ=os.environ, changed=changed.set)
     running = asyncio.create_task(child.run())

@@ -19,6 +19,7 @@ from llmaz.agent.engines import Engines
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.jit.caches import JitCaches
+from llmaz.agent.jit.peers import JitPeers
 from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.lookup import ClusterLookup
 from llmaz.agent.loop import Loop
@@ -35,7 +36,7 @@ from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.agent.swarm.peering import Peering, peers_path
 from llmaz.agent.warm.warmer import Warmer
 from llmaz.api.manifest import Manifest
-from llmaz.api.node import Accelerator, AssignedEngine
+from llmaz.api.node import Accelerator, AssignedEngine, ModelPeer
 from llmaz.kube import Kube
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -97,7 +98,7 @@ class Agent:
             evictions=self._models.evictions,
             changed=self._changed.set,
         )
-        self.jit = self._jit_caches(settings)
+        self.jit = self._jit_caches(settings, facts.name)
         self._engines = Engines(
             settings.state_dir,
             environ=environ,
@@ -183,15 +184,22 @@ class Agent:
             await self.warmer.aclose()
             await self._models.aclose()
 
-    def _jit_caches(self, settings: RunAgent) -> JitCaches | None:
+    def _jit_caches(self, settings: RunAgent, name: str) -> JitCaches | None:
         if settings.jit_cache is None:
             return None
+        peering = _peering(settings, name)("") if settings.jit_peers else None
         return JitCaches(
             settings.cache_dir / "jit",
             settings.jit_cache,
             accelerators=self._by_uuid,
             engines=lambda: self._loop.seen.engines if self._loop.seen is not None else None,
+            bring=JitPeers(peering, self._model_peers).bring if peering is not None else None,
         )
+
+    def _model_peers(self, name: str) -> tuple[ModelPeer, ...]:
+        seen = self._loop.seen
+        models = seen.assignment.spec.models if seen and seen.assignment else ()
+        return next((model.peers for model in models if model.name == name), ())
 
     def _cache_moved(self) -> None:
         self.upkeep.measure_soon()
@@ -232,6 +240,7 @@ def _sharing(settings: RunAgent, name: str) -> SharingSettings:
         mirror_fetch=settings.mirror_fetch,
         state_dir=settings.state_dir,
         cache_quota=settings.cache_limits.quota,
+        jit_shared=settings.jit_peers,
         log_format=settings.log_format,
     )
 

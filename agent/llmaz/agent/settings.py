@@ -46,6 +46,7 @@ class RunAgent:
     cache_limits: Limits
     fetch_policy: FetchPolicy
     jit_cache: int | None  # bytes of what engines compile; None: it is not kept
+    jit_peers: bool  # whether that is shared with other nodes
     read_ahead: int | None  # bytes a second; None: weights are not read ahead of an engine
     default_secret_namespace: str | None
     environments_quota: int | None  # bytes of engines' Python environments; None: as the disk has
@@ -142,6 +143,8 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     )
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
     given = parser.parse_args(argv)
+    if given.jit_cache_peers and (given.jit_cache is None or given.peer_token_file is None):
+        parser.error("--jit-cache-peers needs --jit-cache and --peer-token-file")
     listen_host, listen_port = given.listen
     sharing_host, sharing_port = given.sharing_listen
     hub = environ.get("HF_ENDPOINT", "")
@@ -163,6 +166,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         environments_quota=given.environments_quota,
         fetch_policy=policy_of(given),
         jit_cache=given.jit_cache,
+        jit_peers=given.jit_cache_peers,
         read_ahead=given.read_ahead,
         default_secret_namespace=given.default_secret_namespace,
         kubeconfig=given.kubeconfig,

@@ -44,6 +44,12 @@ def add_cache_options(parser: argparse.ArgumentParser) -> None:
         help="keep what engines compile (torch.compile, Triton, FlashInfer, CUDA) for later starts,"
         " in so many bytes, such as 20Gi; without it, nothing is kept. It is code that they run",
     )
+    parser.add_argument(
+        "--jit-cache-peers",
+        action="store_true",
+        help="share what is kept by --jit-cache with the nodes that share weights: each then runs"
+        " code that any other of them made",
+    )
 
 
 def _add_fetch_options(parser: argparse.ArgumentParser) -> None:

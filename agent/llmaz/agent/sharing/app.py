@@ -2,11 +2,12 @@
 
 from aiohttp import web
 
+from llmaz.agent.jit.serving import add_routes as add_jit
 from llmaz.agent.mirror.app import add_routes as add_mirror
 from llmaz.agent.sharing.context import Context
 from llmaz.agent.sharing.peers import add_routes as add_peers
 
-_CONCERNS = (add_peers, add_mirror)  # the mirror last: its files may have any path
+_CONCERNS = (add_peers, add_jit, add_mirror)  # the mirror last: its files may have any path
 
 
 def application(context: Context) -> web.Application:

@@ -38,6 +38,7 @@ class SharingSettings:
     mirror_fetch: MirrorFetch = "assigned"
     state_dir: Path | None = None  # of the agent, which notes there what the node shall hold
     cache_quota: int | None = None
+    jit_shared: bool = False  # whether other nodes are given what engines compiled here
 
 
 def from_argv(argv: Sequence[str]) -> SharingSettings:
@@ -59,6 +60,7 @@ def from_argv(argv: Sequence[str]) -> SharingSettings:
     parser.add_argument("--mirror-fetch", choices=get_args(MirrorFetch), default="assigned")
     parser.add_argument("--state-dir", type=Path)
     parser.add_argument("--cache-quota", type=int)
+    parser.add_argument("--jit-shared", choices=("yes", "no"), default="no")
     given = parser.parse_args(argv)
     return SharingSettings(
         node_name=given.node_name,
@@ -73,6 +75,7 @@ def from_argv(argv: Sequence[str]) -> SharingSettings:
         mirror_fetch=given.mirror_fetch,
         state_dir=given.state_dir,
         cache_quota=given.cache_quota,
+        jit_shared=given.jit_shared == "yes",
     )
 
 
@@ -87,6 +90,7 @@ def to_argv(settings: SharingSettings) -> list[str]:
         ("--uploads-per-peer", settings.uploads_per_peer),
         ("--log-format", settings.log_format),
         ("--mirror-fetch", settings.mirror_fetch),
+        ("--jit-shared", "yes" if settings.jit_shared else "no"),
     ]
     if settings.state_dir is not None:
         options.append(("--state-dir", settings.state_dir))
