@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -86,20 +87,34 @@ async def answered(client: aiohttp.ClientSession) -> None:
     raise SystemExit("the mirror did not start within a minute")
 
 
-async def count(hub_url: str) -> dict[str, int]:
+async def count(hub_url: str) -> dict[str, float]:
     async with aiohttp.ClientSession() as client, client.get(f"{hub_url}/count") as answer:
         return dict(await answer.json())
 
 
-async def read(client: aiohttp.ClientSession, sha256: str) -> float:
-    """Read the file, check it, and return the seconds to its end."""
-    started, found = time.perf_counter(), hashlib.sha256()
+@dataclass(frozen=True)
+class Reading:
+    """When one client asked, and when its first and last bytes were there."""
+
+    asked_at: float
+    first_at: float
+    last_at: float
+
+    @property
+    def seconds(self) -> float:
+        return self.last_at - self.asked_at
+
+
+async def read(client: aiohttp.ClientSession, sha256: str) -> Reading:
+    """Read the file, and check it."""
+    asked_at, first_at, found = time.monotonic(), 0.0, hashlib.sha256()
     async with client.get(WHERE) as answer:
-        async for block in answer.content.iter_chunked(MEBIBYTE):
+        async for block in answer.content.iter_any():
+            first_at = first_at or time.monotonic()
             found.update(block)
     if found.hexdigest() != sha256:
         raise SystemExit("a client was sent other bytes")
-    return time.perf_counter() - started
+    return Reading(asked_at, first_at, time.monotonic())
 
 
 async def one_round(url: str, hub_url: str, sha256: str, heads: int) -> dict[str, float]:
@@ -117,11 +132,16 @@ async def one_round(url: str, hub_url: str, sha256: str, heads: int) -> dict[str
                 answer.raise_for_status()
             waits.append(time.perf_counter() - started)
         after = await count(hub_url)
+    slowest = max(cold, key=lambda reading: reading.last_at)
     return {
-        "cold_first_s": min(cold),
-        "cold_last_s": max(cold),
+        "cold_first_s": min(reading.seconds for reading in cold),
+        "cold_last_s": max(reading.seconds for reading in cold),
+        "cold_begun_s": max(reading.first_at - reading.asked_at for reading in cold),
+        "stream_over_arrival": (between["last_at"] - between["first_at"])
+        / (slowest.last_at - slowest.first_at),
+        "behind_arrival_s": slowest.last_at - between["last_at"],
         "cold_bytes": between["bytes"] - before["bytes"],
-        "warm_s": warm,
+        "warm_s": warm.seconds,
         "warm_p99_ms": percentile(waits, 0.99) * 1000,
         "warm_asks": after["requests"] - between["requests"],
     }
@@ -144,14 +164,11 @@ def main() -> None:
                     figures = asyncio.run(one_round(url, hub_url, sha256, 200))
                 for name, figure in figures.items():
                     found[way].setdefault(name, []).append(figure)
-    arrival = size / rate
-    ours = {name: median(figures) for name, figures in found["llmaz"].items()}
     report(
         bytes=size * MEBIBYTE,
         rounds=rounds,
         clients=CLIENTS,
-        stream_over_arrival=arrival / ours["cold_last_s"],
-        extra_seconds=ours["cold_last_s"] - arrival,
+        arrival_s=size / rate,
         **{
             f"{way}_{name.replace('bytes', 'copies')}": median(figures)
             / (size * MEBIBYTE if name == "cold_bytes" else 1)

@@ -107,11 +107,12 @@ def test_who_reaches_the_endpoint_from_elsewhere_does_not_fill_the_disk_unless_t
     assert _run(*argv).mirror_fetch == policy
 
 
+@pytest.mark.parametrize("name", ["HF_ENDPOINT", "MODELSCOPE_ENDPOINT"])
 def test_an_agent_does_not_ask_its_own_endpoint_for_weights(
-    capsys: pytest.CaptureFixture[str],
+    name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        _run(HF_ENDPOINT="http://10.0.0.7:9401")
+        _run(**{name: "http://10.0.0.7:9401"})
     assert "is this agent's own endpoint" in capsys.readouterr().err
     assert _run("--mirror-fetch", "off", HF_ENDPOINT="http://10.0.0.7:9401").mirror_fetch == "off"
 

@@ -1,4 +1,4 @@
-"""A node's Hugging Face endpoint in front of a hub on loopback, and the hub's own client."""
+"""A node's endpoint of the hubs in front of one on loopback, and the hub's own client."""
 
 import asyncio
 import json
@@ -12,6 +12,9 @@ import aiohttp
 from aiohttp import web
 
 from llmaz.agent.mirror.fetching import Fetching
+from llmaz.agent.mirror.files import Files
+from llmaz.agent.mirror.hubs import HUGGING_FACE, MODELSCOPE
+from llmaz.agent.mirror.modelscope import ModelScopeMirror
 from llmaz.agent.mirror.routes import Mirror
 from llmaz.agent.mirror.upstream import Upstream
 from llmaz.daemon.web import listening
@@ -29,10 +32,13 @@ print(json.dumps(files))
 @asynccontextmanager
 async def mirroring(cache_dir: Path, hub_url: str, *, fetches: bool = True) -> AsyncIterator[str]:
     """Run an endpoint inside the `with` block; its URL is the value."""
-    upstream = Upstream(cache_dir, {**os.environ, "HF_ENDPOINT": hub_url})
-    fetching = Fetching(cache_dir, upstream.environ, None, lambda: ()) if fetches else None
+    environ = {**os.environ, "HF_ENDPOINT": hub_url, "MODELSCOPE_ENDPOINT": hub_url}
+    upstreams = [Upstream(cache_dir, environ, side=side) for side in (MODELSCOPE, HUGGING_FACE)]
+    fetching = Fetching(cache_dir, upstreams[0].environ, None, lambda: ()) if fetches else None
+    of_modelscope, of_hugging_face = (Files(cache_dir, up, fetching) for up in upstreams)
     app = web.Application()
-    app.add_routes(Mirror(cache_dir, upstream, fetching).routes())
+    app.add_routes(ModelScopeMirror(of_modelscope).routes())
+    app.add_routes(Mirror(of_hugging_face).routes())
     try:
         async with listening(app, "127.0.0.1", 0) as port:
             yield f"http://127.0.0.1:{port}"

@@ -31,7 +31,7 @@ CACHE = Path("/cache")
 def test_other_machines_have_fetched_what_the_node_shall_hold(
     policy: MirrorFetch, repository: str, remote: str | None, fetched: bool
 ) -> None:
-    why_not = why_not_fetched(policy, repository, remote, (MINE, LOCAL))
+    why_not = why_not_fetched(policy, ("hub", repository), remote, (MINE, LOCAL))
     assert (why_not is None) is fetched
 
 
@@ -42,7 +42,7 @@ def test_where_the_assignment_is_not_known_nothing_is_evicted_and_nothing_fetche
     for unknown in (noted_by_agent(None)(), noted_by_agent(tmp_path)()):
         assert unknown is None
     assert trees_of(CACHE, None) == {CACHE}
-    assert why_not_fetched("assigned", "acme/tiny", "10.0.0.9", None) is not None
+    assert why_not_fetched("assigned", ("hub", "acme/tiny"), "10.0.0.9", None) is not None
 
 
 def test_what_is_assigned_stays_in_the_cache(tmp_path: Path) -> None:

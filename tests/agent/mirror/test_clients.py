@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from support.downloads import Downloads
 from support.hub import COMMIT, Repository, serving
 from support.mirrors import PRINT_FILES, mirroring, run_client
+from support.origins import ModelScopeKind, serving_routes
 from support.weights import safetensors
 
 WEIGHTS = safetensors(size=400_000)
@@ -75,3 +77,44 @@ async def _hf(*args: str, home: Path, **environ: str) -> tuple[int | None, str]:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+MODELSCOPE = """
+import json, sys
+from pathlib import Path
+from modelscope.hub.api import HubApi
+from modelscope.hub.file_download import model_file_download
+from modelscope.hub.snapshot_download import snapshot_download
+root = Path(snapshot_download('acme/tiny'))
+one = Path(model_file_download('acme/tiny', 'config.json', local_dir=sys.argv[1]))
+listed = [file['Path'] for file in HubApi().get_model_files('acme/tiny', root='extra')]
+print(json.dumps([{path: (root / path).stat().st_size for path in
+    ('config.json', 'model.safetensors', 'extra/notes.txt')}, one.read_text(), listed]))
+"""
+
+
+async def test_modelscopes_own_client_downloads_by_the_endpoint_and_then_without_the_hub(
+    tmp_path: Path,
+) -> None:
+    kind, cache = ModelScopeKind(FILES, Downloads()), tmp_path / "cache"
+    right = [{path: len(data) for path, data in FILES.items()}, "{}", ["extra", "extra/notes.txt"]]
+    async with serving_routes(kind.routes()) as hub, mirroring(cache, hub) as url:
+        assert await _by_modelscope(url, tmp_path / "one") == right
+        sent = kind.downloads.sent
+        assert await _by_modelscope(url, tmp_path / "two") == right
+        assert kind.downloads.sent == sent <= sum(map(len, FILES.values())) + 1  # a byte to prove
+    async with mirroring(cache, "http://127.0.0.1:9") as url:
+        assert await _by_modelscope(url, tmp_path / "three") == right
+    snapshot = next((cache / "modelscope/models--acme--tiny/snapshots").iterdir())
+    assert {path: (snapshot / path).read_bytes() for path in FILES} == FILES
+
+
+async def _by_modelscope(url: str, home: Path) -> object:
+    environ = {
+        "HOME": str(home),
+        "MODELSCOPE_CACHE": str(home),
+        "MODELSCOPE_ENDPOINT": url,
+        "MODELSCOPE_DOWNLOAD_INTRA_CLOUD": "false",
+    }
+    script = MODELSCOPE.replace("sys.argv[1]", repr(str(home / "one")))
+    return await run_client(script, url, home, environ)

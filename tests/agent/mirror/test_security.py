@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from support.downloads import Downloads, Redirect
 from support.hub import COMMIT, Repository, serving
@@ -45,6 +46,27 @@ async def test_a_redirect_to_where_a_cloud_keeps_its_credentials_is_refused(
     ):
         assert answer.status == 403
         assert "address of the link" in await answer.text()
+
+
+async def test_a_clients_token_is_told_to_no_hub_without_tls(tmp_path: Path) -> None:
+    async with asking(tmp_path, "http://hub.example", token="right") as client:
+        for path in (CONFIG, "/api/v1/models/acme/tiny/repo/files"):
+            async with client.get(path) as answer:
+                assert answer.status == 403
+                assert "--plain-http" in await answer.text()
+
+
+@pytest.mark.parametrize(
+    "name", ["FilePath=..%2F..%2Fetc%2Fpasswd", "FilePath=%00", "", "Revision=.."]
+)
+async def test_a_file_that_no_hub_has_is_not_asked_of_modelscopes_endpoint(
+    tmp_path: Path, name: str
+) -> None:
+    async with (
+        asking(tmp_path, "http://127.0.0.1:9") as client,
+        client.get(URL(f"/api/v1/models/acme/tiny/repo?{name}", encoded=True)) as answer,
+    ):
+        assert (answer.status, (await answer.json())["Success"]) == (404, False)
 
 
 async def test_a_request_with_endless_headers_ends_and_others_are_answered(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from llmaz.agent.cache.state import Fetched, FetchFailed, FileMark
 from llmaz.agent.cache.store import Store, Tree, publish
 from llmaz.agent.cache.tally import Tallying
 from llmaz.agent.cache.throttle import Throttle
-from llmaz.agent.cache.transfer import Transfer
+from llmaz.agent.cache.transfer import SEGMENT_BYTES, STREAMED_SEGMENT_BYTES, Transfer
 from llmaz.agent.cache.wire import Wire
 from llmaz.agent.children import die_with_parent
 from llmaz.agent.swarm.peering import read_peers
@@ -77,7 +77,7 @@ def _fetch(
 ) -> Fetched:
     origin, cache_dir = request.origin, Path(request.cache_dir)
     cache_dir.mkdir(parents=True, exist_ok=True)
-    listing = source.listing()
+    listing = request.listing or source.listing()
     _check_names(listing, name_of(origin))
     files = chosen(origin, listing.files)
     _check_formats(request, files)
@@ -108,6 +108,7 @@ def _fetch(
                 spend=throttle.spend,
                 sharing=sharing,
                 tally=tally,
+                segment_bytes=STREAMED_SEGMENT_BYTES if request.streamed else SEGMENT_BYTES,
             )
             try:
                 there |= transfer.bring(absent, keys)

@@ -17,6 +17,7 @@ from llmaz.agent.cache.origin import (
     WebFile,
 )
 from llmaz.agent.cache.policy import Priority
+from llmaz.agent.cache.remote import Listing
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.cache.tally import Tally
 from llmaz.agent.swarm.peering import Peering
@@ -39,6 +40,8 @@ class FetchRequest:
     prove: bool = False
     plain_http: tuple[str, ...] = ()
     peering: Peering | None = None  # None: nothing is shared with other nodes
+    listing: Listing | None = None  # what the source holds, where it was asked a moment ago
+    streamed: bool = False  # somebody reads it while it comes, from its begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,8 @@ def write_request(request: FetchRequest) -> str:
         "prove": request.prove,
         "plainHttp": list(request.plain_http),
         "peering": encode(request.peering) if request.peering is not None else None,
+        "listing": encode(request.listing) if request.listing is not None else None,
+        "streamed": request.streamed,
     }
     return json.dumps(body)
 
@@ -117,4 +122,6 @@ def read_request(line: str) -> FetchRequest:
         prove=body.get("prove", False),
         plain_http=tuple(body.get("plainHttp", ())),
         peering=decode(Peering, body["peering"]) if body.get("peering") else None,
+        listing=decode(Listing, body["listing"]) if body.get("listing") else None,
+        streamed=body.get("streamed", False),
     )

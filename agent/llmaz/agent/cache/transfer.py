@@ -26,6 +26,7 @@ from llmaz.agent.cache.wire import Wire
 
 FILES_AT_ONCE = 8
 SEGMENT_BYTES = 16 * 2**20
+STREAMED_SEGMENT_BYTES = 2 * 2**20  # so that what comes side by side is soon a whole front
 MOST_FAILURES = 6  # of one segment in a row, without a byte
 ATTEMPTS_AT_GENUINE_BYTES = 2
 STALL_SECONDS = 15.0
@@ -72,7 +73,9 @@ class Transfer:
         stall_seconds: float = STALL_SECONDS,
         sharing: Sharing | None = None,
         tally: Tallying | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
+        self._segment_bytes = segment_bytes
         self._tally = tally or Tallying()
         self._sharing = sharing
         self._spend = spend
@@ -154,8 +157,8 @@ class Transfer:
             finally:
                 sharing.leave(key)
         for start, end in spans.missing(partial.there, file.size):
-            for at in range(start, end, SEGMENT_BYTES):
-                self._put(Segment(download, at, min(end, at + SEGMENT_BYTES)))
+            for at in range(start, end, self._segment_bytes):
+                self._put(Segment(download, at, min(end, at + self._segment_bytes)))
         return self._hashed(file, partial, download)
 
     def _hashed(self, file: RemoteFile, partial: Partial, download: Download) -> Digests:

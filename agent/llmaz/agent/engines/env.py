@@ -125,7 +125,8 @@ def _basis(engine: AssignedEngine, local: Local, leased: Leased) -> dict[str, st
     if not engine.skip_model_loader:
         env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     elif local.hub_url:
-        env |= {"HF_ENDPOINT": local.hub_url}  # what it fetches itself, the node keeps
+        # What it fetches itself, the node keeps.
+        env |= {"HF_ENDPOINT": local.hub_url, "MODELSCOPE_ENDPOINT": local.hub_url}
     return env
 
 

@@ -1,1 +1,1 @@
-"""A Hugging Face endpoint of the node: HF_ENDPOINT for unmodified clients, out of the cache."""
+"""Endpoints of the node for unmodified clients of both hubs, out of the cache."""

@@ -18,6 +18,7 @@ _CODES = {
     "Unauthorized": (401, "RepoNotFound"),
     "ForbiddenAddress": (403, ""),
     "NoSpace": (507, ""),
+    "PlainHttp": (403, ""),
 }
 
 

@@ -37,7 +37,7 @@ def trees_of(cache_dir: Path, models: tuple[AssignedModel, ...] | None) -> froze
 
 def why_not_fetched(
     policy: MirrorFetch,
-    repository: str,
+    home: tuple[str, str],
     remote: str | None,
     models: tuple[AssignedModel, ...] | None,
 ) -> str | None:
@@ -50,9 +50,9 @@ def why_not_fetched(
         return None
     if policy != "assigned":
         return "this cache fetches nothing for its clients"
-    if ("hub", repository) in _homes(models or ()):
+    if home in _homes(models or ()):
         return None
-    return f"{repository} is not assigned to this node, and is not fetched for other machines"
+    return f"{home[1]} is not assigned to this node, and is not fetched for other machines"
 
 
 def _homes(models: tuple[AssignedModel, ...]) -> frozenset[tuple[str, str]]:

@@ -51,13 +51,13 @@ def open_beneath(root: Path, name: str) -> int | None:
     return descriptor
 
 
-def open_bytes(cache_dir: Path, repository: str, file: RemoteFile) -> int | None:
+def open_bytes(cache_dir: Path, family: str, repository: str, file: RemoteFile) -> int | None:
     """Open the verified bytes of a file, if the cache has all of them."""
     if file.sha256 is not None:
         descriptor = open_beneath(cache_dir, f"store/sha256/{file.sha256[:2]}/{file.sha256}")
     elif file.git_sha1 is not None:
-        folder = Tree.of(cache_dir, "hub", repository).root.name
-        descriptor = open_beneath(cache_dir, f"hub/{folder}/blobs/{file.git_sha1}")
+        folder = Tree.of(cache_dir, family, repository).root.name
+        descriptor = open_beneath(cache_dir, f"{family}/{folder}/blobs/{file.git_sha1}")
     else:
         return None
     if descriptor is not None and os.fstat(descriptor).st_size != file.size:
@@ -66,9 +66,9 @@ def open_bytes(cache_dir: Path, repository: str, file: RemoteFile) -> int | None
     return descriptor
 
 
-def cached_listing(cache_dir: Path, repository: str, revision: str) -> Listing | None:
+def cached_listing(cache_dir: Path, family: str, repository: str, revision: str) -> Listing | None:
     """Return the commit that a revision was pinned to, and its files; None: it is not here."""
-    folder = f"hub/{Tree.of(cache_dir, 'hub', repository).root.name}"
+    folder = f"{family}/{Tree.of(cache_dir, family, repository).root.name}"
     commit = revision
     if not is_commit(revision):
         commit = (_text(cache_dir, f"{folder}/refs/{revision}") or "").strip()
@@ -76,15 +76,18 @@ def cached_listing(cache_dir: Path, repository: str, revision: str) -> Listing |
         return None
     try:
         tree = json.loads(_text(cache_dir, f"{folder}/trees/{commit}.json") or "")
-        files = tuple(_file(path, entry) for path, entry in tree["files"].items())
+        # ModelScope has no commits: what it lacks is asked for by the branch.
+        address = revision if family == "modelscope" else commit
+        files = tuple(_file(path, entry, address) for path, entry in tree["files"].items())
     except (ValueError, KeyError, TypeError, AttributeError, CutError):
         return None
     return Listing(commit=commit, files=files)
 
 
-def _file(path: str, entry: dict[str, object]) -> RemoteFile:
+def _file(path: str, entry: dict[str, object], address: str) -> RemoteFile:
     return RemoteFile(
         path=path,
+        address=address,
         size=number(entry.get("size")),
         sha256=hexadecimal(entry.get("lfs_sha256"), 64),
         git_sha1=hexadecimal(entry.get("blob_id"), 40),

@@ -9,11 +9,11 @@ from pathlib import Path
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.limits import read_limits
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.remote import Listing
 from llmaz.agent.cache.request import FetchRequest, Room
 from llmaz.agent.cache.room import make_room
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.mirror.assigned import Models, trees_of
-from llmaz.api.names import HF_TOKEN
 
 logger = logging.getLogger(__name__)
 
@@ -26,25 +26,42 @@ class Fetching:
     """Fetches under way. A client that goes away ends none: another may wait for the same file."""
 
     def __init__(
-        self, cache_dir: Path, environ: Mapping[str, str], quota: int | None, models: Models
+        self,
+        cache_dir: Path,
+        environ: Mapping[str, str],
+        quota: int | None,
+        models: Models,
+        plain_http: tuple[str, ...] = (),
     ) -> None:
+        self._plain_http = plain_http
         self._cache_dir = cache_dir
         self._child = FetchChild(environ)
         self._quota = quota
         self._models = models
         self._evicting = asyncio.Lock()
         self._places = asyncio.Semaphore(FILES_AT_ONCE)
-        self._under_way: dict[tuple[str, str, str], Fetch] = {}
+        self._under_way: dict[HubRepository, Fetch] = {}
 
-    def fetch(self, repository: str, commit: str, path: str, token: str | None) -> Fetch:
-        """Return the fetch of a file, begun now or before. The caller may read the file."""
-        key = (repository, commit, path)
-        task = self._under_way.get(key)
+    def fetch(
+        self, origin: HubRepository, listing: Listing, credentials: Mapping[str, str]
+    ) -> Fetch:
+        """Return the fetch of one file, begun now or before. The caller may read the file.
+
+        The listing, which the caller was just shown, is not asked for again for each of its files.
+        """
+        task = self._under_way.get(origin)
         if task is None:
-            origin = HubRepository(repository=repository, revision=commit, filename=path)
-            task = asyncio.create_task(self._bring(origin, token))
-            self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key))
+            request = FetchRequest(
+                origin=origin,
+                cache_dir=str(self._cache_dir),
+                credentials=credentials,
+                plain_http=self._plain_http,
+                listing=listing,
+                streamed=True,
+            )
+            task = asyncio.create_task(self._bring(request))
+            self._under_way[origin] = task
+            task.add_done_callback(lambda _: self._under_way.pop(origin))
         return task
 
     def under_way(self) -> frozenset[Fetch]:
@@ -57,12 +74,7 @@ class Fetching:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _bring(self, origin: HubRepository, token: str | None) -> Fetched | FetchFailed:
-        request = FetchRequest(
-            origin=origin,
-            cache_dir=str(self._cache_dir),
-            credentials={HF_TOKEN: token} if token else {},
-        )
+    async def _bring(self, request: FetchRequest) -> Fetched | FetchFailed:
         async with self._places:
             return await self._child.fetch(request, lambda _: None, self._room)
 

@@ -29,14 +29,14 @@ def asked_of(raw_path: str) -> Asked | None:
     except UnicodeDecodeError:
         return None
     if parts[:2] == ["api", "models"]:
-        return _checked(_of_api(parts[2:]))
+        return checked(_of_api(parts[2:]))
     if any("/" in part for part in parts[:2]):
         return None
     for length in (1, 2):  # repositories with and without a namespace
         if len(parts) > length + 2 and parts[length] == "resolve":
             repository, revision = "/".join(parts[:length]), parts[length + 1]
             path = "/".join(parts[length + 2 :])
-            return _checked(
+            return checked(
                 Asked(what="resolve", repository=repository, revision=revision, path=path)
             )
     return None
@@ -56,7 +56,8 @@ def _of_api(parts: Sequence[str]) -> Asked | None:
     return Asked(what="info", repository="/".join(parts)) if len(parts) in (1, 2) else None
 
 
-def _checked(asked: Asked | None) -> Asked | None:
+def checked(asked: Asked | None) -> Asked | None:
+    """Return what is asked, where all that it names is safe."""
     if asked is None:
         return None
     parts = asked.repository.split("/")

@@ -1,50 +1,23 @@
-"""The routes of the endpoint, thin: who may read is asked first, then the disk, then the hub."""
+"""What Hugging Face's clients ask of the endpoint, and how its hub would answer."""
 
-import asyncio
 import json
-import logging
-from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from llmaz.agent.cache.names import first_unsafe
-from llmaz.agent.cache.remote import Listing, Refused, RemoteFile
-from llmaz.agent.cache.state import FetchFailed
+from llmaz.agent.cache.remote import Listing, Refused
 from llmaz.agent.mirror import answers
-from llmaz.agent.mirror.catalogue import open_bytes
-from llmaz.agent.mirror.fetching import Fetch, Fetching
+from llmaz.agent.mirror.files import Files, token_of
 from llmaz.agent.mirror.paths import DEFAULT_REVISION, Asked, asked_of
-from llmaz.agent.mirror.ranges import Unsatisfiable, wanted_range
-from llmaz.agent.mirror.stream import Coming, SpoiledError, send_coming, send_verified
-from llmaz.agent.mirror.upstream import Upstream
 
-logger = logging.getLogger(__name__)
-
-_LONGEST_TOKEN = 4096
 _MOST_PATHS = 2**20  # bytes of a body that lists paths
-_POLL_SECONDS = 0.05
 
 
 class Mirror:
-    """One node's endpoint. `fetching`: None serves what is in the cache alone.
+    """One node's endpoint for clients of Hugging Face."""
 
-    why_not: says of a repository and a client's address why nothing is fetched for it
-    """
-
-    def __init__(
-        self,
-        cache_dir: Path,
-        upstream: Upstream,
-        fetching: Fetching | None,
-        why_not: Callable[[str, str | None], str | None] = lambda _repository, _remote: None,
-    ) -> None:
-        self._cache_dir = cache_dir
-        self._upstream = upstream
-        self._fetching = fetching
-        self._why_not = why_not
-        self._spoiled: set[str] = set()
+    def __init__(self, files: Files) -> None:
+        self._files = files
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -64,7 +37,7 @@ class Mirror:
         if (request.method == "POST") != (asked.what == "paths-info"):
             raise web.HTTPMethodNotAllowed(request.method, ["GET"])
         try:
-            listing = await self._listing(asked, _token(request))
+            listing = await self._files.listing(asked.repository, asked.revision, token_of(request))
         except Refused as refused:
             return _refusal(refused, request)
         return await _described(request, asked, listing)
@@ -73,106 +46,10 @@ class Mirror:
         asked = _asked(request)
         if asked is None or asked.what != "resolve" or not asked.path:
             return _error(404, "EntryNotFound", "no file of a hub has this name")
-        token = _token(request)
         try:
-            listing = await self._listing(asked, token)
-            file = next((f for f in listing.files if f.path == asked.path), None)
-            if file is None:
-                words = f"{asked.repository} has no {asked.path}"
-                raise Refused("FileNotFound", words, passing=False)
-            await self._upstream.check(asked.repository, listing.commit, asked.path, token)
-            return await self._file(request, asked.repository, listing.commit, file)
+            return await self._files.answer(request, asked.repository, asked.revision, asked.path)
         except Refused as refused:
             return _refusal(refused, request)
-
-    async def _listing(self, asked: Asked, token: str | None) -> Listing:
-        listing = await self._upstream.listing(asked.repository, asked.revision, token)
-        unsafe = first_unsafe(file.path for file in listing.files)
-        if unsafe is not None:
-            words = f"{asked.repository} has a file whose name {unsafe[1]}"
-            raise Refused("RepositoryDisabled", words, passing=False)
-        return listing
-
-    async def _file(
-        self, request: web.Request, repository: str, commit: str, file: RemoteFile
-    ) -> web.StreamResponse:
-        headers = {
-            "X-Repo-Commit": commit,
-            "ETag": answers.etag_of(file),
-            "X-Linked-Etag": answers.etag_of(file),
-            "X-Linked-Size": str(file.size),
-            "Accept-Ranges": "bytes",
-            "Content-Type": "application/octet-stream",
-        }
-        if request.headers.get("If-None-Match") in (headers["ETag"], "*"):
-            return web.Response(status=304, headers=headers)
-        asked = None if file.sha256 in self._spoiled else request.headers.get("Range")
-        try:
-            span = wanted_range(asked, file.size)
-        except Unsatisfiable:
-            headers["Content-Range"] = f"bytes */{file.size}"
-            return web.Response(status=416, headers=headers)
-        response = web.StreamResponse(status=206 if span else 200, headers=headers)
-        start, end = span or (0, file.size)
-        if span:
-            response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size}"
-        response.content_length = end - start
-        if request.method == "HEAD":
-            await response.prepare(request)
-            return response
-        return await self._bytes(request, response, (repository, commit), file, (start, end))
-
-    async def _bytes(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        where: tuple[str, str],
-        file: RemoteFile,
-        span: tuple[int, int],
-    ) -> web.StreamResponse:
-        repository, commit = where
-        held = await asyncio.to_thread(open_bytes, self._cache_dir, repository, file)
-        if held is None:
-            why_not = await asyncio.to_thread(self._why_not, repository, request.remote)
-            if self._fetching is None or why_not is not None:
-                words = why_not or "this cache fetches nothing for its clients"
-                return _error(404, "EntryNotFound", f"{file.path} is not in this cache: {words}")
-            task = self._fetching.fetch(repository, commit, file.path, _token(request))
-            task.add_done_callback(lambda _: self._upstream.name_branch(repository, commit))
-            coming = Coming(self._cache_dir, file.sha256 or "none", file.size)
-            try:
-                if await _has_begun(task, coming, file):
-                    return await self._stream(request, response, coming, task, file, span)
-            finally:
-                coming.close()
-            _raise_if_failed(task)
-            held = await asyncio.to_thread(open_bytes, self._cache_dir, repository, file)
-        if held is None:
-            raise Refused("FetchFailed", f"{file.path} can't be read", passing=True)
-        await send_verified(request, response, held, *span)
-        return response
-
-    async def _stream(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        coming: Coming,
-        task: Fetch,
-        file: RemoteFile,
-        span: tuple[int, int],
-    ) -> web.StreamResponse:
-        await response.prepare(request)
-        try:
-            await send_coming(request, coming, start=span[0], end=span[1], ended=task.done)
-        except SpoiledError:
-            if file.sha256 is not None and coming.is_discarded():
-                self._spoiled.add(file.sha256)
-            logger.warning("%s was cut off: its fetch did not end well", file.path)
-            if request.transport is not None:
-                request.transport.abort()
-            return response
-        await response.write_eof()
-        return response
 
 
 async def _described(request: web.Request, asked: Asked, listing: Listing) -> web.Response:
@@ -233,31 +110,8 @@ def _asked(request: web.Request) -> Asked | None:
     return asked_of(request.rel_url.raw_path)
 
 
-def _token(request: web.Request) -> str | None:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    token = token.strip()
-    right = scheme.lower() == "bearer" and token.isascii() and token.isprintable()
-    return token if right and 0 < len(token) <= _LONGEST_TOKEN else None
-
-
-async def _has_begun(task: Fetch, coming: Coming, file: RemoteFile) -> bool:
-    """Wait until a file can be streamed; False when its fetch has ended, and it is known to all."""
-    while not task.done():
-        if file.sha256 is not None and coming.open():
-            return True
-        await asyncio.wait({task}, timeout=_POLL_SECONDS)
-    return False
-
-
-def _raise_if_failed(task: Fetch) -> None:
-    if task.done():
-        outcome = task.result()
-        if isinstance(outcome, FetchFailed):
-            raise Refused(outcome.reason, outcome.message, passing=outcome.passing)
-
-
 def _refusal(refused: Refused, request: web.Request) -> web.Response:
-    has_token = _token(request) is not None
+    has_token = token_of(request) is not None
     status, code = answers.status_of(refused, has_token=has_token)
     return _error(status, code, refused.failure.message)
 

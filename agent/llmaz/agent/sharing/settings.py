@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 DEFAULT_UPLOADS = 16
 DEFAULT_UPLOADS_PER_PEER = 4
 
-# What the node's Hugging Face endpoint fetches for its clients; off: there is no endpoint.
+# What the node's endpoint of the hubs fetches for its clients; off: there is no endpoint.
 MirrorFetch: TypeAlias = Literal["any", "assigned", "none", "off"]
 
 
@@ -39,6 +39,7 @@ class SharingSettings:
     state_dir: Path | None = None  # of the agent, which notes there what the node shall hold
     cache_quota: int | None = None
     jit_shared: bool = False  # whether other nodes are given what engines compiled here
+    plain_http: tuple[str, ...] = ()  # where a client's token may be sent without TLS
 
 
 def from_argv(argv: Sequence[str]) -> SharingSettings:
@@ -61,6 +62,7 @@ def from_argv(argv: Sequence[str]) -> SharingSettings:
     parser.add_argument("--state-dir", type=Path)
     parser.add_argument("--cache-quota", type=int)
     parser.add_argument("--jit-shared", choices=("yes", "no"), default="no")
+    parser.add_argument("--plain-http", action="append", default=[])
     given = parser.parse_args(argv)
     return SharingSettings(
         node_name=given.node_name,
@@ -76,6 +78,7 @@ def from_argv(argv: Sequence[str]) -> SharingSettings:
         state_dir=given.state_dir,
         cache_quota=given.cache_quota,
         jit_shared=given.jit_shared == "yes",
+        plain_http=tuple(given.plain_http),
     )
 
 
@@ -92,6 +95,7 @@ def to_argv(settings: SharingSettings) -> list[str]:
         ("--mirror-fetch", settings.mirror_fetch),
         ("--jit-shared", "yes" if settings.jit_shared else "no"),
     ]
+    options += [("--plain-http", place) for place in settings.plain_http]
     if settings.state_dir is not None:
         options.append(("--state-dir", settings.state_dir))
     if settings.cache_quota is not None:

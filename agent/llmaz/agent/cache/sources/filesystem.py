@@ -19,7 +19,10 @@ from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Targ
 from llmaz.agent.cache.sources.answers import bounded, number, pinned
 from llmaz.agent.cache.sources.bridge import Bridge, Opened
 
-_VERSIONS = ("etag", "ETag", "md5Hash", "content_md5", "mtime", "modify", "last_modified", "sha", "modificationTime")
+_VERSIONS = (
+    *("etag", "ETag", "md5Hash", "content_md5", "sha"),
+    *("mtime", "modify", "last_modified", "modificationTime"),
+)
 
 
 _Info: TypeAlias = Mapping[str, object]
