@@ -18,6 +18,7 @@ from llmaz.agent.swarm.values import (
     PeerLost,
     PeerTold,
     Tick,
+    Wanted,
 )
 
 MIB = 2**20
@@ -170,6 +171,25 @@ def test_a_chunk_that_takes_long_comes_over_all_connections_and_a_quick_one_over
         node.answer("brought")
     assert [one.parts for one in node.asked if isinstance(one, AskOrigin)] == [1] * len(node.asked)
     assert len(node.asked) == LIMITS.from_origin
+
+
+def test_what_readers_wait_for_comes_first_and_from_outside_unless_another_brings_it() -> None:
+    node = _Node(members=("a",))
+    node.give(PeerKnown(Member(name="a")))
+    node.give(Wanted(6))
+    node.give(Wanted(7))
+    node.give(PeerTold("a", 0b11, claims=1 << 7, anew=True))
+    asked_peer = [one.chunk for one in node.asked if isinstance(one, AskPeer)]
+    asked_outside = [one.chunk for one in node.asked if isinstance(one, AskOrigin)]
+    assert sorted(asked_peer) == [0, 1]
+    assert asked_outside[0] == 6
+    assert 7 not in asked_outside
+    node.give(PeerTold("a", 1 << 7 | 1 << 5))
+    asked_peer = [one.chunk for one in node.asked if isinstance(one, AskPeer)]
+    assert 7 not in asked_peer  # two are asked of one at a time
+    node.give(Brought(0, "a"))
+    asked_peer = [one.chunk for one in node.asked if isinstance(one, AskPeer)]
+    assert asked_peer[2] == 7
 
 
 def test_a_peer_whose_bytes_are_wrong_twice_is_banned_and_not_asked_again() -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from llmaz.agent.cache.chunkmap import write_chunkmap
 from llmaz.agent.cache.state import Fetched, FetchFailed
-from llmaz.agent.swarm.chunks import chunk_count, span_of
+from llmaz.agent.cache.wanted import Wish
+from llmaz.agent.swarm.choice import bits
+from llmaz.agent.swarm.chunks import chunk_count, chunk_size, chunks_of_stripe, span_of
+from llmaz.agent.swarm.owners import shares
 from llmaz.agent.swarm.values import Limits
 from support.downloads import Downloads
 from support.hub import Repository, serving
@@ -54,6 +57,19 @@ async def test_a_node_that_disappears_in_the_middle_takes_nobody_along(tmp_path:
         await nodes[0].disappear(fetches[0])
         outcomes = await asyncio.gather(*fetches[1:])
     assert all(map(_right, outcomes))
+
+
+async def test_what_a_reader_waits_for_is_fetched_before_the_rest(tmp_path: Path) -> None:
+    repositories, downloads = _hub()
+    key, count = hashlib.sha256(MODEL).hexdigest(), chunk_count(len(MODEL))
+    shared = shares(key, count, chunks_of_stripe(len(MODEL)), frozenset("ab"))
+    mine = list(bits(shared.of["a"]))  # it begins with these, from the front
+    async with serving(repositories) as hub, swarm_nodes(tmp_path, ["a", "b"]) as (a, _):
+        wish = Wish(a.cache_dir, key, "reader")
+        wish.tell(span_of(mine[-1], len(MODEL))[0])
+        assert _right(await a.fetch(hub.url))
+    asked = [start // chunk_size(len(MODEL)) for start, _ in downloads.asked]
+    assert asked.index(mine[-1]) < asked.index(mine[len(mine) // 2])
 
 
 async def test_a_node_whose_disk_rots_is_not_believed(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from aiohttp import web
 from llmaz.agent.cache import spans
 from llmaz.agent.cache.journal import replayed
 from llmaz.agent.cache.spans import Spans
+from llmaz.agent.cache.wanted import Wish
 
 _POLL_SECONDS = 0.05
 _SETTLE_SECONDS = 2.0  # for a fetch to show a file that is verified; it may go on with others
@@ -56,6 +57,7 @@ class Coming:
         self._data = cache_dir / "partial" / f"{key}.data"
         self.size = size
         self.descriptor: int | None = None
+        self._wish = Wish(cache_dir, key, f"{os.getpid()}-{id(self)}")
         self._spans: Spans = ()
         self._read = 0  # bytes of the journal that `_spans` was made of
 
@@ -66,7 +68,12 @@ class Coming:
                 self.descriptor = os.open(self._data, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         return self.descriptor is not None
 
+    def wait_for(self, offset: int) -> None:
+        """Let the fetch know what is waited for: it brings that first."""
+        self._wish.tell(offset)
+
     def close(self) -> None:
+        self._wish.drop()
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
@@ -147,4 +154,5 @@ async def send_coming(
         elif over:
             raise SpoiledError
         else:
+            coming.wait_for(at)
             await asyncio.sleep(_POLL_SECONDS)

@@ -103,8 +103,9 @@ def _patience(state: State, now: float) -> float:
 def _falls_to_me(state: State, chunk: int, now: float) -> bool:
     """Tell whether this node is the one to bring a chunk that nobody has.
 
-    What somebody says that it is bringing is left to it as long as it moves. Who has brought all of
-    its own helps the owners for whom it is the next.
+    What somebody says that it is bringing is left to it as long as it moves. A node whose readers
+    wait brings what they wait for. Who has brought all of its own helps the owners for whom it is
+    the next.
     """
     if now < state.retry.get(chunk, 0.0):
         return False
@@ -115,7 +116,7 @@ def _falls_to_me(state: State, chunk: int, now: float) -> bool:
         if moves and now - since < 3 * patience:
             return False
     order = state.ranked(chunk)
-    if order[0] == state.me.name or _helps(state, order, now):
+    if order[0] == state.me.name or chunk in state.wanted or _helps(state, order, now):
         return True
     begun = state.began + state.limits.settle_seconds
     for name in order:

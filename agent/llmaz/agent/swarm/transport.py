@@ -17,7 +17,8 @@ from llmaz.agent.cache.chunkmap import write_chunkmap
 from llmaz.agent.cache.download import Download, Segment
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import RemoteFile
-from llmaz.agent.swarm.chunks import chunk_count, cut, span_of
+from llmaz.agent.cache.wanted import read_wanted
+from llmaz.agent.swarm.chunks import chunk_count, chunk_size, cut, span_of
 from llmaz.agent.swarm.connection import Identity
 from llmaz.agent.swarm.errands import WORKERS, Errand, Errands
 from llmaz.agent.swarm.feed import Feed
@@ -39,10 +40,12 @@ from llmaz.agent.swarm.values import (
     PeerLost,
     PeerTold,
     Tick,
+    Wanted,
 )
 from llmaz.api.node import ModelPeer
 
 TICK_SECONDS = 0.25
+READ_AHEAD_BYTES = 16 * 2**20  # beyond where a reader waits
 PEERS_SECONDS = 2.0  # between two looks at who the peers are
 _PIECE = 2**20
 _FILES_AT_ONCE = 8
@@ -146,6 +149,8 @@ class SwarmTransfer:
             )
             file = self._files[key] = _File(key, download, outside, swarm, self._errands)
             feeds = [feed for feed in self._feeds.values() if feed.is_up]
+        for chunk in self._wanted(file):
+            file.give(Wanted(chunk))
         for feed in feeds:
             file.give(PeerKnown(feed.member))
             if feed.known[key].told:
@@ -238,7 +243,18 @@ class SwarmTransfer:
                     if feed.is_up and feed.known[file.key].have:
                         known = feed.known[file.key]
                         file.give(PeerTold(feed.member.name, known.have))
+                for chunk in self._wanted(file):
+                    file.give(Wanted(chunk))
                 file.give(Tick())
+
+    def _wanted(self, file: _File) -> list[int]:
+        """Return what readers on this node wait for, and what they will want next."""
+        size, chunks = file.download.file.size, list[int]()
+        ahead = max(1, READ_AHEAD_BYTES // chunk_size(size))
+        for offset in read_wanted(self._cache_dir, file.key):
+            first = offset // chunk_size(size)
+            chunks += range(first, min(first + ahead, chunk_count(size)))
+        return chunks
 
     @staticmethod
     def _resume(partial: Partial) -> int:
