@@ -25,6 +25,7 @@ from llmaz.api.kinds import (
     OPEN_MODEL,
     PLAYGROUND,
     SECRET,
+    TENANT,
 )
 from llmaz.api.manifest import Json, Manifest, decode
 from llmaz.api.meta import ObjectMeta
@@ -154,6 +155,8 @@ async def _prepare(kube: Kube, directory: Path) -> None:
             {"name": "default", "args": ["--port", "{{ .Port }}", "--model", "{{ .ModelName }}"]}
         ],
     }
+    team: Any = {"metadata": {"name": "team"}, "spec": {"namespaces": [TEAM]}}
+    await kube.apply(TENANT, team, manager="tests")
     fake: Any = {"metadata": {"name": "fake"}, "spec": runtime}
     await kube.apply(BACKEND_RUNTIME, fake, manager="tests")
 

@@ -15,6 +15,7 @@ from llmaz.controller.memory import Footprint
 from support.controlling import World, flavor, gpu, model, node, playground, runtime
 from support.placing import GIB, LLAMA, VLLM, large, needing, sentence, sized
 
+NOTHING = ReplicaMemory()
 DEFAULT = BackendRuntimeConfig(config_name="default")
 
 
@@ -90,10 +91,10 @@ def test_more_accelerators_never_take_more_of_each(
     assert few.each * devices * hosts >= weights
 
 
-def vllm_world(gib: int, **placement: ReplicaMemory) -> World:
+def vllm_world(gib: int, memory: ReplicaMemory = NOTHING) -> World:
     """A model of which all is known, and one node with one accelerator of so much memory."""
     wanted = playground("chat", "qwen")
-    spec = dataclasses.replace(wanted.spec, placement=Placement(**placement))
+    spec = dataclasses.replace(wanted.spec, placement=Placement(memory=memory))
     return World().add(
         sized(model("qwen", flavor("any")), LLAMA),
         runtime(memory=VLLM),

@@ -14,7 +14,7 @@ from llmaz.api.backendruntime import (
     RecommendedConfig,
 )
 from llmaz.api.claims import ModelClaim, ModelClaims, ModelRef, Role
-from llmaz.api.kinds import BACKEND_RUNTIME, OPEN_MODEL, PLAYGROUND, SERVICE
+from llmaz.api.kinds import BACKEND_RUNTIME, OPEN_MODEL, PLAYGROUND, SERVICE, TENANT
 from llmaz.api.manifest import Manifest, decode
 from llmaz.api.meta import Condition, ObjectMeta, find_condition
 from llmaz.api.node import (
@@ -34,6 +34,7 @@ from llmaz.api.pod import Resources
 from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service
 from llmaz.api.source import ModelHub, ModelSource
+from llmaz.api.tenant import Tenant, TenantStatus
 from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.actions import (
     Action,
@@ -47,7 +48,7 @@ from llmaz.controller.actions import (
 from llmaz.controller.owned import labels_of
 from llmaz.controller.plan import plan
 from llmaz.controller.seats import seats_of
-from llmaz.controller.snapshot import ClusterSnapshot, KubeNode, Ref
+from llmaz.controller.snapshot import ClusterSnapshot, KubeNode, PriorityClass, Ref
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 GPU = "nvidia.com/gpu"
@@ -169,6 +170,9 @@ class World:
     nodes: dict[str, InferenceNode] = field(default_factory=dict)
     kube_nodes: dict[str, KubeNode] = field(default_factory=dict)
     manifests: dict[Ref, Manifest] = field(default_factory=dict)
+    priorities: dict[str, PriorityClass] = field(default_factory=dict)
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    events: list[RecordEvent] = field(default_factory=list)
     lost: dict[str, datetime] = field(default_factory=dict)  # node -> when its Lease ran out
     now: datetime = NOW
     uids: int = 0
@@ -197,6 +201,8 @@ class World:
             nodes=dict(self.nodes),
             seats={name: seats_of(one) for name, one in self.nodes.items()},
             kube_nodes=dict(self.kube_nodes),
+            priorities=dict(self.priorities),
+            tenants=dict(self.tenants),
             leases={
                 name: self.lost.get(name, self.now + timedelta(seconds=40)) for name in self.nodes
             },
@@ -281,14 +287,15 @@ class World:
                 self._apply(action)
             case DeleteOwned(ref=ref):
                 del self.manifests[ref]
-            case Assign(node=name, spec=spec):
+            case Assign(node=name, spec=spec, events=events):
                 self._assign(name, spec)
+                self.events += events
             case SetStatus():
                 self._set_status(action)
             case SetLabels():
                 self._set_labels(action)
             case RecordEvent():
-                pass
+                self.events.append(action)
 
     def _assign(self, name: str, spec: NodeSpec) -> None:
         old = self.nodes[name]
@@ -321,6 +328,11 @@ class World:
             assert isinstance(status, BackendRuntimeStatus)
             old_runtime = self.runtimes[ref.name]
             self.runtimes[ref.name] = dataclasses.replace(old_runtime, status=status)
+            return
+        if ref.kind == TENANT:
+            assert isinstance(status, TenantStatus)
+            old_tenant = self.tenants[ref.name]
+            self.tenants[ref.name] = dataclasses.replace(old_tenant, status=status)
             return
         assert isinstance(status, WorkloadStatus)
         if ref.kind == PLAYGROUND:

@@ -1,12 +1,18 @@
 """Builders and judges of placement, beside those of the controller."""
 
 import dataclasses
+from typing import Any
 
 from llmaz.api.memory import EngineMemory, ModelMemory
+from llmaz.api.meta import ObjectMeta
 from llmaz.api.node import Accelerator
 from llmaz.api.openmodel import OpenModel
+from llmaz.api.placement import Placement
+from llmaz.api.playground import Playground
 from llmaz.api.quantity import Quantity
-from support.controlling import World, flavor, gpu, model, node, playground, runtime
+from llmaz.api.tenant import Tenant, TenantSpec
+from llmaz.controller.snapshot import PriorityClass
+from support.controlling import GPU, World, flavor, gpu, model, node, playground, runtime
 
 GIB = 2**30
 LLAMA = ModelMemory(
@@ -68,3 +74,46 @@ def sized(model_: OpenModel, memory: ModelMemory) -> OpenModel:
 
 def large(uuid: str, gib: int, index: int = 0) -> Accelerator:
     return dataclasses.replace(gpu(uuid, index), memory_bytes=gib * GIB)
+
+
+def placed_as(
+    name: str,
+    model_name: str,
+    replicas: int = 1,
+    namespace: str = "default",
+    **wishes: Any,  # noqa: ANN401  # fields of the placement by name
+) -> Playground:
+    """A Playground with wishes for its placement."""
+    made = playground(name, model_name, replicas)
+    meta = dataclasses.replace(made.metadata, namespace=namespace)
+    spec = dataclasses.replace(made.spec, placement=Placement(**wishes))
+    return dataclasses.replace(made, metadata=meta, spec=spec)
+
+
+def classes(world: World, **values: int) -> World:
+    """Let the world have PriorityClasses of these values."""
+    world.priorities |= {
+        name: PriorityClass(name=name, value=value) for name, value in values.items()
+    }
+    return world
+
+
+def tenant(
+    name: str,
+    *namespaces: str,
+    quota: int = 0,
+    limit: int | None = None,
+    weight: int = 1,
+    parent: str = "",
+) -> Tenant:
+    """A tenant with a quota, and perhaps a limit, of accelerators."""
+    return Tenant(
+        metadata=ObjectMeta(name=name, uid=f"uid-{name}", generation=1),
+        spec=TenantSpec(
+            parent=parent,
+            namespaces=namespaces,
+            quota={GPU: Quantity(str(quota))},
+            limit={} if limit is None else {GPU: Quantity(str(limit))},
+            weight=weight,
+        ),
+    )

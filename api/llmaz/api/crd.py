@@ -5,7 +5,15 @@
 
 from dataclasses import dataclass
 
-from llmaz.api.kinds import BACKEND_RUNTIME, INFERENCE_NODE, OPEN_MODEL, PLAYGROUND, SERVICE, Kind
+from llmaz.api.kinds import (
+    BACKEND_RUNTIME,
+    INFERENCE_NODE,
+    OPEN_MODEL,
+    PLAYGROUND,
+    SERVICE,
+    TENANT,
+    Kind,
+)
 from llmaz.api.manifest import Json, Manifest
 from llmaz.api.names import MODEL_NAME
 from llmaz.api.objects import CLASSES
@@ -85,6 +93,17 @@ SERVED: dict[Kind, Served] = {
             Column("VERSION", ".spec.version", "The version of the engine."),
             _READY,
             _AGE,
+        ),
+    ),
+    TENANT: Served(
+        "tn",
+        (
+            Column("PARENT", ".spec.parent", "The tenant that it is a part of."),
+            Column("WEIGHT", ".spec.weight", "Its share of what is idle.", "integer"),
+            Column("USE", ".status.use", "Accelerators in use, of its quota."),
+            Column("WAITING", ".status.waiting", "Replicas that have no place.", "integer"),
+            _AGE,
+            _MESSAGE,
         ),
     ),
     INFERENCE_NODE: Served(

@@ -32,6 +32,7 @@ class Kind:
 
 
 OPEN_MODEL = Kind("llmaz.io", "v1alpha1", "OpenModel", "openmodels", namespaced=False)
+TENANT = Kind("llmaz.io", "v1alpha1", "Tenant", "tenants", namespaced=False)
 INFERENCE_NODE = Kind("llmaz.io", "v1alpha1", "InferenceNode", "inferencenodes", namespaced=False)
 PLAYGROUND = Kind("inference.llmaz.io", "v1alpha1", "Playground", "playgrounds", namespaced=True)
 SERVICE = Kind("inference.llmaz.io", "v1alpha1", "Service", "services", namespaced=True)
@@ -52,6 +53,9 @@ CONTROLLER_REVISION = Kind(
 )
 HORIZONTAL_POD_AUTOSCALER = Kind(
     "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", namespaced=True
+)
+PRIORITY_CLASS = Kind(
+    "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False
 )
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
 CUSTOM_RESOURCE_DEFINITION = Kind(

@@ -7,6 +7,7 @@ from llmaz.api.kinds import (
     OPEN_MODEL,
     PLAYGROUND,
     SERVICE,
+    TENANT,
     Kind,
 )
 from llmaz.api.manifest import ManifestError, decode
@@ -14,8 +15,9 @@ from llmaz.api.node import InferenceNode
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
+from llmaz.api.tenant import Tenant
 
-Object = OpenModel | Playground | Service | BackendRuntime | InferenceNode
+Object = OpenModel | Playground | Service | BackendRuntime | InferenceNode | Tenant
 
 CLASSES: dict[Kind, type[Object]] = {
     OPEN_MODEL: OpenModel,
@@ -23,6 +25,7 @@ CLASSES: dict[Kind, type[Object]] = {
     SERVICE: Service,
     BACKEND_RUNTIME: BackendRuntime,
     INFERENCE_NODE: InferenceNode,
+    TENANT: Tenant,
 }
 
 

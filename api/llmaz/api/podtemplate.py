@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from llmaz.api.fields import bounds
 from llmaz.api.names import MODEL_RUNNER
+from llmaz.api.placement import Toleration
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
 from llmaz.api.quantity import Quantity
 
@@ -125,11 +126,15 @@ class PodSpec:
     containers: the programs; one of them is named model-runner
     volumes: folders that the containers may mount
     termination_grace_period_seconds: seconds from SIGTERM to SIGKILL
+    priority_class_name: the PriorityClass, where the placement names none
+    tolerations: taints that do not keep the pods off, beside those of the placement
     """
 
     containers: tuple[Container, ...] = field(metadata=bounds(shortest=1, longest=16))
     volumes: tuple[Volume, ...] = field(default=(), metadata=bounds(longest=64))
     termination_grace_period_seconds: int | None = field(default=None, metadata=bounds(minimum=0))
+    priority_class_name: str = field(default="", metadata=bounds(longest=253))
+    tolerations: tuple[Toleration, ...] = field(default=(), metadata=bounds(longest=32))
 
     @property
     def model_runner(self) -> Container | None:

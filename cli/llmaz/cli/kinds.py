@@ -12,6 +12,7 @@ _SHORT: Mapping[str, Kind] = {
     "isvc": kinds.SERVICE,
     "br": kinds.BACKEND_RUNTIME,
     "infn": kinds.INFERENCE_NODE,
+    "tn": kinds.TENANT,
     "no": kinds.NODE,
     "ns": kinds.NAMESPACE,
     "cm": kinds.CONFIG_MAP,
@@ -21,6 +22,7 @@ _SHORT: Mapping[str, Kind] = {
     "secret": kinds.SECRET,
     "endpointslice": kinds.ENDPOINT_SLICE,
     "lease": kinds.LEASE,
+    "pc": kinds.PRIORITY_CLASS,
 }
 
 

@@ -8,6 +8,7 @@ from llmaz.api.backendruntime import BackendRuntimeStatus
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import NodeSpec
 from llmaz.api.openmodel import OpenModelStatus
+from llmaz.api.tenant import TenantStatus
 from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.snapshot import Key, Ref
 
@@ -51,6 +52,7 @@ class Assign:
     version: str = ""  # of the InferenceNode; without one, whatever it is
     spec: NodeSpec
     gone: tuple[Key, ...] = ()
+    events: "tuple[RecordEvent, ...]" = ()  # of turns that nobody could tell once it is written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class SetStatus:
 
     ref: Ref
     uid: str
-    status: OpenModelStatus | BackendRuntimeStatus | WorkloadStatus
+    status: OpenModelStatus | BackendRuntimeStatus | WorkloadStatus | TenantStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

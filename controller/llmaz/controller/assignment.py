@@ -6,13 +6,14 @@ An update whose first engines do not become ready therefore goes no further.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPhase, NodeSpec
 from llmaz.api.source import Hub
 from llmaz.controller.actions import Assign
 from llmaz.controller.catalogue import held_revisions
 from llmaz.controller.demand import Demand
+from llmaz.controller.displaced import told
 from llmaz.controller.outcomes import Placed, Unplaced
 from llmaz.controller.peers import with_peers
 from llmaz.controller.prefetch import prefetch, wish_for_waiting, wish_of
@@ -29,8 +30,9 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
         seat = served.seated[id_]
         engines[seat.node].append(seat.engine)
         models[seat.node] += _models_now(snapshot.nodes[seat.node], seat.engine)
+    holding = _holding(served, snapshot.nodes)
     for demand in served.placeable():
-        for where, engine in _engines(demand, served, snapshot.nodes):
+        for where, engine in _engines(demand, served, snapshot.nodes, holding):
             models[where] += demand.models
             if engine is not None:
                 engines[where].append(engine)
@@ -50,7 +52,10 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
             gone = _gone(node, spec, snapshot)
             meta = node.metadata
             seen = meta.resource_version
-            writes.append(Assign(node=name, uid=meta.uid, version=seen, spec=spec, gone=gone))
+            events = tuple(told(node, spec, served, snapshot))
+            writes.append(
+                Assign(node=name, uid=meta.uid, version=seen, spec=spec, gone=gone, events=events)
+            )
     return tuple(writes)
 
 
@@ -75,8 +80,26 @@ def _ahead(
     return prefetch(wishes, needed, snapshot.nodes, served.views, sizes)
 
 
+def _holding(served: Served, nodes: Mapping[str, InferenceNode]) -> frozenset[str]:
+    """Return the replicas that others make way for, and that can't start yet.
+
+    Until the weights are there, those that make way go on serving.
+    """
+    return frozenset(
+        id_
+        for demand in served.placeable()
+        for id_ in demand.ids
+        if isinstance(outcome := served.outcomes.get(id_), Placed)
+        and outcome.displaced
+        and not all(_has_weights(nodes[one.node], demand.models) for one in outcome.members)
+    )
+
+
 def _engines(
-    demand: Demand, served: Served, nodes: Mapping[str, InferenceNode]
+    demand: Demand,
+    served: Served,
+    nodes: Mapping[str, InferenceNode],
+    holding: Collection[str],
 ) -> Iterator[tuple[str, AssignedEngine | None]]:
     """Yield each replica's node and engine: as it shall be, or as it is until its turn comes.
 
@@ -90,14 +113,17 @@ def _engines(
     for id_ in ids:
         outcome = served.outcomes[id_]
         if not isinstance(outcome, Placed):
+            if outcome.displaced is not None and outcome.displaced.by in holding:
+                yield from ((seat.node, seat.engine) for seat in served.groups.get(id_, ()))
             continue
         there = [nodes[one.node] for one in outcome.members]
-        is_free = id_ not in served.outdated or id_ not in serving
-        if not is_free and spare > 0 and all(_has_weights(one, demand.models) for one in there):
+        is_free = (id_ not in served.outdated or id_ not in serving) and id_ not in holding
+        may_turn = id_ in serving and not is_free and spare > 0
+        if may_turn and all(_has_weights(one, demand.models) for one in there):
             is_free = True
             spare -= 1
         if not is_free:
-            yield from ((seat.node, seat.engine) for seat in served.groups[id_])
+            yield from ((seat.node, seat.engine) for seat in served.groups.get(id_, ()))
         for one in outcome.members:
             yield one.node, one.engine if is_free else None
 

@@ -10,21 +10,19 @@ from decimal import Decimal
 
 from llmaz.api import names
 from llmaz.api.backendruntime import BackendRuntime
-from llmaz.api.manifest import digest, encode
 from llmaz.api.node import AssignedEngine, AssignedModel
 from llmaz.api.openmodel import Flavor, OpenModel
 from llmaz.api.pod import EnvVar, Resources
-from llmaz.api.podtemplate import Container, PodSpec
-from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service
-from llmaz.controller import sources
 from llmaz.controller.actions import Refusal
 from llmaz.controller.flavors import candidate_flavors, hosts_of
 from llmaz.controller.memory import Estimate, Footprint, footprint
-from llmaz.controller.merging import merged_envs, with_flavor_limits
+from llmaz.controller.merging import with_flavor_limits
+from llmaz.controller.patterns import models_of, pattern_of
+from llmaz.controller.priority import Priority, priority_of
 from llmaz.controller.ranks import Spot, is_grouped, rank_env, rank_id, size_of
-from llmaz.controller.resolve import SHARED_MEMORY_PATH
 from llmaz.controller.rollout import most_surplus
+from llmaz.controller.snapshot import PriorityClass
 from llmaz.controller.supported import unsupported
 
 
@@ -61,6 +59,7 @@ class Demand:
     pattern: AssignedEngine  # of the engines, but for what depends on the replica and its place
     models: tuple[AssignedModel, ...]  # that a node must hold for it
     worker: AssignedEngine | None = None  # the pattern of a group's workers, if it may be a group
+    priority: Priority = Priority()  # noqa: RUF009  # a frozen value
 
     @property
     def replicas(self) -> int:
@@ -124,6 +123,7 @@ def demand(
     service: Service,
     models: Mapping[str, OpenModel],
     runtimes: Mapping[str, BackendRuntime] = {},  # never written to
+    classes: Mapping[str, PriorityClass] = {},  # never written to
 ) -> Demand | Refusal:
     """Return what the replicas of a Service need, or why they can't be run."""
     claims = service.spec.model_claims
@@ -136,8 +136,13 @@ def demand(
     flavors = candidate_flavors(claims, models)
     if isinstance(flavors, Refusal):
         return flavors
+    priority = priority_of(service, classes)
+    if isinstance(priority, Refusal):
+        return priority
     template = service.spec.workload_template
-    pattern = _pattern(service, (template.leader_template or template.worker_template).spec, models)
+    pattern = pattern_of(
+        service, (template.leader_template or template.worker_template).spec, models
+    )
     memory = _footprint(service, pattern, models, runtimes)
     if isinstance(memory, Refusal):
         return memory
@@ -145,7 +150,7 @@ def demand(
     if is_grouped(template):
         # A worker is asked nothing, and needs no port that others know.
         worker = dataclasses.replace(
-            _pattern(service, template.worker_template.spec, models),
+            pattern_of(service, template.worker_template.spec, models),
             port=None,
             startup_probe=None,
             liveness_probe=None,
@@ -155,8 +160,9 @@ def demand(
         service=service,
         options=tuple(_choice(service, flavor, pattern, worker, memory) for flavor in flavors),
         pattern=pattern,
-        models=_models(service, models),
+        models=models_of(service, models),
         worker=worker,
+        priority=priority,
     )
 
 
@@ -175,16 +181,6 @@ def _footprint(
         service.spec.placement.memory,
         (*pattern.command, *pattern.args),
     )
-
-
-def _takes_any_port(runner: Container) -> bool:
-    """Tell whether the engine is told its port; otherwise it listens on a fixed one."""
-    texts = (*runner.command, *runner.args, *(env.value for env in runner.env))
-    return any(f"$({names.PORT})" in text for text in texts)
-
-
-def _port(runner: Container) -> int:
-    return runner.ports[0].container_port if runner.ports else names.ENGINE_PORT
 
 
 def _choice(
@@ -222,72 +218,6 @@ def _option(flavor: Flavor, pattern: AssignedEngine, memory: Footprint, hosts: i
         memory=estimate,
         hosts=hosts,
     )
-
-
-def _pattern(service: Service, pod: PodSpec, models: Mapping[str, OpenModel]) -> AssignedEngine:
-    runner = pod.model_runner
-    assert runner is not None  # else the Service was refused
-    claims = service.spec.model_claims
-    main = models[claims.main]
-    skip = _skips_loader(service)
-    tokens = sources.credentials(main, skip=skip)
-    grace = pod.termination_grace_period_seconds
-    return AssignedEngine(
-        id="",
-        service=service.metadata.name,
-        playground=service.metadata.labels.get(names.PLAYGROUND_NAME),
-        model=main.served_name,
-        main_model=claims.main,
-        draft_model=claims.draft,
-        weights=digest([encode(models[ref.name].spec.source) for ref in claims.models]),
-        runtime=service.metadata.annotations.get(names.RUNTIME_NAME, ""),
-        image=runner.image,
-        command=runner.command,
-        args=runner.args,
-        requirements=tuple(service.metadata.annotations.get(names.REQUIREMENTS, "").splitlines()),
-        env=merged_envs(tokens, runner.env),
-        shared_memory_size=_shared_memory(pod, runner),
-        resources=runner.resources,
-        port=None if _takes_any_port(runner) else _port(runner),
-        startup_probe=runner.startup_probe,
-        liveness_probe=runner.liveness_probe,
-        readiness_probe=runner.readiness_probe,
-        lifecycle=runner.lifecycle,
-        termination_grace_period_seconds=(
-            names.TERMINATION_GRACE_SECONDS if grace is None else grace
-        ),
-        skip_model_loader=sources.is_loaded_by_engine(main, skip=skip),
-    )
-
-
-def _shared_memory(pod: PodSpec, runner: Container) -> Quantity | None:
-    mounted = {
-        mount.name for mount in runner.volume_mounts if mount.mount_path == SHARED_MEMORY_PATH
-    }
-    sizes = (
-        volume.empty_dir.size_limit
-        for volume in pod.volumes
-        if volume.name in mounted and volume.empty_dir is not None
-    )
-    return next(sizes, None)
-
-
-def _models(service: Service, models: Mapping[str, OpenModel]) -> tuple[AssignedModel, ...]:
-    skip = _skips_loader(service)
-    return tuple(
-        AssignedModel(
-            name=ref.name,
-            source=models[ref.name].spec.source,
-            secret_namespace=service.metadata.namespace,
-            secret=models[ref.name].spec.secret,
-        )
-        for ref in service.spec.model_claims.models
-        if not sources.is_loaded_by_engine(models[ref.name], skip=skip)
-    )
-
-
-def _skips_loader(service: Service) -> bool:
-    return service.metadata.annotations.get(names.SKIP_MODEL_LOADER) == "true"
 
 
 def _parallelism(flavor: Flavor) -> tuple[EnvVar, ...]:

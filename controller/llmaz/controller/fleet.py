@@ -29,8 +29,22 @@ class Fleet:
     def take(self, name: str, needs: Needs, uuids: tuple[str, ...]) -> None:
         """Give part of a node to an engine."""
         ledger = self.ledgers[name]
-        before = {resources: _free(ledger, resources) for resources in self._fullest_first}
+        before = self._counts(ledger)
         ledger.take(needs, uuids)
+        self._reorder(ledger, before)
+
+    def give_back(self, name: str, needs: Needs, uuids: tuple[str, ...]) -> None:
+        """Take back what an engine was given."""
+        ledger = self.ledgers[name]
+        before = self._counts(ledger)
+        ledger.give_back(needs, uuids)
+        self._reorder(ledger, before)
+
+    def _counts(self, ledger: Ledger) -> dict[_Resources, int]:
+        return {resources: _free(ledger, resources) for resources in self._fullest_first}
+
+    def _reorder(self, ledger: Ledger, before: Mapping[_Resources, int]) -> None:
+        name = ledger.view.name
         for resources, count in before.items() if ledger.view.closed is None else ():
             order = self._fullest_first[resources]
             del order[bisect_left(order, (count, name))]

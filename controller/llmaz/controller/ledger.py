@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from llmaz.api.node import Accelerator
 from llmaz.controller.demand import Needs
 from llmaz.controller.memory import gib
 from llmaz.controller.nodes import NodeView
@@ -19,6 +20,7 @@ class Ledger:
     ports: set[int] = field(default_factory=set)
     uuids: set[str] = field(default_factory=set)
     sick: set[str] = field(default_factory=set)
+    _devices: list[Accelerator] = field(default_factory=list)  # that are well, by index
     _free: dict[str, list[str]] = field(default_factory=dict)
     _memory: dict[str, int] = field(default_factory=dict)  # of devices that tell it
 
@@ -28,11 +30,13 @@ class Ledger:
             if device.memory_bytes is not None:
                 self._memory[device.uuid] = device.memory_bytes
             if device.healthy:
+                self._devices.append(device)
                 self._free.setdefault(device.resource, []).append(device.uuid)
             else:
                 self.sick.add(device.uuid)
 
     def take(self, needs: Needs, uuids: tuple[str, ...]) -> None:
+        """Give part of the node to an engine."""
         self.cpu += needs.cpu
         self.memory += needs.memory
         self.uuids.update(uuids)
@@ -43,6 +47,29 @@ class Ledger:
             }
         if needs.port is not None:
             self.ports.add(needs.port)
+
+    def give_back(self, needs: Needs, uuids: tuple[str, ...]) -> None:
+        """Take back what an engine was given."""
+        self.cpu -= needs.cpu
+        self.memory -= needs.memory
+        self.uuids.difference_update(uuids)
+        if uuids:
+            self._free = {}
+            for device in self._devices:
+                if device.uuid not in self.uuids:
+                    self._free.setdefault(device.resource, []).append(device.uuid)
+        if needs.port is not None:
+            self.ports.discard(needs.port)
+
+    def has_room_again(self, needs: Needs, uuids: tuple[str, ...]) -> bool:
+        """Tell whether what was given back is still there to be given to the same engine."""
+        cpu, memory = self.view.cpu, self.view.memory
+        return (
+            self.uuids.isdisjoint(uuids)
+            and needs.port not in self.ports
+            and (cpu is None or not needs.cpu or cpu - self.cpu >= needs.cpu)
+            and (memory is None or not needs.memory or memory - self.memory >= needs.memory)
+        )
 
     def free(self, resource: str) -> Sequence[str]:
         """Return the healthy accelerators of a resource that nobody owns, by index."""

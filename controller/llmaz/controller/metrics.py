@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from llmaz.controller.actions import Action
+from llmaz.controller.actions import Action, Assign
 from llmaz.controller.snapshot import ClusterSnapshot
 
 
@@ -43,6 +43,12 @@ class Metrics:
             ["direction", "reason"],
             registry=self.registry,
         )
+        self._displacements = Counter(
+            "llmaz_controller_displacements",
+            "Replicas that made way for others, by why",
+            ["reason"],
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "llmaz_controller_plan_seconds",
             "Time to decide over one snapshot",
@@ -78,6 +84,9 @@ class Metrics:
 
     def performed(self, action: Action) -> None:
         self._actions.labels(type(action).__name__).inc()
+        for event in action.events if isinstance(action, Assign) else ():
+            if event.type == "Warning":
+                self._displacements.labels(event.reason).inc()
 
     def scaled(self, direction: str, reason: str) -> None:
         self._scalings.labels(direction, reason).inc()

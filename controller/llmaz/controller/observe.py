@@ -19,7 +19,9 @@ from llmaz.api.kinds import (
     NODE,
     OPEN_MODEL,
     PLAYGROUND,
+    PRIORITY_CLASS,
     SERVICE,
+    TENANT,
     Kind,
 )
 from llmaz.api.manifest import Manifest
@@ -27,7 +29,8 @@ from llmaz.api.node import InferenceNode
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
-from llmaz.controller.readings import Decode, Readings, fresh_until, kube_node
+from llmaz.api.tenant import Tenant
+from llmaz.controller.readings import Decode, Readings, fresh_until, kube_node, priority_class
 from llmaz.controller.seats import Seat, seats_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref, Unreadable
 from llmaz.kube import Informer, Kube
@@ -37,6 +40,18 @@ T = TypeVar("T")
 # What the controller makes for Services and Playgrounds.
 _MADE = (CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER, CONTROLLER_REVISION)
 _OURS = f"app.kubernetes.io/managed-by={names.CONTROLLER}"
+
+
+_WATCHED = (
+    OPEN_MODEL,
+    BACKEND_RUNTIME,
+    PLAYGROUND,
+    SERVICE,
+    TENANT,
+    INFERENCE_NODE,
+    NODE,
+    PRIORITY_CLASS,
+)
 
 
 class Observer:
@@ -53,10 +68,7 @@ class Observer:
         self.changed = changed
         self._gateway_url = gateway_url
         self.leases_changed = asyncio.Event()
-        informers = [
-            Informer(kube, kind, changed=changed)
-            for kind in (OPEN_MODEL, BACKEND_RUNTIME, PLAYGROUND, SERVICE, INFERENCE_NODE, NODE)
-        ]
+        informers = [Informer(kube, kind, changed=changed) for kind in _WATCHED]
         informers += [Informer(kube, kind, changed=changed, label_selector=_OURS) for kind in _MADE]
         informers.append(
             Informer(kube, LEASE, changed=self.leases_changed, namespace=names.SYSTEM_NAMESPACE)
@@ -98,6 +110,9 @@ class Observer:
         runtimes = self._all(BACKEND_RUNTIME, BackendRuntime, unreadable)
         nodes_of_kube = self._informers[NODE].objects
         kube_nodes = self._readings.all(NODE, kube_node, nodes_of_kube, unreadable)
+        classes = self._informers[PRIORITY_CLASS].objects
+        priorities = self._readings.all(PRIORITY_CLASS, priority_class, classes, unreadable)
+        tenants = self._all(TENANT, Tenant, unreadable)
         return ClusterSnapshot(
             models={name: model for (_, name), model in models.items()},
             runtimes={name: runtime for (_, name), runtime in runtimes.items()},
@@ -106,6 +121,8 @@ class Observer:
             nodes={name: node for (_, name), node in nodes.items()},
             seats=self._seats_of(nodes.values()),
             kube_nodes={name: node for (_, name), node in kube_nodes.items()},
+            priorities={name: one for (_, name), one in priorities.items()},
+            tenants={name: one for (_, name), one in tenants.items()},
             leases=self.leases(),
             leases_heard_since=self._informers[LEASE].heard_since(datetime.now(UTC)),
             manifests=self._manifests(),

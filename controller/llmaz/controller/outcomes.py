@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from llmaz.api.node import AssignedEngine
 from llmaz.controller.demand import Option
+from llmaz.controller.tenants import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,7 @@ class Placed:
     option: Option
     engine: AssignedEngine  # as it shall be there
     workers: tuple["Placed", ...] = ()  # of a group that the engine leads
+    displaced: tuple[str, ...] = ()  # replicas that make way for it
 
     @property
     def members(self) -> tuple["Placed", ...]:
@@ -24,9 +26,21 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unplaced:
-    """Why one replica runs nowhere: a sentence per flavor."""
+    """Why one replica runs nowhere: a sentence per flavor.
+
+    One that is `displaced` makes way for another, and runs until that can take its place.
+    """
 
     reasons: tuple[str, ...]
+    displaced: "Displacement | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Displacement:
+    """For which replica another makes way, and by what right."""
+
+    by: str
+    cause: Cause
 
 
 Outcome: TypeAlias = Placed | Unplaced

@@ -83,6 +83,8 @@ class Performer:
         if action.version:
             metadata["resourceVersion"] = action.version
         await self._apply(INFERENCE_NODE, {"metadata": metadata, "spec": _spelled_out(action.spec)})
+        for event in action.events:
+            await self._record(event)
 
     async def _exists(self, kind: Kind, name: str, namespace: str) -> bool:
         try:

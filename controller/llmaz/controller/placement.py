@@ -1,23 +1,29 @@
 """Replicas x nodes -> where each replica runs, or why it can't.
 
 All replicas and all nodes are seen at once. What is placed and still legal stays, unless its node
-or accelerator drives it away and there is room elsewhere; the rest goes,
-flavor by flavor in order of preference, to a node that has the weights, then to the fullest one,
-then to the first by name. The same snapshot always gives the same answer.
+or accelerator drives it away and there is room elsewhere, or a more important replica needs its
+place. The rest goes, the most important first, flavor by flavor in order of preference, to a node
+that has the weights, then to the fullest one, then to the first by name. The same snapshot always
+gives the same answer.
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from llmaz.api.node import AssignedEngine
-from llmaz.controller.demand import Demand, Option
+from llmaz.controller.board import Board, capacity_of, in_order
+from llmaz.controller.demand import Demand
 from llmaz.controller.fleet import Fleet
-from llmaz.controller.groups import groups_of, last_epoch, new_places, pick
+from llmaz.controller.groups import groups_of, last_epoch
 from llmaz.controller.nodes import NodeView, needs_of
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
-from llmaz.controller.refusals import is_runnable, reason
+from llmaz.controller.preempt import Displacing
+from llmaz.controller.refusals import is_runnable, reasons
 from llmaz.controller.seats import Seat
-from llmaz.controller.staying import Group, placed_group, stay, stays
+from llmaz.controller.staying import Group, stay, stays
+from llmaz.controller.taking import place_many
+from llmaz.controller.tenants import Tree, Usage
 
 
 def place(
@@ -25,6 +31,7 @@ def place(
     views: Mapping[str, NodeView],
     seated: Mapping[str, Seat],
     kept: Collection[str],
+    tenants: Tree = Tree(),  # noqa: B008  # a frozen value
 ) -> dict[str, Outcome]:
     """Return an outcome for the engine id of every replica.
 
@@ -32,24 +39,32 @@ def place(
     nothing is known of what they shall be.
     """
     fleet = Fleet(views)
+    board = Board(fleet, Usage(tenants, capacity_of(fleet)))
     for id_ in sorted(kept):
-        seat = seated[id_]
-        fleet.take(seat.node, needs_of(seat.engine), seat.engine.accelerators)
+        _keep(seated[id_], board)
     groups = groups_of(seated)
-    outcomes: dict[str, Outcome] = {}
     waiting: list[tuple[Demand, list[str]]] = []
     surpluses: list[tuple[Demand, list[str]]] = []
     for demand in sorted(demands, key=lambda demand: demand.prefix):
-        outcomes |= stays(demand, demand.ids, groups, fleet)
-        surplus = demand.surplus_ids if _is_updating(demand, seated, outcomes) else ()
-        outcomes |= stays(demand, surplus, groups, fleet)
-        waiting.append((demand, [id_ for id_ in demand.ids if id_ not in outcomes]))
-        surpluses.append((demand, [id_ for id_ in surplus if id_ not in outcomes]))
-    for demand, ids in (*waiting, *surpluses):
-        for id_, outcome in _place_new(demand, ids, groups, fleet).items():
-            old = groups.get(id_, ()) if isinstance(outcome, Unplaced) else ()
-            outcomes[id_] = stay(demand, old, fleet) or outcome
-    return outcomes
+        stays(demand, demand.ids, groups, board)
+        surplus = demand.surplus_ids if _is_updating(demand, seated, board.outcomes) else ()
+        stays(demand, surplus, groups, board)
+        waiting.append((demand, [id_ for id_ in demand.ids if id_ not in board.outcomes]))
+        surpluses.append((demand, [id_ for id_ in surplus if id_ not in board.outcomes]))
+    displacing = Displacing(board)
+    for demand, ids in in_order(waiting, board):
+        _place_new(demand, ids, groups, board, displacing)
+    for demand, ids in in_order(surpluses, board):
+        _place_new(demand, ids, groups, board, None)
+    return board.outcomes
+
+
+def _keep(seat: Seat, board: Board) -> None:
+    engine = seat.engine
+    board.fleet.take(seat.node, needs_of(engine), engine.accelerators)
+    asked = {**engine.resources.limits, **engine.resources.requests}
+    devices = {name: int(count) for name, count in asked.items() if "/" in name}
+    board.usage.add(board.usage.tree.path(engine.namespace), Counter(devices))
 
 
 def _is_updating(
@@ -73,37 +88,25 @@ def _is_changed(engine: AssignedEngine, now: AssignedEngine) -> bool:
 
 
 def _place_new(
-    demand: Demand, ids: Sequence[str], groups: Mapping[str, Group], fleet: Fleet
-) -> dict[str, Outcome]:
-    """Place what is nowhere yet, flavor by flavor."""
-    outcomes: dict[str, Outcome] = {}
+    demand: Demand,
+    ids: Sequence[str],
+    groups: Mapping[str, Group],
+    board: Board,
+    displacing: Displacing | None,
+) -> None:
+    """Place what is nowhere yet, flavor by flavor.
+
+    What finds no room stays where it was, if it may, before it displaces anybody.
+    """
     left = list(reversed(ids))
     for option in demand.options if left else ():
-        if option.worker is not None:
-            while left and (spots := new_places(demand, option, fleet)) is not None:
-                id_ = left.pop()
-                epoch = last_epoch(groups.get(id_, ())) + 1
-                outcomes[id_] = placed_group(demand, id_, option, spots, epoch)
-        elif is_runnable(option):
-            outcomes |= _filled(demand, option, left, groups, fleet)
-    if left:
-        unplaced = Unplaced(reasons=tuple(reason(option, fleet) for option in demand.options))
-        outcomes |= dict.fromkeys(left, unplaced)
-    return outcomes
-
-
-def _filled(
-    demand: Demand, option: Option, left: list[str], groups: Mapping[str, Group], fleet: Fleet
-) -> dict[str, Outcome]:
-    """Fill node after node with what is left: each is the fullest until it has no more room."""
-    outcomes: dict[str, Outcome] = {}
-    for ledger in fleet.candidates(demand, option) if left else ():
-        while left and ledger.shortage(option.needs) is None:
-            name, uuids = ledger.view.name, pick(option, ledger)
-            fleet.take(name, option.needs, uuids)
-            id_ = left.pop()
-            engine = demand.engine(id_, option, uuids, epoch=last_epoch(groups.get(id_, ())))
-            outcomes[id_] = Placed(node=name, option=option, engine=engine)
-        if not left:
-            break
-    return outcomes
+        if is_runnable(option):
+            place_many(board, demand, option, left, groups)
+    why: Unplaced | None = None
+    for id_ in reversed(left):
+        group = groups.get(id_, ())
+        if stay(demand, group, board) is not None:
+            continue
+        if displacing is None or displacing.place(demand, id_, last_epoch(group)) is None:
+            why = why or Unplaced(reasons=reasons(demand, board))
+            board.outcomes[id_] = why

@@ -20,6 +20,7 @@ from llmaz.controller.scaling.hpa import autoscalers
 from llmaz.controller.served import Served, living, reports_of, serve
 from llmaz.controller.services import report_service
 from llmaz.controller.snapshot import ClusterSnapshot, Key
+from llmaz.controller.tenancy import report_tenants
 from llmaz.controller.unreadable import report_unreadable
 
 _STALE_LOOK_SECONDS = 2.0  # a node whose Lease has run out may be back at any moment
@@ -70,6 +71,7 @@ def _reports(
     yield from report_playgrounds(playgrounds, states, snapshot, now)
     yield from report_models(snapshot, now)
     yield from report_runtimes(snapshot, now)
+    yield from report_tenants(snapshot, served)
 
 
 def _node_labels(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:

@@ -140,7 +140,7 @@ def _why_unseated(
     refusal: Refusal | None, outcome: Outcome | None, group: tuple[Seat, ...]
 ) -> Refusal | None:
     """Return why a replica runs nowhere, or None when it is assigned to a node."""
-    if isinstance(outcome, Unplaced):
+    if isinstance(outcome, Unplaced) and not (outcome.displaced and group):
         return Refusal(reason="Unplaceable", message="; ".join(outcome.reasons))
     if group:
         return None

@@ -13,7 +13,7 @@ from llmaz.api.kinds import Kind
 from llmaz.api.manifest import Manifest, ManifestError, decode
 from llmaz.api.meta import ObjectMeta
 from llmaz.api.workload import WorkloadStatus
-from llmaz.controller.snapshot import Key, KubeNode, Ref, Taint, Unreadable
+from llmaz.controller.snapshot import Key, KubeNode, PriorityClass, Ref, Taint, Unreadable
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -84,6 +84,7 @@ def kube_node(manifest: Manifest) -> KubeNode:
     """Read the part of a core Node that decides what may run there."""
     meta = decode(ObjectMeta, manifest["metadata"])
     spec = cast("dict[str, Any]", manifest.get("spec") or {})
+    status = cast("dict[str, Any]", manifest.get("status") or {})
     return KubeNode(
         name=meta.name,
         labels=meta.labels,
@@ -94,6 +95,19 @@ def kube_node(manifest: Manifest) -> KubeNode:
             for taint in spec.get("taints") or ()
             if taint["effect"] in ("NoSchedule", "NoExecute")
         ),
+        conditions=frozenset(
+            one["type"] for one in status.get("conditions") or () if one.get("status") == "True"
+        ),
+    )
+
+
+def priority_class(manifest: Manifest) -> PriorityClass:
+    """Read the part of a PriorityClass that counts."""
+    return PriorityClass(
+        name=decode(ObjectMeta, manifest["metadata"]).name,
+        value=decode(int, manifest.get("value") or 0),
+        displaces=manifest.get("preemptionPolicy") != "Never",
+        is_default=manifest.get("globalDefault") is True,
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from llmaz.controller.demand import Option
+from llmaz.controller.board import Board, devices_of
+from llmaz.controller.demand import Demand, Option
 from llmaz.controller.flavors import hosts_of
 from llmaz.controller.fleet import Fleet
 from llmaz.controller.groups import refusal, short_of
@@ -15,6 +16,20 @@ _NAMED = 3  # nodes that a refusal names per flavor; the rest are counted
 def is_runnable(option: Option) -> bool:
     """Tell whether a flavor that takes several nodes belongs to a Service whose replicas may."""
     return option.worker is not None or hosts_of(option.flavor) == 1
+
+
+def reasons(demand: Demand, board: Board) -> tuple[str, ...]:
+    """Say for each flavor of a replica that has no place why not, and who is more important."""
+    flavors = [_reason(option, demand, board) for option in demand.options]
+    above = board.outranked(demand)
+    return (*flavors, f"{above} replicas of higher priority have a place") if above else (*flavors,)
+
+
+def _reason(option: Option, demand: Demand, board: Board) -> str:
+    above = board.usage.above_limit(board.path(demand), devices_of(option))
+    if above is not None:
+        return f"{option.flavor.name}: {above}"
+    return reason(option, board.fleet)
 
 
 def reason(option: Option, fleet: Fleet) -> str:

@@ -18,6 +18,7 @@ from llmaz.controller.revisions import Revision, as_pinned, recorded
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.seats import Seat, seats_by_engine
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
+from llmaz.controller.tenants import tree_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     kept = frozenset(id_ for id_ in seated if _is_kept(id_, demands, made_anew, snapshot))
     placeable = [one for one in demands.values() if isinstance(one, Demand)]
     views = node_views(snapshot, now)
-    outcomes = place(placeable, views, seated, kept)
+    outcomes = place(placeable, views, seated, kept, tree_of(snapshot.tenants))
     outdated = frozenset(
         id_
         for id_, outcome in outcomes.items()
@@ -84,7 +85,7 @@ def _demand(
     pinned = as_pinned(service, revisions)
     if isinstance(pinned, Refusal):
         return pinned
-    return demand(pinned, snapshot.models, snapshot.runtimes)
+    return demand(pinned, snapshot.models, snapshot.runtimes, snapshot.priorities)
 
 
 def _is_kept(

@@ -13,6 +13,7 @@ from llmaz.api.node import InferenceNode
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
+from llmaz.api.tenant import Tenant
 from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.seats import Seat
 
@@ -54,6 +55,17 @@ class KubeNode:
     annotations: Mapping[str, str] = field(default_factory=dict)
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
+    conditions: frozenset[str] = frozenset()  # the types of those that are True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityClass:
+    """The part of a PriorityClass that counts."""
+
+    name: str
+    value: int
+    displaces: bool = True  # whether those of a lower value make way for it
+    is_default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,8 @@ class ClusterSnapshot:
     # it is worked out once for each version of one.
     seats: Mapping[str, tuple[Seat, ...]] = field(default_factory=dict)
     kube_nodes: Mapping[str, KubeNode] = field(default_factory=dict)
+    priorities: Mapping[str, PriorityClass] = field(default_factory=dict)
+    tenants: Mapping[str, Tenant] = field(default_factory=dict)
     leases: Mapping[str, datetime] = field(default_factory=dict)  # node -> until when it is fresh
     leases_heard_since: datetime | None = None  # without a silence of the API server; None: silent
     manifests: Mapping[Ref, Manifest] = field(default_factory=dict)  # of what the controller makes

@@ -6,11 +6,12 @@ from itertools import repeat
 from typing import TypeAlias
 
 from llmaz.api.node import EnginePhase
+from llmaz.controller.board import Board
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.fleet import Fleet
 from llmaz.controller.groups import epoch_of, last_epoch, staying
 from llmaz.controller.ledger import Ledger
-from llmaz.controller.outcomes import Outcome, Placed
+from llmaz.controller.outcomes import Placed
 from llmaz.controller.ranks import Spot
 from llmaz.controller.refusals import is_runnable
 from llmaz.controller.seats import Seat
@@ -20,18 +21,11 @@ OUT_OF_MEMORY = "OutOfMemory"  # the reason of an engine that asked for more tha
 Group: TypeAlias = tuple[Seat, ...]  # a replica's engines as they are assigned, the leader's first
 
 
-def stays(
-    demand: Demand, ids: Iterable[str], groups: Mapping[str, Group], fleet: Fleet
-) -> dict[str, Outcome]:
-    """Return the places of these replicas that stay, and take them."""
-    there = {id_: groups[id_] for id_ in ids if id_ in groups}
-    settled = {
-        id_: group
-        for id_, group in there.items()
-        if all(_is_settled(seat, fleet) for seat in group)
-    }
-    after = {id_: stay(demand, group, fleet) for id_, group in settled.items()}
-    return {id_: placed for id_, placed in after.items() if placed is not None}
+def stays(demand: Demand, ids: Iterable[str], groups: Mapping[str, Group], board: Board) -> None:
+    """Keep those of these replicas in their places that nothing drives away."""
+    there = (groups[id_] for id_ in ids if id_ in groups)
+    for group in [one for one in there if all(_is_settled(seat, board.fleet) for seat in one)]:
+        stay(demand, group, board)
 
 
 def _is_settled(seat: Seat, fleet: Fleet) -> bool:
@@ -46,11 +40,12 @@ def _is_settled(seat: Seat, fleet: Fleet) -> bool:
     return not is_driven and ledger.sick.isdisjoint(engine.accelerators)
 
 
-def stay(demand: Demand, group: Group, fleet: Fleet) -> Placed | None:
+def stay(demand: Demand, group: Group, board: Board) -> Placed | None:
     """Keep a replica where it is when some flavor allows it there."""
     for option in demand.options:
-        placed = _stay_as(option, demand, group, fleet)
+        placed = _stay_as(option, demand, group, board.fleet)
         if placed is not None:
+            board.settle(demand, placed)
             return placed
     return None
 

@@ -36,6 +36,12 @@ def builtin_resources(store: Store) -> list[Resource]:
         ),
         _grouped("coordination.k8s.io", "Lease", "leases"),
         replace(
+            _grouped("scheduling.k8s.io", "PriorityClass", "priorityclasses"),
+            short_names=("pc",),
+            namespaced=False,
+            has_generation=True,
+        ),
+        replace(
             _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
             has_generation=True,
             rules=Rules(defaults=rules.endpoint_slice, check=rules.endpoint_slice_errors),

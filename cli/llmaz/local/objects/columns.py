@@ -218,6 +218,18 @@ COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
         _field("Holder", "spec", "holderIdentity", missing="", what="Who holds it."),
         AGE,
     ),
+    ("scheduling.k8s.io/v1", "PriorityClass"): (
+        NAME,
+        _count("Value", "value", what="How important it is."),
+        _column(
+            "Global-Default",
+            lambda obj: bool(part(obj, "globalDefault")),
+            "Whether it holds for what names no class.",
+            kind="boolean",
+        ),
+        AGE,
+        _field("PreemptionPolicy", "preemptionPolicy", what="Whether it displaces others."),
+    ),
     ("discovery.k8s.io/v1", "EndpointSlice"): (
         NAME,
         _field("AddressType", "addressType", missing="", what="What its addresses are."),

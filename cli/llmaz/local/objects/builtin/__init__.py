@@ -6,6 +6,7 @@ from llmaz.local.objects.builtin.core import CONFIG_MAP, NAMESPACE, NODE, SECRET
 from llmaz.local.objects.builtin.definition import DEFINITION
 from llmaz.local.objects.builtin.network import ENDPOINT_SLICE, SERVICE
 from llmaz.local.objects.builtin.pods import POD
+from llmaz.local.objects.builtin.priority import PRIORITY_CLASS
 from llmaz.local.objects.builtin.records import CONTROLLER_REVISION, EVENT, LEASE, NEW_EVENT
 from llmaz.local.objects.builtin.scaling import HORIZONTAL_POD_AUTOSCALER
 from llmaz.local.objects.values import Schema
@@ -25,4 +26,5 @@ SCHEMAS: Mapping[tuple[str, str], Schema] = {
     ("coordination.k8s.io/v1", "Lease"): LEASE,
     ("discovery.k8s.io/v1", "EndpointSlice"): ENDPOINT_SLICE,
     ("events.k8s.io/v1", "Event"): NEW_EVENT,
+    ("scheduling.k8s.io/v1", "PriorityClass"): PRIORITY_CLASS,
 }

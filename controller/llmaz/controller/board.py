@@ -1,0 +1,161 @@
+"""The state of placing: what is left of every node, what tenants use, and who stands where."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from llmaz.controller.demand import Demand, Needs, Option
+from llmaz.controller.fleet import Fleet
+from llmaz.controller.outcomes import Outcome, Placed
+from llmaz.controller.tenants import Devices, Path, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One replica that has a place."""
+
+    demand: Demand
+    placed: Placed
+
+    @property
+    def id(self) -> str:
+        return self.placed.engine.id
+
+    @property
+    def rank(self) -> tuple[int, bool, int, str]:
+        """What orders those that may have to make way: the least important first.
+
+        Of equals replicas in excess go first, then those with the highest numbers.
+        """
+        prefix = self.demand.prefix
+        index = int(self.id.removeprefix(prefix))
+        return self.demand.priority.value, index < self.demand.replicas, -index, prefix
+
+
+class Board:
+    """It is mutable, and never leaves the placing that it serves."""
+
+    def __init__(self, fleet: Fleet, usage: Usage) -> None:
+        self.fleet = fleet
+        self.usage = usage
+        self.outcomes: dict[str, Outcome] = {}
+        self._demands: dict[str, Demand] = {}  # of those that stand, by id
+        self._important: Counter[int] = Counter()  # priorities of those that stand
+
+    def path(self, demand: Demand) -> Path:
+        return self.usage.tree.path(demand.service.metadata.namespace or "")
+
+    def settle(self, demand: Demand, placed: Placed) -> None:
+        """Note who has a place; the nodes know of it already."""
+        self.usage.add(self.path(demand), devices_of(placed.option))
+        self.outcomes[placed.engine.id] = placed
+        self._demands[placed.engine.id] = demand
+        self._important[demand.priority.value] += 1
+
+    def lift(self, standing: Standing) -> None:
+        """Take a replica off its place, as if it had none."""
+        for node, needs, uuids in parts_of(standing.placed):
+            self.fleet.give_back(node, needs, uuids)
+        self._forget(standing)
+
+    def put_back(self, standing: Standing) -> bool:
+        """Give a replica its place again if nobody took it."""
+        parts = list(parts_of(standing.placed))
+        ledgers = self.fleet.ledgers
+        if not all(ledgers[node].has_room_again(needs, uuids) for node, needs, uuids in parts):
+            return False
+        for node, needs, uuids in parts:
+            self.fleet.take(node, needs, uuids)
+        self.settle(standing.demand, standing.placed)
+        return True
+
+    def standing(self) -> list[Standing]:
+        """Return all that have a place and are known, the least important first."""
+        found = (
+            Standing(demand, placed)
+            for id_, demand in self._demands.items()
+            if isinstance(placed := self.outcomes[id_], Placed)
+        )
+        return sorted(found, key=lambda one: one.rank)
+
+    def outranked(self, demand: Demand) -> int:
+        """Count the replicas that have a place and a higher priority."""
+        least = demand.priority.value
+        return sum(count for value, count in self._important.items() if value > least)
+
+    @property
+    def least(self) -> int:
+        """The lowest priority of those that have a place; that of nobody is beyond all."""
+        return min((value for value, count in self._important.items() if count), default=2**31)
+
+    def mark(self, placed: Placed, displaced: tuple[str, ...]) -> Placed:
+        """Note who makes way for a replica that has just got its place."""
+        marked = dataclasses.replace(placed, displaced=displaced)
+        self.outcomes[placed.engine.id] = marked
+        return marked
+
+    def _forget(self, standing: Standing) -> None:
+        self.usage.add(self.path(standing.demand), devices_of(standing.placed.option), -1)
+        self._important[standing.demand.priority.value] -= 1
+        del self.outcomes[standing.id], self._demands[standing.id]
+
+
+def parts_of(placed: Placed) -> Iterator[tuple[str, Needs, tuple[str, ...]]]:
+    """Yield what a replica takes of each of its nodes."""
+    option = placed.option
+    yield placed.node, option.needs, placed.engine.accelerators
+    for member in placed.workers:
+        needs = option.worker.needs if option.worker is not None else option.needs
+        yield member.node, needs, member.engine.accelerators
+
+
+def devices_of(option: Option) -> Devices:
+    """Return the accelerators that a replica takes in all."""
+    if option.hosts == 1:
+        return option.needs.devices
+    return {resource: count * option.hosts for resource, count in option.needs.devices.items()}
+
+
+def capacity_of(fleet: Fleet) -> Mapping[str, int]:
+    """Return the accelerators of all nodes that are well."""
+    total: Counter[str] = Counter()
+    for ledger in fleet.ledgers.values():
+        for device in ledger.view.accelerators or ():
+            total[device.resource] += device.healthy
+    return total
+
+
+def in_order(
+    waiting: Sequence[tuple[Demand, list[str]]], board: Board
+) -> Iterator[tuple[Demand, list[str]]]:
+    """Yield who gets a place next: by priority, then by name; each with all its replicas.
+
+    Where tenants share, it is one replica of the tenant whose share would be the smallest. A
+    replica that found no place takes the others of its Service out of the queue with it.
+    """
+    queue = sorted(waiting, key=lambda one: (-one[0].priority.value, one[0].prefix))
+    if not board.usage.is_shared:
+        yield from queue
+        return
+    queues: dict[Path, list[tuple[Demand, list[str]]]] = {}
+    for demand, ids in reversed(queue):
+        if ids:
+            queues.setdefault(board.path(demand), []).append((demand, list(reversed(ids))))
+    while queues:
+        path = min(queues, key=lambda path: (_turn(path, queues[path][-1][0], board), path))
+        demand, ids = queues[path][-1]
+        id_ = ids.pop()
+        yield demand, [id_]
+        if not isinstance(board.outcomes.get(id_), Placed):
+            why = board.outcomes[id_]
+            board.outcomes |= dict.fromkeys(ids, why)
+            ids.clear()
+        if not ids:
+            queues[path].pop()
+            if not queues[path]:
+                del queues[path]
+
+
+def _turn(path: Path, demand: Demand, board: Board) -> tuple[float, ...]:
+    return board.usage.turn(path, devices_of(demand.options[0]))

@@ -1,0 +1,69 @@
+"""Takes room for replicas: for one, or for as many as a flavor's nodes have room for."""
+
+from collections.abc import Iterator, Mapping
+
+from llmaz.controller.board import Board, devices_of
+from llmaz.controller.demand import Demand, Option
+from llmaz.controller.groups import last_epoch, new_places, pick
+from llmaz.controller.ledger import Ledger
+from llmaz.controller.outcomes import Placed
+from llmaz.controller.staying import Group, placed_group
+
+
+def place_one(board: Board, demand: Demand, option: Option, id_: str, epoch: int) -> Placed | None:
+    """Place one replica on a flavor; `epoch` is the highest that any engine of it had."""
+    if board.usage.above_limit(board.path(demand), devices_of(option)) is not None:
+        return None
+    placed = None
+    if option.worker is not None:
+        spots = new_places(demand, option, board.fleet)
+        if spots is not None:
+            placed = placed_group(demand, id_, option, spots, epoch + 1)
+    else:
+        fitting = (one for one in _tried(board, demand, option) if not one.shortage(option.needs))
+        ledger = next(fitting, None)
+        if ledger is not None:
+            placed = _on(ledger, board, demand, option, id_, epoch)
+    if placed is not None:
+        board.settle(demand, placed)
+    return placed
+
+
+def place_many(
+    board: Board, demand: Demand, option: Option, left: list[str], groups: Mapping[str, Group]
+) -> None:
+    """Place what is left, the last first, as long as there is room: node after node.
+
+    Each node is the fullest until it has no more room, so that none is asked twice.
+    """
+    if option.worker is not None:
+        while left and place_one(board, demand, option, left[-1], _epoch(groups, left[-1])):
+            left.pop()
+        return
+    path, devices = board.path(demand), devices_of(option)
+    for ledger in _tried(board, demand, option) if left else ():
+        while left and ledger.shortage(option.needs) is None:
+            if board.usage.above_limit(path, devices) is not None:
+                return
+            id_ = left.pop()
+            placed = _on(ledger, board, demand, option, id_, _epoch(groups, id_))
+            board.settle(demand, placed)
+        if not left:
+            return
+
+
+def _epoch(groups: Mapping[str, Group], id_: str) -> int:
+    return last_epoch(groups.get(id_, ()))
+
+
+def _tried(board: Board, demand: Demand, option: Option) -> Iterator[Ledger]:
+    return board.fleet.candidates(demand, option)
+
+
+def _on(
+    ledger: Ledger, board: Board, demand: Demand, option: Option, id_: str, epoch: int
+) -> Placed:
+    name, uuids = ledger.view.name, pick(option, ledger)
+    board.fleet.take(name, option.needs, uuids)
+    engine = demand.engine(id_, option, uuids, epoch=epoch)
+    return Placed(node=name, option=option, engine=engine)
