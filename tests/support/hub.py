@@ -26,6 +26,11 @@ class Repository:
     downloads: Downloads = field(default_factory=Downloads)
     declared_size: int | None = None  # of every file, whatever it has
     requests: list[str] = field(default_factory=list)
+    xet: Mapping[str, bytes] | None = None  # large files by their names in Xet
+
+    def xet_name(self, path: str) -> str | None:
+        names = [name for name, data in (self.xet or {}).items() if data == self.files[path]]
+        return names[0] if names and path.endswith(LARGE) else None
 
 
 class Hub:
@@ -61,6 +66,9 @@ class Hub:
     async def tree(self, request: web.Request) -> web.Response:
         repository = self._repository(request)
         entries = [_entry(path, data) for path, data in repository.files.items()]
+        for entry in entries:
+            if (name := repository.xet_name(str(entry["path"]))) is not None:
+                entry["xetHash"] = name
         if repository.declared_size is not None:
             entries = [{**entry, "size": repository.declared_size} for entry in entries]
         return web.json_response(entries)
@@ -76,6 +84,9 @@ class Hub:
         headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_etag(path, data)}"'}
         if request.method == "HEAD":
             headers["X-Linked-Size"] = str(len(data))
+        if (name := repository.xet_name(path)) is not None:
+            where = f"http://{request.host}/api/models/acme/tiny/xet-read-token/{COMMIT}"
+            headers |= {"X-Xet-Hash": name, "Link": f'<{where}>; rel="xet-auth"'}
         return await repository.downloads.send(request, data, headers)
 
 
