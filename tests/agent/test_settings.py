@@ -137,3 +137,13 @@ def test_compiled_programs_are_shared_only_by_those_that_keep_some_and_have_a_to
     for lacking in (whole[2:], (*whole[:2], whole[4])):
         with pytest.raises(SystemExit):
             _run(*lacking)
+
+
+def test_copies_in_memory_have_a_place_and_a_quota_or_there_are_none() -> None:
+    copies = _run("--warm-dir", "/mem", "--warm-quota", "64Gi").warm_copies
+    assert copies is not None
+    assert (copies.directory, copies.quota) == (Path("/mem"), 64 * 2**30)
+    assert _run().warm_copies is None
+    for lacking in (("--warm-dir", "/mem"), ("--warm-quota", "1Gi")):
+        with pytest.raises(SystemExit):
+            _run(*lacking)

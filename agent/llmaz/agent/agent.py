@@ -34,7 +34,8 @@ from llmaz.agent.sharing.child import SharingChild
 from llmaz.agent.sharing.settings import SharingSettings
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.agent.swarm.peering import Peering, peers_path
-from llmaz.agent.warm.warmer import Warmer
+from llmaz.agent.warm.tier import MemoryTier
+from llmaz.agent.warm.warmer import Warmer, paths_in_use
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import Accelerator, AssignedEngine, ModelPeer
 from llmaz.kube import Kube
@@ -98,6 +99,7 @@ class Agent:
             evictions=self._models.evictions,
             changed=self._changed.set,
         )
+        self._memory_tier = _memory_tier(settings)
         self.jit = self._jit_caches(settings, facts.name)
         self._engines = Engines(
             settings.state_dir,
@@ -116,7 +118,9 @@ class Agent:
             hub_url=lambda: self.sharing.hub_url,
             compiled=self.jit.variables if self.jit is not None else None,
         )
-        self.warmer = Warmer(self._engines, settings.state_dir, settings.read_ahead)
+        self.warmer = Warmer(
+            self._engines, settings.state_dir, settings.read_ahead, self._memory_tier
+        )
         self._performer = Performer(
             engines=self.warmer,
             models=self._models,
@@ -194,6 +198,7 @@ class Agent:
             accelerators=self._by_uuid,
             engines=lambda: self._loop.seen.engines if self._loop.seen is not None else None,
             bring=JitPeers(peering, self._model_peers).bring if peering is not None else None,
+            original=self._memory_tier.original if self._memory_tier is not None else str,
         )
 
     def _model_peers(self, name: str) -> tuple[ModelPeer, ...]:
@@ -214,6 +219,18 @@ class Agent:
 
     def _found(self, manifest: Manifest) -> None:
         self._publisher.found(cast("Manifest", manifest.get("status") or {}))
+
+
+def _memory_tier(settings: RunAgent) -> MemoryTier | None:
+    copies = settings.warm_copies
+    if copies is None:
+        return None
+    return MemoryTier(
+        copies.directory,
+        copies.quota,
+        cache_dir=settings.cache_dir,
+        in_use=lambda: paths_in_use(settings.state_dir),
+    )
 
 
 def _peering(settings: RunAgent, name: str) -> Callable[[str], Peering | None]:

@@ -8,7 +8,13 @@ from typing import Literal, TypeAlias, get_args
 
 from llmaz.agent.addresses import is_at, is_loopback
 from llmaz.agent.cache.limits import Limits
-from llmaz.agent.cache.options import add_cache_options, limits_of, policy_of
+from llmaz.agent.cache.options import (
+    WarmCopies,
+    add_cache_options,
+    limits_of,
+    policy_of,
+    warm_of,
+)
 from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.options import byte_count, endpoint, seconds
@@ -47,6 +53,7 @@ class RunAgent:
     fetch_policy: FetchPolicy
     jit_cache: int | None  # bytes of what engines compile; None: it is not kept
     jit_peers: bool  # whether that is shared with other nodes
+    warm_copies: WarmCopies | None  # None: no model is copied into memory
     read_ahead: int | None  # bytes a second; None: weights are not read ahead of an engine
     default_secret_namespace: str | None
     environments_quota: int | None  # bytes of engines' Python environments; None: as the disk has
@@ -168,6 +175,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         fetch_policy=policy_of(given),
         jit_cache=given.jit_cache,
         jit_peers=given.jit_cache_peers,
+        warm_copies=warm_of(parser, given),
         read_ahead=given.read_ahead,
         default_secret_namespace=given.default_secret_namespace,
         kubeconfig=given.kubeconfig,

@@ -6,8 +6,10 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from llmaz.agent.engines.state import EngineAction, StartEngine, StopEngine
+from llmaz.agent.warm.tier import MemoryTier
 from llmaz.agent.warm.warmer import Warmer
 from support.engines import assigned
+from support.snapshots import put_snapshot
 
 SIZE = 2**20
 
@@ -62,3 +64,23 @@ async def test_an_agent_that_ends_leaves_no_reader_behind(tmp_path: Path) -> Non
     await warmer.perform(StartEngine(engine=assigned(), model_path=str(tmp_path / "m.gguf")))
     await asyncio.wait_for(warmer.aclose(), 60)
     assert metric(warmer, "llmaz_cache_read_ahead_bytes_total") == 0
+
+
+async def test_the_second_start_is_given_the_copy_in_memory(tmp_path: Path) -> None:
+    engines = Engines()
+    tier = MemoryTier(tmp_path / "warm", 2**30, cache_dir=tmp_path / "cache", in_use=frozenset)
+    shown = put_snapshot(tmp_path / "cache", "m", b"a")
+    warmer = Warmer(engines, tmp_path, 2**30, tier)
+    start = StartEngine(engine=assigned(), model_path=str(shown))
+    await warmer.perform(start)
+    async with asyncio.timeout(120):
+        while tier.found(str(shown)) == str(shown):
+            await asyncio.sleep(0.01)
+    await warmer.perform(start)
+    await warmer.aclose()
+    first, second = engines.told
+    assert isinstance(second, StartEngine)
+    assert first == start
+    assert second.model_path == tier.found(str(shown))
+    assert metric(warmer, "llmaz_cache_memory_starts_total", where="memory") == 1
+    assert metric(warmer, "llmaz_cache_memory_bytes") == 2**16

@@ -1,6 +1,7 @@
 """The options of the agent that are about its cache."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from llmaz.agent.cache.limits import RESERVE_BYTES, Limits
@@ -10,6 +11,14 @@ from llmaz.agent.options import byte_count, bytes_or_share, resolved
 SLOWEST_FETCH = 256 * 2**10  # bytes a second: with less, a connection seems stalled
 DEFAULT_READ_AHEAD = 2 * 2**30
 _SOURCES = ("huggingface", "modelscope", "s3", "gs", "oss", "web", "ollama", "fsspec")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmCopies:
+    """Where copies of models are in memory, and how many bytes they may take."""
+
+    directory: Path
+    quota: int
 
 
 def add_cache_options(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +45,20 @@ def add_cache_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_READ_AHEAD,
         metavar="BYTES|off",
         help="bytes a second at which weights are read into memory while their engine starts",
+    )
+    parser.add_argument(
+        "--warm-dir",
+        type=Path,
+        metavar="DIRECTORY",
+        help="a file system in memory (tmpfs) for copies of models that engines use, from which"
+        " they start the next time",
+    )
+    parser.add_argument(
+        "--warm-quota",
+        type=byte_count,
+        metavar="BYTES",
+        help="what these copies may take, such as 64Gi: of those that no engine uses, the one used"
+        " least recently goes first",
     )
     parser.add_argument(
         "--jit-cache",
@@ -84,6 +107,15 @@ def _add_fetch_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAMESPACE",
         help="where credentials are looked up for prefetches, and where a namespace has none",
     )
+
+
+def warm_of(parser: argparse.ArgumentParser, given: argparse.Namespace) -> WarmCopies | None:
+    """Return where copies in memory are; a directory without a quota would fill the memory."""
+    if (given.warm_dir is None) != (given.warm_quota is None):
+        parser.error("--warm-dir and --warm-quota go together")
+    if given.warm_dir is None:
+        return None
+    return WarmCopies(directory=given.warm_dir.absolute(), quota=given.warm_quota)
 
 
 def limits_of(given: argparse.Namespace) -> Limits:

@@ -37,6 +37,7 @@ class JitCaches(Collector):
 
     engines: what is seen of the engines; None before the first look
     bring: brings an archive from another node, and tells whether it did
+    original: names a model by its path in the cache where it is given from memory
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class JitCaches(Collector):
         accelerators: Callable[[], Mapping[str, Accelerator]],
         engines: Callable[[], tuple[EngineSeen, ...] | None],
         bring: Bring | None = None,
+        original: Callable[[str], str] = str,
     ) -> None:
+        self._original = original
         self._shelf = JitShelf(root)
         self._quota = quota
         self._accelerators = accelerators
@@ -67,8 +70,8 @@ class JitCaches(Collector):
         if engine.slot is not None:
             return {}
         inputs = Inputs(
-            model_path=record.model_path,
-            draft_model_path=record.draft_model_path,
+            model_path=self._original(record.model_path),
+            draft_model_path=self._original(record.draft_model_path),
             programs=record.programs,
         )
         known = self._accelerators()

@@ -1,6 +1,7 @@
 """Has weights read ahead for each engine that is started, and counts what was read."""
 
 import asyncio
+import dataclasses
 import json
 import logging
 import os
@@ -11,12 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from llmaz.agent.engines.record import directory_of
+from llmaz.agent.engines import record
 from llmaz.agent.engines.state import EngineAction, StartEngine
 from llmaz.agent.engines.tasks import Tasks
+from llmaz.agent.warm.tier import MemoryTier
 from llmaz.shim import journal
 
 logger = logging.getLogger(__name__)
@@ -35,30 +37,72 @@ class Warmer(Collector):
     """Performs actions on engines as `engines` does, and reads ahead for those that were started.
 
     rate: bytes a second; None: nothing is read ahead
+    tier: copies in memory, from which engines are started where there is one
     """
 
-    def __init__(self, engines: EnginesPort, state_dir: Path, rate: int | None) -> None:
+    def __init__(
+        self,
+        engines: EnginesPort,
+        state_dir: Path,
+        rate: int | None,
+        tier: MemoryTier | None = None,
+    ) -> None:
         self._engines = engines
+        self._tier = tier
         self._root = state_dir / "engines"
         self._rate = rate
         self._tasks = Tasks("reading ahead")
         self._bytes = 0
+        self._copying = asyncio.Lock()
+        self._starts: Counter[str] = Counter(memory=0, disk=0)
         self._ends: Counter[str] = Counter(dict.fromkeys(_ENDS, 0))
 
     async def perform(self, action: EngineAction) -> None:
         """Do one action; reading goes on in the background."""
-        await self._engines.perform(action)
-        if isinstance(action, StartEngine) and self._rate is not None:
-            paths = [path for path in (action.model_path, action.draft_model_path) if path]
-            if paths:
-                self._tasks.begin(self._read(action.engine.id, paths, self._rate))
+        if isinstance(action, StartEngine):
+            await self._start(action)
+        else:
+            await self._engines.perform(action)
 
     async def aclose(self) -> None:
         """Stop reading: the engines read for themselves."""
         await self._tasks.cancel()
 
+    async def _start(self, action: StartEngine) -> None:
+        paths = [path for path in (action.model_path, action.draft_model_path) if path]
+        await self._engines.perform(await self._from_memory(action))
+        if paths and action.engine.slot is None:
+            self._tasks.begin(self._warm(action.engine.id, paths))
+
+    async def _from_memory(self, action: StartEngine) -> StartEngine:
+        """Name the copies in memory; a slot's container has none."""
+        if self._tier is None or action.engine.slot is not None:
+            return action
+        models = (action.model_path, action.draft_model_path)
+        main, draft = [await asyncio.to_thread(self._tier.found, model) for model in models]
+        self._starts["memory" if main != action.model_path else "disk"] += 1
+        return dataclasses.replace(action, model_path=main, draft_model_path=draft)
+
+    async def _warm(self, engine_id: str, paths: list[str]) -> None:
+        """Read ahead, then copy what was read: the engine is first."""
+        missing = paths
+        if self._tier is not None:
+            missing = [path for path in paths if self._tier.found(path) == path]
+        if self._rate is not None and missing:
+            await self._read(engine_id, missing, self._rate)
+        if self._tier is not None:
+            async with self._copying:
+                for path in missing:
+                    await asyncio.to_thread(self._take, self._tier, path)
+
+    def _take(self, tier: MemoryTier, path: str) -> None:
+        try:
+            tier.take(path)
+        except OSError as error:
+            logger.warning("%s can't be copied into memory: %s", path, error)
+
     async def _read(self, engine_id: str, paths: list[str], rate: int) -> None:
-        own = await asyncio.to_thread(_cgroup_of, directory_of(self._root, engine_id))
+        own = await asyncio.to_thread(_cgroup_of, record.directory_of(self._root, engine_id))
         child = await asyncio.create_subprocess_exec(
             *PROGRAM,
             stdin=asyncio.subprocess.PIPE,
@@ -108,6 +152,30 @@ class Warmer(Collector):
         for end, count in sorted(self._ends.items()):
             ends.add_metric([end], count)
         yield from (read, ends)
+        if self._tier is not None:
+            yield from self._of_tier(self._tier)
+
+    def _of_tier(self, tier: MemoryTier) -> Iterator[Metric]:
+        starts = CounterMetricFamily(
+            "llmaz_cache_memory_starts",
+            "Starts of engines by where their weights were.",
+            labels=["where"],
+        )
+        for where, count in sorted(self._starts.items()):
+            starts.add_metric([where], count)
+        with suppress(OSError):  # a copy may go while they are counted
+            yield GaugeMetricFamily(
+                "llmaz_cache_memory_bytes", "Bytes of copies in memory.", value=tier.used_bytes()
+            )
+        yield starts
+
+
+def paths_in_use(state_dir: Path) -> frozenset[str]:
+    """Return where the models of all engines lie, those of a former agent among them."""
+    kept = [record.read(directory) for directory in (state_dir / "engines").glob("*")]
+    return frozenset(
+        path for one in kept if one is not None for path in (one.model_path, one.draft_model_path)
+    )
 
 
 def _cgroup_of(directory: Path) -> str | None:
