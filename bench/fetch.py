@@ -1,8 +1,9 @@
 """One node fetches one model from an origin on this machine, and knows that its bytes are right.
 
-Rivals fetch the same file from the same origin in the same rounds: `hf` (which verifies nothing),
-aria2c with eight connections and its own check of the sha256, curl and rclone followed by
-sha256sum. Ours alone also flushes to the disk. Rounds alternate, since noise drifts.
+Rivals fetch the same file in the same rounds: `hf` (which verifies nothing) from the same origin,
+and by hf_xet from one that keeps the file in Xet, aria2c with eight connections and its own check
+of the sha256, curl and rclone followed by sha256sum. Ours alone also flushes to the disk. Rounds
+alternate, since noise drifts.
 """
 
 import json
@@ -44,6 +45,7 @@ class Contest:
     """One origin and its file."""
 
     url: str
+    xet_url: str
     sha256: str
     size: int
     folder: Path
@@ -65,6 +67,7 @@ class Contest:
         return {
             "llmaz": [[sys.executable, "-m", "llmaz.agent.cache.fetch"]],
             "hf": [[str(BIN / "hf"), "download", REPOSITORY, "--cache-dir", str(into)]],
+            "hf_xet": [[str(BIN / "hf"), "download", REPOSITORY, "--cache-dir", str(into)]],
             "aria2c": [[str(BIN / "aria2c"), *aria, "-o", FILE, self.address]],
             "curl": [["curl", "-sSf", "-o", target, self.address], check],
             "rclone": [[str(BIN / "rclone"), "copyurl", self.address, target], check],
@@ -74,8 +77,8 @@ class Contest:
         into = self.folder / name
         into.mkdir()
         environ = os.environ | {
-            "HF_ENDPOINT": self.url,
-            "HF_HUB_DISABLE_XET": "1",
+            "HF_ENDPOINT": self.xet_url if name == "hf_xet" else self.url,
+            "HF_HUB_DISABLE_XET": "0" if name == "hf_xet" else "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HOME": str(into),
         }
@@ -126,15 +129,25 @@ def contest(size: int) -> Iterator[Contest]:
         with weights.open("wb") as file:
             for _ in range(size // BLOCK):
                 file.write(os.urandom(BLOCK))
-        environ = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-        argv = [sys.executable, "-m", "harness.origin", str(weights)]
-        with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) as server:
-            try:
-                assert server.stdout is not None
-                url = server.stdout.readline().strip()
-                yield Contest(url, digest(weights), size, folder)
-            finally:
-                server.kill()
+        xorbs = folder / "xorbs"
+        xorbs.mkdir()
+        with (
+            served("harness.origin", str(weights)) as url,
+            served("harness.xetorigin", str(weights), str(xorbs)) as xet_url,
+        ):
+            yield Contest(url, xet_url, digest(weights), size, folder)
+
+
+@contextmanager
+def served(module: str, *args: str) -> Iterator[str]:
+    environ = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    argv = [sys.executable, "-m", module, *args]
+    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().strip()
+        finally:
+            server.kill()
 
 
 def main() -> None:
