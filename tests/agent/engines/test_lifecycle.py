@@ -70,7 +70,7 @@ def test_an_end_that_was_asked_for_is_none() -> None:
 
 def test_an_end_of_what_hung_is_a_failure() -> None:
     hung = Fault(reason="Hung", message="it hangs")
-    stop = lifecycle.stop(Health.DEAD, hung, "it hangs", NOW)
+    stop = lifecycle.stop(kept(), Health.DEAD, hung, "it hangs", NOW)
     assert stop.fault == hung
     after = lifecycle.ended(kept(stopping=stop), 1, ShimExit(at=NOW, signal=9, asked=True), "")
     assert (after.fault, after.failures) == (stop.fault, 1)
@@ -78,7 +78,8 @@ def test_an_end_of_what_hung_is_a_failure() -> None:
 
 def test_only_what_may_serve_requests_is_drained() -> None:
     drained = {
-        health: lifecycle.stop(health, None, "no longer assigned", NOW).drained for health in Health
+        health: lifecycle.stop(kept(), health, None, "no longer assigned", NOW).drained
+        for health in Health
     }
     assert drained == {
         Health.STARTING: True,
@@ -86,6 +87,21 @@ def test_only_what_may_serve_requests_is_drained() -> None:
         Health.UNREADY: False,
         Health.DEAD: True,
     }
+
+
+def test_a_groups_worker_has_no_requests_to_wait_for() -> None:
+    worker = kept(assignment=dataclasses.replace(ENGINE, rank=1))
+    assert lifecycle.stop(worker, Health.READY, None, "no longer assigned", NOW).drained
+
+
+def test_a_stop_that_is_under_way_is_the_stop_and_may_be_shortened_only() -> None:
+    first = Stopping(since=NOW, reason="no longer assigned")
+    under_way = kept(stopping=first)
+    later = NOW + LONG_HEALTHY
+    assert lifecycle.stop(under_way, Health.READY, None, "another reason", later) == first
+    short = lifecycle.shortened(first, 5)
+    assert (short.within, short.since) == (5, NOW)
+    assert lifecycle.shortened(short, 60) == short
 
 
 def test_a_run_becomes_ready_once() -> None:

@@ -153,7 +153,7 @@ async def test_a_probe_may_run_a_command(target: Target, prober: Prober) -> None
 
 
 async def test_an_engine_that_does_not_listen_is_said_so(prober: Prober) -> None:
-    answer = Answer(ok=False, detail="nothing listens at its port", listens=False)
+    answer = Answer(ok=False, detail="nothing listens at its port", listens=False, heard=False)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and not listened on
         nobody = Target(port=taken.getsockname()[1], model="qwen")

@@ -5,7 +5,8 @@
 the agent, so that an agent may die, be upgraded and start again without an engine noticing.
 """
 
-from llmaz.agent.engines.adapter import Engines, Lookup
+from llmaz.agent.engines.adapter import Engines
+from llmaz.agent.engines.references import Lookup
 from llmaz.agent.engines.shutdown import stop_all
 
 __all__ = ["Engines", "Lookup", "stop_all"]

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, assert_never
+from typing import Self, assert_never
 
 import aiohttp
 
@@ -20,12 +20,13 @@ from llmaz.agent.engines import env, lifecycle, ports, record
 from llmaz.agent.engines.blame import DeviceError
 from llmaz.agent.engines.ending import Ended, end_all
 from llmaz.agent.engines.environments import Environments
-from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
+from llmaz.agent.engines.errors import EngineError
 from llmaz.agent.engines.launch import START_SECONDS, Shims
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.probe import Prober
 from llmaz.agent.engines.record import EngineRecord
+from llmaz.agent.engines.references import Lookup, references_of
 from llmaz.agent.engines.state import (
     BuildEnvironment,
     EngineAction,
@@ -49,16 +50,6 @@ from llmaz.shim import crash
 logger = logging.getLogger(__name__)
 
 ADOPTION_SECONDS = 5.0  # after that the others are reported as they are; a shim may be stopped
-
-
-class Lookup(Protocol):
-    """Where the values of variables come from that an assignment only names."""
-
-    async def get_secret(self, namespace: str, name: str) -> Mapping[str, str]:
-        """Raise ReferenceNotFound where there is none, EngineError where that is not known."""
-        ...
-
-    async def get_config_map(self, namespace: str, name: str) -> Mapping[str, str]: ...
 
 
 class Engines:
@@ -253,17 +244,7 @@ class Engines:
 
     async def _environment(self, kept: EngineRecord, slot: SlotAbout | None) -> env.CommandLine:
         engine = kept.assignment
-        namespace = engine.id.partition("/")[0]
-        secrets: dict[str, Mapping[str, str]] = {}
-        config_maps: dict[str, Mapping[str, str]] = {}
-        for variable in engine.env:
-            source = variable.value_from
-            if source and source.secret_key_ref and source.secret_key_ref.name not in secrets:
-                name = source.secret_key_ref.name
-                secrets[name] = await _found(self._lookup.get_secret(namespace, name))
-            if source and source.config_map_key_ref:
-                name = source.config_map_key_ref.name
-                config_maps[name] = await _found(self._lookup.get_config_map(namespace, name))
+        found = await references_of(engine, self._lookup)
         return env.command_line(
             engine,
             self._local() if slot is None else self._inside(slot),
@@ -273,8 +254,8 @@ class Engines:
                 draft_model_path=kept.draft_model_path,
                 programs=kept.programs,
                 compiled={} if self._compiled is None else await self._compiled(kept),
-                secrets=secrets,
-                config_maps=config_maps,
+                secrets=found.secrets,
+                config_maps=found.config_maps,
             ),
         )
 
@@ -300,14 +281,6 @@ class Engines:
             accelerators=self._accelerators(),
             hub_url=self._hub_url(),
         )
-
-
-async def _found(reading: Awaitable[Mapping[str, str]]) -> Mapping[str, str]:
-    """Take what does not exist for empty: which variable misses it is told where it is used."""
-    try:
-        return await reading
-    except ReferenceNotFound:
-        return {}
 
 
 def _clashed(former: EngineRecord) -> bool:

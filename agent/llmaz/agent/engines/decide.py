@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import assert_never
 
-from llmaz.agent.engines import backoff
+from llmaz.agent.engines import backoff, telling
 from llmaz.agent.engines.inputs import missing_model, programs_of
 from llmaz.agent.engines.state import (
     BuildEnvironment,
@@ -25,11 +24,9 @@ from llmaz.agent.engines.state import (
     Fault,
     ForgetEngine,
     Health,
-    Launching,
     Running,
     StartEngine,
     StopEngine,
-    Unreachable,
 )
 from llmaz.agent.slots.decide import ENDING, SlotSeen, is_ending, missing_slot, within
 from llmaz.api.node import (
@@ -114,10 +111,10 @@ def _parting(engine: EngineSeen) -> _Step:
     """An engine that is assigned no more: stopped, then forgotten once nothing of it is left."""
     match engine.process:
         case Exited(clear=True):
-            return _Step(action=ForgetEngine(id=engine.id), report=_stopping(engine))
+            return _Step(action=ForgetEngine(id=engine.id), report=telling.stopping(engine))
         case Running() if engine.stopping_since is None:
             stop = StopEngine(id=engine.id, reason="no longer assigned to this node")
-            return _Step(action=stop, report=_stopping(engine, stop.reason))
+            return _Step(action=stop, report=telling.stopping(engine, stop.reason))
         case _:
             return _resting(engine)
 
@@ -134,13 +131,13 @@ def _keep(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step
             return _resting(seen)
         case Running() if changed:
             stop = StopEngine(id=engine.id, reason="its assignment changed")
-            return _Step(action=stop, report=_stopping(seen, stop.reason))
+            return _Step(action=stop, report=telling.stopping(seen, stop.reason))
         case Running() if is_ending(engine, node.slots):
             stop = StopEngine(id=engine.id, reason=ENDING)
-            return _Step(action=stop, report=_stopping(seen, stop.reason))
+            return _Step(action=stop, report=telling.stopping(seen, stop.reason))
         case Running() if seen.health is Health.DEAD:
             stop = StopEngine(id=engine.id, reason=seen.detail)
-            return _Step(action=stop, report=_stopping(seen, stop.reason))
+            return _Step(action=stop, report=telling.stopping(seen, stop.reason))
         case Exited(clear=True, fault=fault) as exited:
             again = not changed or is_next_epoch(engine, seen.assignment)
             if fault is None or not again:
@@ -247,77 +244,9 @@ def _held(seen: tuple[EngineSeen, ...]) -> dict[str, str]:
     }
 
 
-_PHASES = {
-    Health.STARTING: EnginePhase.STARTING,
-    Health.READY: EnginePhase.READY,
-    Health.UNREADY: EnginePhase.UNREADY,
-    Health.DEAD: EnginePhase.UNREADY,
-}
-
-
 def _resting(engine: EngineSeen) -> _Step:
-    """Report an engine with which nothing is to be done now."""
-    if engine.stopping_since is not None and not isinstance(engine.process, Exited):
-        return _Step(report=_stopping(engine))
-    match engine.process:
-        case Running():
-            phase = _PHASES[engine.health]
-            return _Step(report=_report(engine, phase, message=engine.detail))
-        case Launching():
-            return _Step(report=_report(engine, EnginePhase.STARTING))
-        case Unreachable():
-            silent = "its shim does not answer; it is left as it is"
-            unready = _report(engine, EnginePhase.UNREADY, "ShimUnreachable", silent)
-            return _Step(report=unready)
-        case Exited(clear=False):
-            leaving = "waits until the last process of its former run is gone"
-            return _Step(report=_report(engine, EnginePhase.STOPPING, message=leaving))
-        case Exited(at=at, fault=fault):
-            return _Step(report=_ended(engine, at, fault))
-        case _:
-            assert_never(engine.process)
-
-
-def _ended(engine: EngineSeen, at: datetime, fault: Fault | None) -> EngineReport:
-    if fault is None:
-        return _report(engine, EnginePhase.STOPPING)
-    if fault.permanent:
-        return _report(engine, EnginePhase.FAILED, fault.reason, fault.message)
-    retry_at = at + timedelta(seconds=backoff.delay(engine.id, engine.failures))
-    message = fault.message
-    if engine.failures >= backoff.CRASH_LOOP:
-        message = f"failed {engine.failures} times in a row: {message}"
-    return _report(engine, EnginePhase.BACKOFF, fault.reason, message, retry_at)
-
-
-def _stopping(engine: EngineSeen, message: str = "") -> EngineReport:
-    reason = engine.dies_of.reason if engine.dies_of else ""
-    return _report(engine, EnginePhase.STOPPING, reason, message or engine.detail)
-
-
-def _report(
-    engine: EngineSeen,
-    phase: EnginePhase,
-    reason: str = "",
-    message: str = "",
-    retry_at: datetime | None = None,
-) -> EngineReport:
-    running = engine.process if isinstance(engine.process, Running) else None
-    return EngineReport(
-        id=engine.id,
-        phase=phase,
-        fingerprint=engine.fingerprint,
-        epoch=engine.assignment.epoch,
-        reason=reason,
-        message=message,
-        port=engine.port,
-        pid=running.pid if running else None,
-        restarts=engine.restarts,
-        started_at=running.started_at if running else None,
-        ready_at=engine.ready_at if phase is EnginePhase.READY else None,
-        retry_at=retry_at,
-        log=engine.log,
-    )
+    """An engine with which nothing is to be done now."""
+    return _Step(report=telling.resting(engine))
 
 
 def _next_look(reports: tuple[EngineReport, ...], now: datetime) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from llmaz.agent.engines.launch import START_SECONDS
-from llmaz.agent.engines.state import Running
+from llmaz.agent.engines.state import Exited, Running, Unreachable
 from llmaz.agent.engines.supervised import Supervised
 
 logger = logging.getLogger(__name__)
@@ -43,13 +43,34 @@ class _Outcome(StrEnum):
 async def _end(engine: Supervised, reason: str, within: float) -> _Outcome:
     try:
         async with asyncio.timeout(within + START_SECONDS):
-            if await engine.reached():
+            if await _reached(engine):
                 ran = isinstance(engine.seen().process, Running)
                 await engine.stop(reason, within=within)
-                if await engine.gone():
+                if await _gone(engine):
                     await engine.dismiss()
                     return _Outcome.STOPPED if ran else _Outcome.AT_REST
     except TimeoutError:
         logger.debug("engine %s: its shim took too long", engine.id)
     logger.error("engine %s is left as it is: its shim does not answer", engine.id)
     return _Outcome.LEFT
+
+
+async def _reached(engine: Supervised) -> bool:
+    """Wait until its shim, or that one's successor, answers; False when none does in time."""
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while isinstance(engine.seen().process, Unreachable):
+                await engine.change()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _gone(engine: Supervised) -> bool:
+    """Wait until no process of it is left; False when no shim answers any more."""
+    while await _reached(engine):
+        process = engine.seen().process
+        if isinstance(process, Exited) and process.clear:
+            return True
+        await engine.change()
+    return False

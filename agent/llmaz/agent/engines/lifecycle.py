@@ -36,11 +36,25 @@ def wanted(action: StartEngine, former: EngineRecord | None, port: int) -> Engin
     return dataclasses.replace(fresh, failures=former.failures, restarted=restarted)
 
 
-def stop(health: Health, verdict: Fault | None, reason: str, now: datetime) -> Stopping:
-    """Return the stop to record. The verdict on one that is not alive counts as its failure."""
+def stop(
+    kept: EngineRecord, health: Health, verdict: Fault | None, reason: str, now: datetime
+) -> Stopping:
+    """Return the stop to record: the one that is under way, if any.
+
+    The verdict on one that is not alive counts as its failure.
+    """
+    if kept.stopping is not None:
+        return kept.stopping
     fault = verdict if health is Health.DEAD else None
-    drained = health in (Health.DEAD, Health.STARTING)
+    is_worker = kept.assignment.rank > 0  # of a group: it has no requests of its own
+    drained = is_worker or health in (Health.DEAD, Health.STARTING)
     return Stopping(since=now, reason=reason, fault=fault, drained=drained)
+
+
+def shortened(stop: Stopping, within: float) -> Stopping:
+    """Return a stop that takes no longer than `within` seconds."""
+    least = within if stop.within is None else min(within, stop.within)
+    return dataclasses.replace(stop, within=least)
 
 
 def ended(kept: EngineRecord, run: int, how: ShimExit, tail: str) -> EngineRecord:

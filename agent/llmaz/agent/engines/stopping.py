@@ -30,11 +30,6 @@ def seconds_left(stop: Stopping, engine: AssignedEngine, now: datetime) -> float
     return max(_LEAST_SECONDS, grace - (now - stop.since).total_seconds())
 
 
-def is_shorter(within: float | None, stop: Stopping) -> bool:
-    """Tell whether a stop that is under way was given more time than `within`."""
-    return within is not None and (stop.within is None or within < stop.within)
-
-
 async def drain(
     prober: Prober, target: Target, engine: AssignedEngine, seconds: float, patience: Patience
 ) -> float:

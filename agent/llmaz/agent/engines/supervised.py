@@ -12,15 +12,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmaz.agent.engines import lifecycle, record, stopping, view
+from llmaz.agent.engines import lifecycle, orders, record, stopping, view
 from llmaz.agent.engines.blame import DeviceError, blamed
 from llmaz.agent.engines.client import Shim, ShimStatus
 from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
-from llmaz.agent.engines.launch import START_SECONDS
 from llmaz.agent.engines.metrics import Numbers
-from llmaz.agent.engines.monitor import Monitor
-from llmaz.agent.engines.questions import Watched
 from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import (
     EngineSeen,
@@ -29,17 +26,15 @@ from llmaz.agent.engines.state import (
     Health,
     Process,
     Running,
-    Unreachable,
 )
 from llmaz.agent.engines.tasks import Tasks
-from llmaz.agent.engines.tools import Launcher, Tools, target_of, work_of
+from llmaz.agent.engines.tools import Launcher, Tools, target_of
 from llmaz.agent.engines.view import View
+from llmaz.agent.engines.watching import Watching
 from llmaz.agent.slots.about import SlotAbout
 from llmaz.shim import protocol
 
 logger = logging.getLogger(__name__)
-
-_WORK = "work"  # what an engine finds as its working directory
 
 
 class Supervised:
@@ -52,13 +47,9 @@ class Supervised:
         self._tools = tools
         self._client: Shim | None = None
         self._launching = False
-        self._health = Health.STARTING
-        self._detail = ""
-        self._verdict: Fault | None = None  # of its monitor, when it is dead
-        self.numbers: Numbers | None = None  # of the run that is watched
         self._turn = asyncio.Lock()
         self._tasks = Tasks(f"engine {engine_id}")
-        self._monitor: asyncio.Task[None] | None = None
+        self._watching = Watching(tools, self._tasks, self._on_finding)
         self._forgotten = False
         self._heard = asyncio.Event()  # replaced each time something happened
 
@@ -70,12 +61,17 @@ class Supervised:
                 record=self.record,
                 status=self._status(),
                 launching=self._launching,
-                health=self._health,
-                detail=self._detail,
-                verdict=self._verdict,
+                health=self._watching.health,
+                detail=self._watching.detail,
+                verdict=self._watching.verdict,
                 log=str(self._place()[1] / protocol.LOG),
             )
         )
+
+    @property
+    def numbers(self) -> Numbers | None:
+        """What the run that is watched tells of itself."""
+        return self._watching.numbers
 
     @property
     def slot(self) -> SlotAbout | None:
@@ -104,7 +100,7 @@ class Supervised:
         if self.record.stopping is not None and isinstance(self._process(), Running):
             self._tasks.begin(self._finish_stop(self.record.stopping))
         if self.record.ready_run == self._run():  # taken for ready until a probe says otherwise
-            self._health = Health.READY
+            self._watching.health = Health.READY
         self._watch()
         self._show()
         self._changed()
@@ -119,7 +115,7 @@ class Supervised:
             if isinstance(self._process(), Running):
                 return
             self._launching = True
-            self._health, self._detail = Health.STARTING, ""
+            self._watching.health, self._watching.detail = Health.STARTING, ""
             try:
                 await self._start(wanted)
             except ShimRefused as refusal:
@@ -142,39 +138,20 @@ class Supervised:
         """
         if not isinstance(self._process(), Running):
             return
-        stop = self.record.stopping
-        if stop is None:
-            stop = lifecycle.stop(self._health, self._verdict, reason, datetime.now(UTC))
-            drained = stop.drained or self.record.assignment.rank > 0  # a worker has no requests
-            stop = dataclasses.replace(stop, within=within, drained=drained)
-        elif not stopping.is_shorter(within, stop):
+        found = self._watching
+        stop = lifecycle.stop(self.record, found.health, found.verdict, reason, datetime.now(UTC))
+        if within is not None:
+            stop = lifecycle.shortened(stop, within)
+        if stop == self.record.stopping:
             return
-        else:
-            stop = dataclasses.replace(stop, within=within)
         self._keep(dataclasses.replace(self.record, stopping=stop))
         self._show()
         self._changed()
         self._tasks.begin(self._finish_stop(stop))
 
-    async def reached(self) -> bool:
-        """Wait until its shim, or that one's successor, answers; False when none does in time."""
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                while isinstance(self._process(), Unreachable):
-                    await self._heard.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def gone(self) -> bool:
-        """Wait until no process of it is left; False when no shim answers any more."""
-        while await self.reached():
-            heard = self._heard
-            process = self._process()
-            if isinstance(process, Exited) and process.clear:
-                return True
-            await heard.wait()
-        return False
+    async def change(self) -> None:
+        """Wait until something happens to it."""
+        await self._heard.wait()
 
     async def dismiss(self) -> bool:
         """Have its shim end; False when that died first: its successor is to see what it left.
@@ -185,9 +162,7 @@ class Supervised:
             if self._client is None:
                 return False
             if self.record.assignment.slot is None:  # a slot outlives its engines
-                try:
-                    await self._client.request(protocol.SHUTDOWN)
-                except ShimLost:
+                if not await orders.leave(self._client):
                     return False
                 self._forgotten = True
                 await self._client.lost.wait()
@@ -223,19 +198,7 @@ class Supervised:
             tools.effects.announce("launch the shim")
             self._client = await launcher.launch(place, self._on_change)
         line = await tools.environment(wanted, self.slot)
-        work = place / _WORK
-        work.mkdir(exist_ok=True)
-        tools.effects.announce("ask the shim to start")
-        await self._client.request(
-            protocol.START,
-            epoch=wanted.assignment.epoch,
-            fingerprint=wanted.fingerprint,
-            argv=line.argv,
-            env=dict(line.env),
-            cwd=str(work) if self.slot is None else _WORK,  # it has another name in a container
-            limits=line.limits,
-            rlimits=line.rlimits,
-        )
+        await orders.start(self._client, wanted, line, place, tools.effects)
 
     async def _entered(self, wanted: EngineRecord) -> EngineRecord:
         """Connect to the slot of the next run. What ran there before is none of this engine's."""
@@ -261,8 +224,7 @@ class Supervised:
 
     async def _finish_stop(self, stop: Stopping) -> None:
         """Drain, then have the shim end it: again from the start when an agent died meanwhile."""
-        if self._monitor is not None:
-            self._monitor.cancel()
+        self._watching.end()
         engine = self.record.assignment
         seconds = stopping.seconds_left(stop, engine, datetime.now(UTC))
         target = await target_of(self.record, self._tools, self.slot)
@@ -271,15 +233,8 @@ class Supervised:
             seconds = await stopping.drain(tools.prober, target, engine, seconds, tools.patience)
         number = stopping.signal_number(engine)
         self._tools.effects.announce("ask the shim to stop")
-        while self._client is not None:
-            try:
-                await self._client.request(protocol.STOP, grace=seconds, signal=number)
-            except ShimLost:  # its successor ends the engine
-                return
-            except TimeoutError:
-                logger.warning("engine %s: its shim does not answer to a stop", self.id)
-                continue
-            return
+        if self._client is not None:
+            await orders.stop(self._client, self.id, seconds, number)
 
     async def _settle(self) -> None:
         """Count an end that was not counted yet."""
@@ -298,9 +253,8 @@ class Supervised:
         lost = self._client.lost.is_set()
         if not lost and self._client.status.running:
             return
-        self.numbers = None
-        if self._monitor is not None:
-            self._monitor.cancel()
+        self._watching.numbers = None
+        self._watching.end()
         if lost:
             self._client = None
         self._tasks.begin(self.attach() if lost else self._settle_in_turn())
@@ -313,52 +267,21 @@ class Supervised:
 
     def _watch(self) -> None:
         process = self._process()
-        if not isinstance(process, Running) or self.record.stopping is not None:
-            return
-        if self._monitor is None or self._monitor.done() or self._monitor.cancelling():
-            self._monitor = self._tasks.begin(self._monitored(process))
+        if isinstance(process, Running) and self.record.stopping is None and self._client:
+            self._watching.begin(self.record, process, self._client)
 
-    async def _monitored(self, process: Running) -> None:
-        was_ready = self.record.ready_run == process.run
-        watched = Watched(
-            engine=self.record.assignment,
-            target=await target_of(self.record, self._tools, self.slot),
-            started_ago=(datetime.now(UTC) - process.started_at).total_seconds(),
-            marks=self._marks,
-            tell=self._tell,
-            count=self._count,
-        )
-        monitor = Monitor(watched, self._tools.prober, self._tools.patience)
-        self._verdict = await monitor.run(was_ready=was_ready)
-        self._tell(Health.DEAD, self._verdict.message)
-
-    def _tell(self, health: Health, detail: str) -> None:
+    def _on_finding(self, health: Health, is_news: bool) -> None:
         if health is Health.READY:
             self._keep(lifecycle.ready(self.record, self._run(), datetime.now(UTC)))
-        if (health, detail) != (self._health, self._detail):
-            self._health, self._detail = health, detail
+        if is_news:
             self._show()
             self._changed()
 
     def _show(self) -> None:
-        """Tell the slot whether its engine answers requests, for the readiness of its pod."""
-        if self.slot is not None:
-            self._tasks.begin(self._shown())
-
-    async def _shown(self) -> None:
-        ready = self._health is Health.READY and self.record.stopping is None
-        if self._client is not None:
-            with contextlib.suppress(EngineError, TimeoutError):  # told again with the next change
-                await self._client.request(protocol.READY, ready=ready)
-
-    def _count(self, numbers: Numbers | None) -> None:
-        self.numbers = numbers
-
-    async def _marks(self) -> tuple[int, ...]:
-        if self._client is not None:
-            with contextlib.suppress(EngineError, TimeoutError):  # no reading, no verdict
-                return await work_of(self._client)
-        return ()
+        """Tell the slot, where it runs in one, whether its engine answers requests."""
+        if self._client is not None and self.slot is not None:
+            ready = self._watching.health is Health.READY and self.record.stopping is None
+            self._tasks.begin(orders.show(self._client, ready=ready))
 
     def _process(self) -> Process:
         return view.process(self.record, self._status(), launching=self._launching)
@@ -379,10 +302,9 @@ class Supervised:
 
     def _keep(self, kept: EngineRecord) -> None:
         """Write what has happened; a full disk costs what the shim's journal can tell again."""
-        if kept == self.record:
-            return
-        self.record = kept
+        former, self.record = self.record, kept
         try:
-            record.write(self._directory, kept, self._tools.effects)
+            if kept != former:
+                record.write(self._directory, kept, self._tools.effects)
         except OSError as error:
             logger.error("engine %s: its record: %s", self.id, error)  # known
