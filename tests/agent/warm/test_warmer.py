@@ -38,7 +38,7 @@ async def until_counted(warmer: Warmer) -> None:
 
 async def test_weights_are_read_for_an_engine_that_is_started(tmp_path: Path) -> None:
     engines = Engines()
-    warmer = Warmer(engines, tmp_path, 2**30)
+    warmer = Warmer(engines, tmp_path, 2**30, least_bytes=0)
     (tmp_path / "m.gguf").write_bytes(bytes(SIZE))
     start = StartEngine(engine=assigned(), model_path=str(tmp_path / "m.gguf"))
     await warmer.perform(start)
@@ -58,8 +58,18 @@ async def test_nothing_is_read_where_that_is_off_or_there_is_no_path(tmp_path: P
     assert len(engines.told) == 4
 
 
+async def test_small_weights_are_left_to_the_engine(tmp_path: Path) -> None:
+    warmer = Warmer(Engines(), tmp_path, 2**30)
+    (tmp_path / "m.gguf").write_bytes(bytes(SIZE))
+    await warmer.perform(StartEngine(engine=assigned(), model_path=str(tmp_path / "m.gguf")))
+    async with asyncio.timeout(120):
+        while metric(warmer, "llmaz_cache_read_aheads_total", end="small") == 0:
+            await asyncio.sleep(0.01)
+    assert metric(warmer, "llmaz_cache_read_ahead_bytes_total") == 0
+
+
 async def test_an_agent_that_ends_leaves_no_reader_behind(tmp_path: Path) -> None:
-    warmer = Warmer(Engines(), tmp_path, 2**18)
+    warmer = Warmer(Engines(), tmp_path, 2**18, least_bytes=0)
     (tmp_path / "m.gguf").write_bytes(bytes(64 * SIZE))
     await warmer.perform(StartEngine(engine=assigned(), model_path=str(tmp_path / "m.gguf")))
     await asyncio.wait_for(warmer.aclose(), 60)

@@ -18,13 +18,15 @@ from prometheus_client.registry import Collector
 from llmaz.agent.engines import record
 from llmaz.agent.engines.state import EngineAction, StartEngine
 from llmaz.agent.engines.tasks import Tasks
+from llmaz.agent.warm.readahead import files_of
 from llmaz.agent.warm.tier import MemoryTier
 from llmaz.shim import journal
 
 logger = logging.getLogger(__name__)
 
 PROGRAM = (sys.executable, "-m", "llmaz.agent.warm.readahead")
-_ENDS = ("all", "memory", "cgroup", "ended")
+LEAST_BYTES = 512 * 2**20  # less is read by the engine itself before this has begun
+_ENDS = ("all", "memory", "cgroup", "ended", "small")
 
 
 class EnginesPort(Protocol):
@@ -46,8 +48,10 @@ class Warmer(Collector):
         state_dir: Path,
         rate: int | None,
         tier: MemoryTier | None = None,
+        least_bytes: int = LEAST_BYTES,
     ) -> None:
         self._engines = engines
+        self._least_bytes = least_bytes
         self._tier = tier
         self._root = state_dir / "engines"
         self._rate = rate
@@ -89,7 +93,10 @@ class Warmer(Collector):
         if self._tier is not None:
             missing = [path for path in paths if self._tier.found(path) == path]
         if self._rate is not None and missing:
-            await self._read(engine_id, missing, self._rate)
+            if await asyncio.to_thread(_size, missing) < self._least_bytes:
+                self._ends["small"] += 1
+            else:
+                await self._read(engine_id, missing, self._rate)
         if self._tier is not None:
             async with self._copying:
                 for path in missing:
@@ -146,7 +153,7 @@ class Warmer(Collector):
         ends = CounterMetricFamily(
             "llmaz_cache_read_aheads",
             "Readings ahead, by why they ended: all was read, memory was short, the engine's cgroup"
-            " could not be entered, or the engine ended.",
+            " could not be entered, the engine ended, or the weights were too small to begin.",
             labels=["end"],
         )
         for end, count in sorted(self._ends.items()):
@@ -176,6 +183,14 @@ def paths_in_use(state_dir: Path) -> frozenset[str]:
     return frozenset(
         path for one in kept if one is not None for path in (one.model_path, one.draft_model_path)
     )
+
+
+def _size(paths: list[str]) -> int:
+    files = (file for path in paths for file in files_of(Path(path)))
+    try:
+        return sum(file.stat().st_size for file in files)
+    except OSError:  # they are just being evicted
+        return 0
 
 
 def _cgroup_of(directory: Path) -> str | None:
