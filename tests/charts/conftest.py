@@ -24,6 +24,7 @@ from llmaz.api.kinds import (
     NODE,
     OPEN_MODEL,
     PLAYGROUND,
+    POD,
     SECRET,
     TENANT,
 )
@@ -188,6 +189,7 @@ async def _live(kube: Kube, gateway_log: Path) -> None:
     await _playground(kube, "served", "fake", 1)
     await eventually(lambda: kube.list(ENDPOINT_SLICE, TEAM), lambda found: len(found.items) == 1)
     await _scale(kube, await _url(gateway_log, _DISCOVERED["gateway"]))
+    await _slot(kube)
     await _playground(kube, "waiting", "late", 1)
     await _until(kube, "waiting", "ModelNotFound")
     flavor = {"name": "none", "nodeSelector": {"no": "such"}, "limits": {"nvidia.com/gpu": 1}}
@@ -198,6 +200,18 @@ async def _live(kube: Kube, gateway_log: Path) -> None:
     await eventually(lambda: kube.list(EVENT, TEAM), lambda found: any(map(_twice, found.items)))
     await Agent(kube, "accelerated").register(gpus=1)
     await eventually(lambda: kube.get(NODE, "accelerated"), _labelled)
+
+
+async def _slot(kube: Kube) -> None:
+    """Have the pod of a slot made, and deleted when it is wanted no more."""
+    config: Any = {"backendRuntimeConfig": {"backendName": "fake", "launcher": "slot"}}
+    spec: Any = {"replicas": 1, "modelClaim": {"modelName": "fake"}, **config}
+    metadata: Any = {"name": "slotted", "namespace": TEAM}
+    await kube.apply(PLAYGROUND, {"metadata": metadata, "spec": spec}, manager="tests")
+    await eventually(lambda: kube.list(POD, TEAM), lambda found: len(found.items) == 1)
+    await kube.patch(PLAYGROUND, "slotted", {"spec": {"replicas": 0}}, TEAM)
+    await eventually(lambda: kube.list(POD, TEAM), lambda found: not found.items)
+    await kube.delete(PLAYGROUND, "slotted", TEAM)
 
 
 async def _scale(kube: Kube, gateway: str) -> None:

@@ -37,7 +37,9 @@ async def run(settings: Settings) -> None:
     async with await Kube.connect(settings.kubeconfig) as kube:
         changed = asyncio.Event()
         metrics = Metrics()
-        observer = Observer(kube, changed, gateway_url=settings.gateway_url)
+        observer = Observer(
+            kube, changed, gateway_url=settings.gateway_url, slot_policy=settings.slots
+        )
         leadership = Leadership(kube, settings.identity, changed)
         loop = Loop(observer, Performer(kube, observer), leadership, metrics)
         recording = settings.scaling_record

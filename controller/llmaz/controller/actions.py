@@ -56,6 +56,15 @@ class Assign:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenGate:
+    """Let the scheduler bind a pod of a group, all of whose pods are there."""
+
+    ref: Ref
+    uid: str
+    left: tuple[str, ...] = ()  # gates that are somebody else's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetStatus:
     """Write the status of an object that a user wrote, or of a Service."""
 
@@ -84,7 +93,9 @@ class RecordEvent:
     message: str
 
 
-Action: TypeAlias = ApplyOwned | DeleteOwned | Assign | SetStatus | SetLabels | RecordEvent
+Action: TypeAlias = (
+    ApplyOwned | DeleteOwned | Assign | OpenGate | SetStatus | SetLabels | RecordEvent
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,16 +6,20 @@ after an outage of the API server every agent is late, and every engine serves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import cast
 
 from llmaz.api import names
-from llmaz.api.kinds import CORE_SERVICE, ENDPOINT_SLICE, SERVICE
+from llmaz.api.kinds import CORE_SERVICE, ENDPOINT_SLICE, POD, SERVICE
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import EnginePhase, EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, DeleteOwned
 from llmaz.controller.owned import ensure, labels_of, reference, uid_of
+from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
+
+NO_PODS: Mapping[int, SlotPod] = MappingProxyType({})
 
 
 def published(snapshot: ClusterSnapshot) -> dict[Key, list[Ref]]:
@@ -33,10 +37,11 @@ def publish(
     engines: Mapping[int, EngineReport],
     slices: Iterable[Ref],
     snapshot: ClusterSnapshot,
+    pods: Mapping[int, SlotPod] = NO_PODS,
 ) -> Iterator[ApplyOwned | DeleteOwned]:
     """Yield the writes that publish the engines of one Service, given by replica.
 
-    `slices` are those that the Service has now.
+    `slices` are those that the Service has now, `pods` those that engines run in.
     """
     namespace, name = _namespace(service), load_balancer(service)
     metadata = _metadata(service)
@@ -45,7 +50,8 @@ def publish(
     for index, report in sorted(engines.items()):
         if report.address and report.port is not None:
             ref = Ref(kind=ENDPOINT_SLICE, namespace=namespace, name=f"{name}-{index}")
-            wanted[ref] = _endpoint_slice(metadata, name, ref.name, report)
+            endpoint = {**_endpoint(report), **_target(pods.get(index))}
+            wanted[ref] = _endpoint_slice(metadata, name, ref.name, report, endpoint)
     for ref, manifest in wanted.items():
         write = ensure(ref, manifest, snapshot.manifests.get(ref))
         if write is not None:
@@ -79,9 +85,31 @@ def _core_service(metadata: Manifest, name: str) -> Manifest:
     }
 
 
-def _endpoint_slice(metadata: Manifest, core: str, name: str, report: EngineReport) -> Manifest:
+def _endpoint(report: EngineReport) -> Manifest:
     stopping = report.phase is EnginePhase.STOPPING
     ready = report.phase is EnginePhase.READY
+    return {
+        "addresses": [report.address],
+        "conditions": {"ready": ready, "serving": ready, "terminating": stopping},
+    }
+
+
+def _target(pod: SlotPod | None) -> Manifest:
+    """Say which pod an endpoint is, for what knows pods."""
+    if pod is None:
+        return {}
+    target: Manifest = {
+        "kind": POD.kind,
+        "namespace": pod.namespace,
+        "name": pod.name,
+        "uid": pod.uid,
+    }
+    return {"nodeName": pod.node, "targetRef": target}
+
+
+def _endpoint_slice(
+    metadata: Manifest, core: str, name: str, report: EngineReport, endpoint: Manifest
+) -> Manifest:
     labels: Manifest = {
         **cast("Manifest", metadata["labels"]),
         names.KUBERNETES_SERVICE_NAME: core,
@@ -90,12 +118,7 @@ def _endpoint_slice(metadata: Manifest, core: str, name: str, report: EngineRepo
     return {
         "metadata": {**metadata, "name": name, "labels": labels},
         "addressType": "IPv6" if ":" in report.address else "IPv4",
-        "endpoints": [
-            {
-                "addresses": [report.address],
-                "conditions": {"ready": ready, "serving": ready, "terminating": stopping},
-            }
-        ],
+        "endpoints": [endpoint],
         "ports": [{"name": "http", "port": report.port, "protocol": "TCP"}],
     }
 

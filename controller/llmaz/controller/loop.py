@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from llmaz.controller.actions import Action, ApplyOwned, Assign, DeleteOwned
+from llmaz.controller.actions import Action, ApplyOwned, Assign, DeleteOwned, OpenGate
 from llmaz.controller.leader import Leadership
 from llmaz.controller.metrics import Metrics
 from llmaz.controller.observe import Observer
@@ -24,7 +24,7 @@ _SETTLE_SECONDS = 0.002  # changes that come together are decided on together
 _AT_ONCE = 16  # requests under way
 _LEASE_SETTLE_SECONDS = 0.2
 _LONGEST_SILENCE = 3  # rounds in a row that only act, before one also says so
-_ACTS = (ApplyOwned, Assign, DeleteOwned)
+_ACTS = (ApplyOwned, Assign, DeleteOwned, OpenGate)
 
 
 class Loop:

@@ -61,7 +61,7 @@ def needs_of(engine: AssignedEngine) -> Needs:
     return Needs(
         cpu=asked["cpu"].value if "cpu" in asked else Decimal(0),
         memory=int(asked["memory"]) if "memory" in asked else 0,
-        port=engine.port,
+        port=engine.port if engine.slot is None else None,  # a slot has ports of its own
     )
 
 

@@ -19,6 +19,7 @@ from llmaz.api.kinds import (
     NODE,
     OPEN_MODEL,
     PLAYGROUND,
+    POD,
     PRIORITY_CLASS,
     SERVICE,
     TENANT,
@@ -32,6 +33,8 @@ from llmaz.api.service import Service
 from llmaz.api.tenant import Tenant
 from llmaz.controller.readings import Decode, Readings, fresh_until, kube_node, priority_class
 from llmaz.controller.seats import Seat, seats_of
+from llmaz.controller.slots.pod import SlotPod, read_pod
+from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref, Unreadable
 from llmaz.kube import Informer, Kube
 
@@ -63,13 +66,16 @@ class Observer:
         changed: asyncio.Event,
         *,
         gateway_url: str,
+        slot_policy: SlotPolicy | None = None,
         decode: Decode = manifest.decode,
     ) -> None:
         self.changed = changed
         self._gateway_url = gateway_url
+        self._slot_policy = slot_policy or SlotPolicy()
         self.leases_changed = asyncio.Event()
         informers = [Informer(kube, kind, changed=changed) for kind in _WATCHED]
         informers += [Informer(kube, kind, changed=changed, label_selector=_OURS) for kind in _MADE]
+        informers.append(Informer(kube, POD, changed=changed, label_selector=_OURS))
         informers.append(
             Informer(kube, LEASE, changed=self.leases_changed, namespace=names.SYSTEM_NAMESPACE)
         )
@@ -126,11 +132,22 @@ class Observer:
             leases=self.leases(),
             leases_heard_since=self._informers[LEASE].heard_since(datetime.now(UTC)),
             manifests=self._manifests(),
+            slots=self._slots(),
+            slot_policy=self._slot_policy,
             unreadable=unreadable,
             refused=refused,
             gateway_url=self._gateway_url,
             unknown_loads=self._unknown_loads,
         )
+
+    def _slots(self) -> dict[Key, tuple[SlotPod, ...]]:
+        """Return the pods of slots by the Services that they were made for."""
+        pods = self._readings.all(POD, read_pod, self._informers[POD].objects, {})
+        found: dict[Key, list[SlotPod]] = {}
+        for pod in pods.values():
+            if pod is not None:
+                found.setdefault(pod.owner, []).append(pod)
+        return {key: tuple(sorted(of, key=lambda pod: pod.name)) for key, of in found.items()}
 
     def _seats_of(self, nodes: Iterable[InferenceNode]) -> dict[str, tuple[Seat, ...]]:
         """Return what each node runs, anew only for those that were read anew."""

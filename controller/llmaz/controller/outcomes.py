@@ -32,6 +32,7 @@ class Unplaced:
     """
 
     reasons: tuple[str, ...]
+    reason: str = "Unplaceable"  # Pending where that only takes time
     displaced: "Displacement | None" = None
 
 

@@ -13,6 +13,7 @@ from llmaz.controller.actions import (
     ApplyOwned,
     Assign,
     DeleteOwned,
+    OpenGate,
     RecordEvent,
     SetLabels,
     SetStatus,
@@ -41,6 +42,8 @@ class Performer:
                 await self._delete(ref, uid)
             case Assign():
                 await self._assign(action)
+            case OpenGate():
+                await self._open(action)
             case SetStatus():
                 await self._set_status(action)
             case SetLabels():
@@ -85,6 +88,17 @@ class Performer:
         await self._apply(INFERENCE_NODE, {"metadata": metadata, "spec": _spelled_out(action.spec)})
         for event in action.events:
             await self._record(event)
+
+    async def _open(self, action: OpenGate) -> None:
+        ref = action.ref
+        gates: list[Json] = [{"name": name} for name in action.left]
+        patch: Manifest = {
+            "metadata": {"uid": action.uid},
+            "spec": {"schedulingGates": gates or None},
+        }
+        logger.info("%s may be bound: its group is whole", _words(ref))
+        answer = await self._kube.patch(ref.kind, ref.name, patch, ref.namespace)
+        self._observer.learn(ref.kind, answer)
 
     async def _exists(self, kind: Kind, name: str, namespace: str) -> bool:
         try:

@@ -17,7 +17,7 @@ from llmaz.controller.progress import progress
 from llmaz.controller.revisions import record
 from llmaz.controller.runtimes import report_runtimes
 from llmaz.controller.scaling.hpa import autoscalers
-from llmaz.controller.served import Served, living, reports_of, serve
+from llmaz.controller.served import Served, living, reports_of, serve, slot_pods_of
 from llmaz.controller.services import report_service
 from llmaz.controller.snapshot import ClusterSnapshot, Key
 from llmaz.controller.tenancy import report_tenants
@@ -37,13 +37,15 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
     does = (
         *writes.values(),
         *_records(snapshot, served),
+        *served.slots.actions,
         *assign(snapshot, served),
         *_publications(snapshot, served),
         *autoscalers(snapshot),
         *_reports(snapshot, playgrounds, served, now),
         *_node_labels(snapshot, served),
     )
-    return Plan(actions=does, look_again_in=_next_look(snapshot, now))
+    waits = (_next_look(snapshot, now), served.slots.look_again_in)
+    return Plan(actions=does, look_again_in=min((w for w in waits if w is not None), default=None))
 
 
 def _records(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:
@@ -54,8 +56,9 @@ def _records(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:
 def _publications(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:
     slices = published(snapshot)
     for key, service in living(snapshot):
-        engines = reports_of(service, served)
-        yield from publish(service, engines, slices.get(key, ()), snapshot)
+        pods = slot_pods_of(service, served, snapshot)
+        engines = reports_of(service, served, pods)
+        yield from publish(service, engines, slices.get(key, ()), snapshot, pods)
 
 
 def _reports(

@@ -141,7 +141,7 @@ def _why_unseated(
 ) -> Refusal | None:
     """Return why a replica runs nowhere, or None when it is assigned to a node."""
     if isinstance(outcome, Unplaced) and not (outcome.displaced and group):
-        return Refusal(reason="Unplaceable", message="; ".join(outcome.reasons))
+        return Refusal(reason=outcome.reason, message="; ".join(outcome.reasons))
     if group:
         return None
     node = outcome.node if isinstance(outcome, Placed) else "its node"

@@ -4,6 +4,7 @@ What depends on the flavor that a replica gets, TP and PP, stays a reference to 
 Service's arguments: replicas of one Service may run on different flavors.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 from llmaz.api import names, template
@@ -29,6 +30,7 @@ from llmaz.api.podtemplate import (
 )
 from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service, ServiceSpec, WorkloadTemplate
+from llmaz.api.slot import SLOT, Launcher
 from llmaz.controller import sources
 from llmaz.controller.actions import Refusal
 from llmaz.controller.flavors import candidate_flavors, hosts_of
@@ -56,21 +58,24 @@ def resolve(playground: Playground, snapshot: ClusterSnapshot) -> Service | Refu
             reason="RuntimeNotFound",
             message=f"BackendRuntime {wanted.backend_name} does not exist",
         )
+    launcher = wanted.launcher or runtime.spec.launcher or snapshot.slot_policy.launcher
+    # In a slot the program is the image's: what brings one to a node is none of its business.
+    spec = dataclasses.replace(runtime.spec, process=None) if launcher == SLOT else runtime.spec
     flavors = candidate_flavors(playground.spec.claims, snapshot.models)
     if isinstance(flavors, Refusal):
         return flavors
-    config = _config(playground, runtime.spec, flavors)
+    config = _config(playground, spec, flavors)
     if isinstance(config, Refusal):
         return config
     args = _arguments(playground, config, snapshot.models, flavors)
     if isinstance(args, Refusal):
         return args
-    pod = _pod(playground, runtime.spec, config, args)
-    commands = runtime.spec.multi_host_commands
+    pod = _pod(playground, spec, config, args)
+    commands = spec.multi_host_commands
     is_grouped = commands is not None and max(map(hosts_of, flavors)) > 1
     alone = WorkloadTemplate(worker_template=PodTemplate(spec=pod))
     template_ = group_template(pod, commands, flavors) if commands and is_grouped else alone
-    return _service(playground, runtime.spec, template_)
+    return _service(playground, spec, template_, launcher)
 
 
 def _config(
@@ -174,7 +179,10 @@ def _volumes(shared_memory: Quantity | None) -> tuple[Volume, ...]:
 
 
 def _service(
-    playground: Playground, runtime: BackendRuntimeSpec, template_: WorkloadTemplate
+    playground: Playground,
+    runtime: BackendRuntimeSpec,
+    template_: WorkloadTemplate,
+    launcher: Launcher,
 ) -> Service:
     meta = playground.metadata
     required = _requirements(playground, runtime)
@@ -193,8 +201,10 @@ def _service(
             labels={
                 names.MODEL_NAME: playground.spec.claims.main,
                 names.PLAYGROUND_NAME: meta.name,
+                **({names.QUEUE: meta.labels[names.QUEUE]} if names.QUEUE in meta.labels else {}),
             },
             annotations=_passed_on(playground)
+            | ({names.LAUNCHER: launcher} if _is_said(launcher, playground, runtime) else {})
             | {names.RUNTIME_NAME: playground.spec.backend_runtime_config.backend_name}
             | ({names.REQUIREMENTS: "\n".join(required)} if required else {}),
             owner_references=(owner,),
@@ -206,6 +216,15 @@ def _service(
             placement=playground.spec.placement,
         ),
     )
+
+
+def _is_said(launcher: Launcher, playground: Playground, runtime: BackendRuntimeSpec) -> bool:
+    """Tell whether a Service has to say how its engines are started: where it is not by processes.
+
+    A Playground or a runtime that asks for processes says so as well, whatever the default becomes.
+    """
+    asked = playground.spec.backend_runtime_config.launcher or runtime.launcher
+    return launcher == SLOT or asked is not None
 
 
 def _requirements(playground: Playground, runtime: BackendRuntimeSpec) -> tuple[str, ...]:

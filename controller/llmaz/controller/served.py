@@ -17,6 +17,16 @@ from llmaz.controller.ranks import leader_id
 from llmaz.controller.revisions import Revision, as_pinned, recorded
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.seats import Seat, seats_by_engine
+from llmaz.controller.slots.placing import Slotted
+from llmaz.controller.slots.pod import SlotPod
+from llmaz.controller.slots.serving import (
+    as_reachable,
+    for_slots,
+    in_ledger,
+    is_slotted,
+    pod_of,
+    serve_slots,
+)
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 from llmaz.controller.tenants import tree_of
 
@@ -37,6 +47,7 @@ class Served:
     outdated: frozenset[str]
     views: Mapping[str, NodeView]
     revisions: Mapping[Key, list[Revision]]  # the oldest first
+    slots: Slotted  # what is to be done about slots
 
     def serving(self, id_: str) -> Seat | None:
         """Return the seat of an engine that answers requests, as far as anybody knows."""
@@ -58,9 +69,17 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     groups = groups_of(seated)
 
     kept = frozenset(id_ for id_ in seated if _is_kept(id_, demands, made_anew, snapshot))
-    placeable = [one for one in demands.values() if isinstance(one, Demand)]
+    placeable = {key: one for key, one in demands.items() if isinstance(one, Demand)}
+    slotted = {
+        key: one for key, one in placeable.items() if is_slotted(one.service, snapshot.slot_policy)
+    }
     views = node_views(snapshot, now)
-    outcomes = place(placeable, views, seated, kept, tree_of(snapshot.tenants))
+    tenants = tree_of(snapshot.tenants)
+    slots = serve_slots(slotted, snapshot, groups, views, now)
+    by_process = [one for key, one in placeable.items() if key not in slotted]
+    in_slots = {id_: in_ledger(seat) for id_, seat in seated.items() if service_of(id_) in slotted}
+    placed = place(by_process, views, {**seated, **in_slots}, kept | in_slots.keys(), tenants)
+    outcomes = {**placed, **slots.outcomes}
     outdated = frozenset(
         id_
         for id_, outcome in outcomes.items()
@@ -71,10 +90,11 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
         outcomes=outcomes,
         seated=seated,
         groups=groups,
-        kept=kept,
+        kept=kept | slots.held,
         outdated=outdated,
         views=views,
         revisions=revisions,
+        slots=slots,
     )
 
 
@@ -85,7 +105,10 @@ def _demand(
     pinned = as_pinned(service, revisions)
     if isinstance(pinned, Refusal):
         return pinned
-    return demand(pinned, snapshot.models, snapshot.runtimes, snapshot.priorities)
+    needed = demand(pinned, snapshot.models, snapshot.runtimes, snapshot.priorities)
+    if isinstance(needed, Demand) and is_slotted(pinned, snapshot.slot_policy):
+        return for_slots(needed)
+    return needed
 
 
 def _is_kept(
@@ -130,8 +153,26 @@ def replica_of(engine_id: str) -> int:
     return int(leader_id(engine_id).rpartition("-")[2])
 
 
-def reports_of(service: Service, served: Served) -> dict[int, EngineReport]:
-    """Return what the agents say of a Service's engines, by replica."""
+def reports_of(
+    service: Service, served: Served, pods: Mapping[int, SlotPod]
+) -> dict[int, EngineReport]:
+    """Return what the agents say of a Service's engines, by replica; `pods` are their slots."""
+    return {
+        index: as_reachable(seat, seat.report, pods.get(index))
+        for index, seat in _leaders(service, served).items()
+        if seat.report is not None
+    }
+
+
+def slot_pods_of(service: Service, served: Served, snapshot: ClusterSnapshot) -> dict[int, SlotPod]:
+    """Return the pods in which a Service's engines run that answer requests, by replica."""
+    key = service.metadata.namespace or "", service.metadata.name
+    pods = snapshot.slots.get(key, ())
+    found = {index: pod_of(seat, pods) for index, seat in _leaders(service, served).items()}
+    return {index: pod for index, pod in found.items() if pod is not None}
+
+
+def _leaders(service: Service, served: Served) -> dict[int, Seat]:
     prefix, most = engine_prefix(service), service.spec.replicas + most_surplus(service)
     found = {index: served.seated.get(f"{prefix}{index}") for index in range(most)}
-    return {index: seat.report for index, seat in found.items() if seat and seat.report}
+    return {index: seat for index, seat in found.items() if seat is not None}

@@ -1,10 +1,14 @@
 """What the controller is told at its start: one frozen value, read once, in `__main__`."""
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from llmaz.api.manifest import ManifestError, decode
+from llmaz.controller.slots.policy import SlotPolicy
 
 DEFAULT_LISTEN = "127.0.0.1:9401"
 
@@ -20,6 +24,7 @@ class Settings:
     listen_port: int
     lifeline: bool
     log_format: Literal["text", "json"]
+    slots: SlotPolicy = field(default_factory=SlotPolicy)
     scaling_record: Path | None = None  # where each look of the autoscaler is written down
 
 
@@ -51,6 +56,14 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         metavar="URL",
         help="where users reach the gateway, for the status of Playgrounds",
     )
+    parser.add_argument(
+        "--slots",
+        type=_slots,
+        default="{}",
+        metavar="JSON",
+        help="how pods of engines are made, such as"
+        ' {"launcher": "slot", "image": "llmaz-agent:0.1.0"}',
+    )
     parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
     parser.add_argument(
         "--scaling-record",
@@ -70,8 +83,16 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         listen_port=port,
         lifeline=given.lifeline,
         log_format=given.log_format,
+        slots=given.slots,
         scaling_record=given.scaling_record,
     )
+
+
+def _slots(text: str) -> SlotPolicy:
+    try:
+        return decode(SlotPolicy, json.loads(text), "slots")
+    except (ManifestError, json.JSONDecodeError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _endpoint(text: str) -> tuple[str, int]:

@@ -16,6 +16,8 @@ from llmaz.api.service import Service
 from llmaz.api.tenant import Tenant
 from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.seats import Seat
+from llmaz.controller.slots.pod import SlotPod
+from llmaz.controller.slots.policy import SlotPolicy
 
 Key: TypeAlias = tuple[str, str]  # namespace, name
 
@@ -95,6 +97,8 @@ class ClusterSnapshot:
     leases: Mapping[str, datetime] = field(default_factory=dict)  # node -> until when it is fresh
     leases_heard_since: datetime | None = None  # without a silence of the API server; None: silent
     manifests: Mapping[Ref, Manifest] = field(default_factory=dict)  # of what the controller makes
+    slots: Mapping[Key, tuple[SlotPod, ...]] = field(default_factory=dict)  # by their Services
+    slot_policy: SlotPolicy = field(default_factory=SlotPolicy)
     unreadable: Mapping[Ref, Unreadable] = field(default_factory=dict)
     refused: Mapping[Ref, str] = field(default_factory=dict)  # writes that the server refused
     gateway_url: str = ""  # where users reach the gateway; not known without

@@ -1,0 +1,175 @@
+"""Slots -> where the replicas of a Service run, and what is to be done about their pods. Pure.
+
+The scheduler binds pods; an engine is assigned to the node that its pod is bound to. What runs
+stays where it is until there is another place for it.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from llmaz.api.node import AssignedEngine
+from llmaz.api.slot import AssignedSlot
+from llmaz.controller.actions import Action
+from llmaz.controller.demand import Demand, Option
+from llmaz.controller.groups import epoch_of, is_serving, last_epoch
+from llmaz.controller.nodes import NodeView
+from llmaz.controller.outcomes import Outcome, Placed, Unplaced
+from llmaz.controller.ranks import Spot
+from llmaz.controller.rollout import most_surplus, most_unavailable
+from llmaz.controller.seats import Seat
+from llmaz.controller.slots.attempts import Attempt, attempts_of, option_on
+from llmaz.controller.slots.making import Making, deleted
+from llmaz.controller.slots.pod import SPARE, SlotPod
+from llmaz.controller.slots.policy import SlotPolicy
+from llmaz.controller.slots.said import why_not_bound
+from llmaz.controller.slots.unit import Unit, unit_of
+
+Group = tuple[Seat, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a decision about slots sees besides the demand."""
+
+    pods: Sequence[SlotPod]  # of the Service
+    groups: Mapping[str, Group]
+    views: Mapping[str, NodeView]
+    policy: SlotPolicy
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slotted:
+    """What becomes of the replicas of one Service.
+
+    The engines of `held` stay as they are assigned, although there is no outcome for them: their
+    pods are gone, and others are not bound yet.
+    """
+
+    outcomes: Mapping[str, Outcome]
+    held: frozenset[str]
+    actions: tuple[Action, ...]
+    look_again_in: float | None
+
+
+def place_slots(demand: Demand, look: Look) -> Slotted:
+    """Decide on the slots of one Service."""
+    attempts = attempts_of(demand)
+    units = {id_: unit_of(str(i), look.pods, attempts) for i, id_ in enumerate(demand.ids)}
+    free = _replaceable(demand, units, look)
+    outcomes: dict[str, Outcome] = {}
+    held: set[str] = set()
+    actions: list[Action] = []
+    waits: list[float] = []
+    for id_, unit in units.items():
+        group = look.groups.get(id_, ())
+        outcome = _outcome(demand, id_, unit, attempts, look)
+        if isinstance(outcome, Unplaced) and group:
+            if unit.outdated and is_serving(group):
+                outcome = _as_it_is(demand, group)
+            else:
+                held |= {seat.engine.id for seat in group}
+        outcomes[id_] = outcome
+        making = Making(
+            demand=demand, unit=unit, attempts=attempts, policy=look.policy, now=look.now
+        )
+        is_due = not unit.outdated or unit.current or most_surplus(demand.service)
+        actions += making.actions() if is_due else ()
+        if unit.outdated and (id_ in free or _has_moved(group, unit)):
+            actions += map(deleted, unit.outdated)
+        if (wait := making.due()) is not None:
+            waits.append(wait)
+    actions += [deleted(pod) for pod in look.pods if _is_surplus(pod, demand)]
+    return Slotted(
+        outcomes=outcomes,
+        held=frozenset(held),
+        actions=tuple(actions),
+        look_again_in=min(waits, default=None),
+    )
+
+
+def _is_surplus(pod: SlotPod, demand: Demand) -> bool:
+    """Tell whether a pod is of a replica that is wanted no more. Its end drains its engine."""
+    if pod.is_ending or pod.replica == SPARE:
+        return False
+    return not pod.replica.isdecimal() or int(pod.replica) >= demand.replicas
+
+
+def _replaceable(demand: Demand, units: Mapping[str, Unit], look: Look) -> set[str]:
+    """Return the replicas whose outdated pods may go now.
+
+    Not more at a time than maxUnavailable lets be missing; one that does not serve is missing.
+    """
+    living = {pod.uid for pod in look.pods if pod.lives}
+    groups = ((id_, look.groups.get(id_, ())) for id_ in units)
+    serving = {id_ for id_, group in groups if is_serving(group) and _slots_of(group) <= living}
+    left = most_unavailable(demand.service) - (len(units) - len(serving))
+    free = set()
+    for id_, unit in units.items():
+        if not unit.outdated or (unit.current and id_ in serving):
+            continue
+        if id_ not in serving:
+            free.add(id_)
+        elif left > 0:
+            free.add(id_)
+            left -= 1
+    return free
+
+
+def _has_moved(group: Group, unit: Unit) -> bool:
+    """Tell whether the engines serve from the pods that are as they shall be."""
+    uids = {pod.uid for pod in unit.current.values()}
+    return bool(uids) and _slots_of(group) == uids and is_serving(group)
+
+
+def _slots_of(group: Group) -> set[str]:
+    return {seat.engine.slot.uid for seat in group if seat.engine.slot is not None}
+
+
+def _outcome(
+    demand: Demand, id_: str, unit: Unit, attempts: Sequence[Attempt], look: Look
+) -> Outcome:
+    attempt = attempts[unit.attempt % len(attempts)]
+    if not unit.is_bound:
+        return why_not_bound(attempt, unit)
+    pods = [unit.current[rank] for rank in range(unit.size)]
+    lonely = next((pod for pod in pods if pod.node not in look.views), None)
+    if lonely is not None:
+        words = f"pod {lonely.name} is on node {lonely.node}, which has no agent"
+        return Unplaced(reasons=(f"{attempt.name}: {words}",))
+    option = option_on(attempt, look.views[pods[0].node].labels)
+    group = look.groups.get(id_, ())
+    if unit.size == 1 and option.worker is None:
+        engine = demand.engine(id_, option, (), epoch=last_epoch(group))
+        return _placed(engine, pods[0], option)
+    return _placed_group(demand, id_, option, pods, group)
+
+
+def _placed(engine: AssignedEngine, pod: SlotPod, option: Option) -> Placed:
+    slot = AssignedSlot(name=pod.name, uid=pod.uid)
+    return Placed(node=pod.node, option=option, engine=dataclasses.replace(engine, slot=slot))
+
+
+def _placed_group(
+    demand: Demand, id_: str, option: Option, pods: Sequence[SlotPod], group: Group
+) -> Placed:
+    """Place a group in its pods: anew where any of them is another than before."""
+    spots = tuple(Spot(node=pod.node, address=pod.ip, accelerators=()) for pod in pods)
+    former = [seat.engine.slot.uid if seat.engine.slot is not None else "" for seat in group]
+    stays = former == [pod.uid for pod in pods]
+    epoch = epoch_of(group) if stays else last_epoch(group) + 1
+    engines = demand.group(id_, option, spots, epoch)
+    leader, *workers = (
+        _placed(engine, pod, option) for engine, pod in zip(engines, pods, strict=True)
+    )
+    return dataclasses.replace(leader, workers=tuple(workers))
+
+
+def _as_it_is(demand: Demand, group: Group) -> Placed:
+    """Return the outcome of a replica that serves from pods that are still to be replaced."""
+    asked = group[0].engine.resources
+    option = next((one for one in demand.options if one.resources == asked), demand.options[0])
+    leader, *workers = (Placed(node=seat.node, option=option, engine=seat.engine) for seat in group)
+    return dataclasses.replace(leader, workers=tuple(workers))
