@@ -1,5 +1,6 @@
 """Alive means that tokens move."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,11 +37,13 @@ class Watch:
     processors: float | None = None  # that it works with, where they count
     unwell: bool = False  # its liveness probe fails
 
+    keeps_questions: bool = False  # that were given up count as in flight for ever
+
     def ends_at(self, until: float = 3600) -> float | None:
         """Return when it is taken for dead."""
         now, pulse, asked_at = 0.0, BORN, None
         while now < until:
-            pulse = self._look(pulse, now)
+            pulse = self._look(pulse, now, asking=asked_at is not None)
             if asked_at is not None and now - asked_at >= PATIENCE.token_seconds:
                 pulse, asked_at = answered(pulse, ok=False, now=now), None
             if is_dead(pulse, PATIENCE, now):
@@ -53,11 +56,14 @@ class Watch:
             now += 0 if heard else PATIENCE.health_seconds
         return None
 
-    def _look(self, pulse: Pulse, now: float) -> Pulse:
+    def _look(self, pulse: Pulse, now: float, *, asking: bool) -> Pulse:
         told = self.tells(now)
+        if told is not None:
+            own = asking + (pulse.failed_tries if self.keeps_questions else 0)
+            told = dataclasses.replace(told, in_flight=told.in_flight + own)
         if self.processors is not None:
             pulse = worked(pulse, int(100 * self.processors * now), now)
-        pulse = unheard(pulse) if told is None else felt(pulse, told, now)
+        pulse = unheard(pulse) if told is None else felt(pulse, told, now, asking=asking)
         return with_liveness(pulse, failed=self.unwell)
 
 
@@ -69,6 +75,11 @@ def saturated(*, seconds_a_token: float = 1.0, hangs_at: float = math.inf) -> Te
 def frozen(at: float, *, in_flight: float) -> Tells:
     """Tell of an engine that answers nothing from some time on."""
     return lambda now: None if now > at else working(tokens=now, in_flight=in_flight)
+
+
+def idle(*, hangs_at: float) -> Tells:
+    """Tell of an engine that nobody uses, and that counts a token a second until it hangs."""
+    return lambda now: working(tokens=min(now, hangs_at), in_flight=0)
 
 
 @pytest.mark.parametrize("unwell", [False, True], ids=["well", "failing its liveness probe"])
@@ -95,13 +106,19 @@ def test_an_hour_at_saturation_restarts_nothing(
 )
 @pytest.mark.parametrize(
     "engine",
-    [saturated(hangs_at=1000), frozen(1000, in_flight=3), frozen(1000, in_flight=0)],
-    ids=["saturated", "frozen", "frozen while idle"],
+    [
+        saturated(hangs_at=1000),
+        frozen(1000, in_flight=3),
+        frozen(1000, in_flight=0),
+        idle(hangs_at=1000),
+    ],
+    ids=["saturated", "frozen", "frozen while idle", "idle"],
 )
+@pytest.mark.parametrize("keeps_questions", [False, True], ids=["", "keeping questions"])
 def test_whatever_hangs_is_found_within_two_minutes(
-    engine: Tells, processors: float | None
+    engine: Tells, processors: float | None, keeps_questions: bool
 ) -> None:
-    ended = Watch(tells=engine, processors=processors).ends_at()
+    ended = Watch(tells=engine, processors=processors, keeps_questions=keeps_questions).ends_at()
     assert ended is not None
     assert 1000 < ended <= 1000 + 120
 
@@ -161,6 +178,15 @@ def test_an_idle_engine_that_hangs_is_found_within_two_minutes() -> None:
         pulse = felt(answered(pulse, ok=False, now=now), working(5, in_flight=0), now)
         tries += 1
     assert (tries, now <= 120) == (2, True)
+
+
+def test_a_request_that_comes_with_ours_gets_the_full_time() -> None:
+    idle = felt(BORN, working(5, in_flight=0), 60)
+    asked = felt(idle, working(5, in_flight=2), 61, asking=True)
+    failed = answered(asked, ok=False, now=80)
+    left = felt(failed, working(5, in_flight=1), 81)
+    assert not is_dead(answered(left, ok=False, now=101), PATIENCE, 101)
+    assert is_dead(answered(left, ok=False, now=161), PATIENCE, 161)
 
 
 def test_the_first_request_after_an_idle_while_gets_the_full_time() -> None:

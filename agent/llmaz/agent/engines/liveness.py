@@ -67,15 +67,18 @@ class Pulse:
     worked_at: float = 0.0  # when they were last seen to move
     toil_seconds: float = 0.0  # that a processor worked since life was proven
     failed_tries: int = 0
+    others: bool = False  # not only our own requests for a token are in flight
     unwell: bool = False  # its liveness probe has failed often enough
 
 
-def felt(pulse: Pulse, activity: Activity | None, now: float) -> Pulse:
+def felt(pulse: Pulse, activity: Activity | None, now: float, *, asking: bool = False) -> Pulse:
     """Take a new reading into account: counters that move prove life.
 
     Only readings of one kind are compared. An engine that froze tells nothing any more, and what is
-    guessed instead differs from what it told: that is no sign of life.
+    guessed instead differs from what it told: that is no sign of life. Neither is a request in
+    flight that is our own: one that is being asked for (`asking`), or was given up.
     """
+    own = pulse.failed_tries + asking
     before = _comparable(pulse, activity)
     moved = (
         activity is not None
@@ -84,13 +87,14 @@ def felt(pulse: Pulse, activity: Activity | None, now: float) -> Pulse:
         and before.tokens is not None
         and activity.tokens != before.tokens
     )
-    idle_before = activity is not None and before is not None and _became_busy(before, activity)
-    pulse = _proven(pulse, now) if moved or idle_before else pulse
+    is_first = activity is not None and before is not None and _became_busy(before, activity, own)
+    pulse = _proven(pulse, now) if moved or is_first else pulse
     return dataclasses.replace(
         pulse,
         activity=activity,
         told=pulse.told if activity is None or activity.guessed else activity,
         failed_tries=0 if moved else pulse.failed_tries,
+        others=activity is not None and _has_others(pulse, activity, own),
     )
 
 
@@ -100,7 +104,7 @@ def unheard(pulse: Pulse) -> Pulse:
     Requests may run. Whatever its processors do is no sign of life now: a server that is stuck in
     a loop uses them as well.
     """
-    return dataclasses.replace(pulse, activity=Activity(in_flight=1, tokens=None))
+    return dataclasses.replace(pulse, activity=Activity(in_flight=1, tokens=None), others=True)
 
 
 def worked(pulse: Pulse, ticks: int, now: float) -> Pulse:
@@ -163,7 +167,7 @@ def _comparable(pulse: Pulse, activity: Activity | None) -> Activity | None:
 
 
 def _is_busy(pulse: Pulse) -> bool:
-    return pulse.activity is not None and pulse.activity.in_flight > 0
+    return pulse.activity is not None and pulse.activity.in_flight > 0 and pulse.others
 
 
 def _is_stuck(pulse: Pulse, patience: Patience, now: float, ahead: float = 0.0) -> bool:
@@ -183,6 +187,12 @@ def _proven(pulse: Pulse, now: float) -> Pulse:
     return dataclasses.replace(pulse, proven_at=now, toil_seconds=0.0)
 
 
-def _became_busy(before: Activity, after: Activity) -> bool:
+def _became_busy(before: Activity, after: Activity, own: int) -> bool:
     """A first request after an idle while: only now may its tokens be waited for."""
-    return before.in_flight == 0 and after.in_flight > 0
+    return before.in_flight == 0 and after.in_flight > own
+
+
+def _has_others(pulse: Pulse, activity: Activity, own: int) -> bool:
+    if activity.guessed or activity.in_flight > own:
+        return True
+    return pulse.others and activity.in_flight > 0

@@ -98,7 +98,7 @@ class Vigil:
             pulse = liveness.worked(pulse, ticks, now)
         if numbers is None:
             return liveness.unheard(pulse)
-        return liveness.felt(pulse, numbers.activity, now)
+        return liveness.felt(pulse, numbers.activity, now, asking=self._token is not None)
 
     def _tell_readiness(self, answer: Answer) -> None:
         if self._ready.count(answer):
