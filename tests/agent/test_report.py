@@ -115,3 +115,13 @@ def test_how_full_the_cache_is_is_told_once_it_is_known() -> None:
     cache = CacheReport(used_bytes=5, quota_bytes=10)
     assert _report(NodeState(cache=cache)).cache == cache
     assert _report(NodeState()).cache is None
+
+
+def test_a_node_that_sent_wrong_bytes_is_named_until_it_is_asked_again() -> None:
+    fine = NodeState(assignment=ASSIGNED, accelerators=SEEN)
+    told = _report(dataclasses.replace(fine, distrusted=("liar",)))
+    assert "liar" in _condition(told, "PeersTrusted").message
+    assert _condition(told, "Ready").status == "True"
+    later = _report(dataclasses.replace(fine, conditions=told.conditions))
+    assert _condition(later, "PeersTrusted").status == "True"
+    assert find_condition(_report(fine).conditions, "PeersTrusted") is None

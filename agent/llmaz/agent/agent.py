@@ -137,6 +137,7 @@ class Agent:
             sighting=lambda: self._accelerators.sighting,
             sharing_url=lambda: self.sharing.url,
             cache=lambda: self.upkeep.usage,
+            distrusted=self._models.counts.distrusted,
         )
         return Loop(
             facts,

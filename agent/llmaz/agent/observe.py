@@ -87,6 +87,7 @@ class Observer:
         sighting: Callable[[], Sighting],
         sharing_url: Callable[[], str] = str,
         cache: Callable[[], CacheReport | None] = lambda: None,
+        distrusted: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._assignments = assignments
         self._engines = engines
@@ -94,6 +95,7 @@ class Observer:
         self._sighting = sighting
         self._sharing_url = sharing_url
         self._cache = cache
+        self._distrusted = distrusted
         self.conditions: tuple[Condition, ...] = ()  # as they were last reported
 
     async def look(self) -> NodeState:
@@ -109,5 +111,6 @@ class Observer:
             slots=self._engines.slots(assignment.spec.engines if assignment else ()),
             sharing_url=self._sharing_url(),
             cache=self._cache(),
+            distrusted=self._distrusted(),
             conditions=self.conditions,
         )

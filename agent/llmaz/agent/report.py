@@ -12,6 +12,7 @@ ASSIGNMENT_ACCEPTED = "AssignmentAccepted"
 ACCELERATORS_KNOWN = "AcceleratorsKnown"
 ACCELERATORS_USABLE = "AcceleratorsUsable"
 CACHE_USABLE = "CacheUsable"
+PEERS_TRUSTED = "PeersTrusted"
 _CACHE_FAULTS = ("NoSpace", "CacheNotWritable")
 
 
@@ -64,7 +65,7 @@ def _conditions(state: NodeState, models: tuple[ModelReport, ...]) -> tuple[Cond
         ready = Condition(type=READY, status="False", reason=broken[0].reason, message=words)
     else:
         ready = Condition(type=READY, status="True", reason="AgentReady")
-    return (ready, *parts, _usable(state))
+    return (ready, *parts, _usable(state), *_peers(state))
 
 
 def _accepted(state: NodeState) -> Condition:
@@ -116,6 +117,18 @@ def _usable(state: NodeState) -> Condition:
             type=ACCELERATORS_USABLE, status="False", reason="DeviceUnhealthy", message=told
         )
     return Condition(type=ACCELERATORS_USABLE, status="True", reason="Usable")
+
+
+def _peers(state: NodeState) -> tuple[Condition, ...]:
+    """Tell of nodes that sent wrong bytes; nothing as long as none ever did."""
+    if state.distrusted:
+        words = (
+            f"sent bytes other than they said, and are not asked now: {', '.join(state.distrusted)}"
+        )
+        return (Condition(type=PEERS_TRUSTED, status="False", reason="WrongBytes", message=words),)
+    if any(condition.type == PEERS_TRUSTED for condition in state.conditions):
+        return (Condition(type=PEERS_TRUSTED, status="True", reason="Trusted"),)
+    return ()
 
 
 def _cache(models: tuple[ModelReport, ...]) -> Condition:

@@ -39,6 +39,7 @@ class NodeState:
     slots: Mapping[str, SlotSeen] = field(default_factory=dict)  # whose shims live, by uid
     sharing_url: str = ""  # empty while nothing is served to other nodes
     cache: CacheReport | None = None  # None: it was not measured yet
+    distrusted: tuple[str, ...] = ()  # nodes that sent wrong bytes, and are asked for nothing now
     conditions: tuple[Condition, ...] = ()  # as they were last reported
 
     @property

@@ -39,6 +39,7 @@ async def test_a_second_node_takes_everything_from_the_first(tmp_path: Path) -> 
         before = downloads.sent
         assert _right(await b.fetch(hub.url))
     assert downloads.sent - before <= SIZE / 4
+    assert b.told[-1].tally.by_relation["rack"] >= SIZE  # neither says where it is
 
 
 async def test_nodes_that_start_together_take_from_each_other(tmp_path: Path) -> None:
@@ -81,6 +82,8 @@ async def test_a_node_whose_disk_rots_is_not_believed(tmp_path: Path) -> None:
         assert _right(await b.fetch(hub.url))
     assert downloads.sent - before >= len(MODEL)  # nothing of `a` was kept
     assert b.told[-1].tally.wrong_from_peers >= Limits().strikes
+    assert b.told[-1].tally.peer_failures["wrong"] >= Limits().strikes
+    assert b.told[-1].tally.banned == ("a",)
 
 
 async def test_a_node_that_lies_in_bytes_and_digests_is_found_out_by_the_whole_file(

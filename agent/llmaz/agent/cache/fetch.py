@@ -143,8 +143,7 @@ def _shared(
         Path(request.cache_dir),
         request.peering,
         [keys[file.path] for file in absent],
-        sent=lambda _peer, size: tally.add("from_peers", size),
-        wrong=lambda _peer: tally.add("wrong_from_peers"),
+        tally=tally,
     )
     with closing(transfer):
         yield transfer

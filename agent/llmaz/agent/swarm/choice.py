@@ -41,6 +41,9 @@ def rarest(chunks: int, holders: Sequence[int], order: Sequence[int], most: int)
     return found[:most]
 
 
+RELATIONS = ("rack", "zone", "none")  # that nodes share, by their nearness
+
+
 def nearness(me: Member, other: Member) -> int:
     """Return 0 for a node of the same rack, 1 of the same zone, 2 of another one."""
     if me.zone != other.zone:

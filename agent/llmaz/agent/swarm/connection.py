@@ -21,7 +21,26 @@ _LONGEST_LINE = 16 * 2**20
 
 
 class PeerError(Exception):
-    """A peer did not give what it was asked for."""
+    """A peer did not give what it was asked for; `why` is a word for it."""
+
+    def __init__(self, why: str, message: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
+_WHY = {503: "busy", 404: "gone", 409: "gone", 401: "refused", 403: "refused"}
+
+
+def _answered(status: int) -> PeerError:
+    return PeerError(_WHY.get(status, "cut"), f"HTTP {status}")
+
+
+def _broken(error: Exception, *, connected: bool) -> PeerError:
+    if isinstance(error, PeerError):
+        return error
+    if not connected:
+        return PeerError("unreachable", str(error))
+    return PeerError("silent" if isinstance(error, TimeoutError) else "cut", str(error))
 
 
 @dataclass(frozen=True)
@@ -61,20 +80,20 @@ class Connection:
         answer = self._ask("GET", f"/v1/blobs/{key}", headers)
         if answer.status != http.client.PARTIAL_CONTENT:
             self._drop(answer)
-            raise PeerError(f"HTTP {answer.status}")
+            raise _answered(answer.status)
         if answer.length != end - start:
             self.close()
-            raise PeerError(f"{answer.length} bytes instead of {end - start}")
+            raise PeerError("cut", f"{answer.length} bytes instead of {end - start}")
         try:
             while start < end:
                 view = into.buffer[: min(len(into.buffer), end - start)]
                 if answer.readinto(view) != len(view):
-                    raise PeerError("cut off")
+                    raise PeerError("cut", "cut off")
                 into.take(start, view)
                 start += len(view)
         except (OSError, http.client.HTTPException, PeerError) as error:
             self.close()
-            raise PeerError(str(error)) from error
+            raise _broken(error, connected=True) from error
 
     def follow(self, keys: Sequence[str]) -> Iterator[dict[str, object]]:
         """Yield what a peer tells of these keys, until it hangs up; an empty one is a heartbeat."""
@@ -83,14 +102,14 @@ class Connection:
         answer = self._ask("POST", "/v1/follow", headers, body)
         if answer.status != http.client.OK:
             self._drop(answer)
-            raise PeerError(f"HTTP {answer.status}")
+            raise _answered(answer.status)
         try:
             while line := answer.readline(_LONGEST_LINE):
                 news = json.loads(line) if line.strip() else {}
                 if isinstance(news, dict):
                     yield news
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise PeerError(str(error)) from error
+            raise _broken(error, connected=True) from error
         finally:
             self.close()
 
@@ -114,9 +133,10 @@ class Connection:
                 self._http.request(method, path, body, headers)
                 return self._http.getresponse()
             except (OSError, http.client.HTTPException) as error:
+                connected = self._http.sock is not None
                 self.close()
                 if tries == 0:
-                    raise PeerError(str(error)) from error
+                    raise _broken(error, connected=connected) from error
 
     def _connect(self) -> None:
         self._http.connect()

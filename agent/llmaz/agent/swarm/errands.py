@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from llmaz.agent.cache.download import Download
+from llmaz.agent.cache.tally import WRONG, Tallying
 from llmaz.agent.swarm.chunks import span_of
 from llmaz.agent.swarm.connection import Connection, Identity, PeerError, Sink
 from llmaz.agent.swarm.feed import Feed
-from llmaz.agent.swarm.values import Brought, Event, Missed
+from llmaz.agent.swarm.values import Brought, Event, Member, Missed
 
 WORKERS = 8
 _PIECE = 2**20
@@ -37,20 +38,20 @@ class Errand:
 
 
 class Errands:
-    """The threads of one fetch. `sent` is told of each peer's bytes, `wrong` of its bad chunks."""
+    """The threads of one fetch; what they bring and what fails is counted in `tally`."""
 
     def __init__(
         self,
         identity: Identity,
         feeds: Mapping[str, Feed],
         *,
-        sent: Callable[[str, int], None],
-        wrong: Callable[[str], None],
+        tally: Tallying,
+        relation: Callable[[Member], str],
     ) -> None:
         self._identity = identity
         self._feeds = feeds
-        self._sent = sent
-        self._wrong = wrong
+        self._tally = tally
+        self._relation = relation
         self._queue: queue.SimpleQueue[Errand | None] = queue.SimpleQueue()
 
     def start(self) -> None:
@@ -91,14 +92,15 @@ class Errands:
         sink = Sink(buffer, partial.lay)
         try:
             connection.bring(file.key, span, sink)
-        except PeerError:
+        except PeerError as error:
+            self._tally.failed(error.why)
             return Missed(chunk, peer)
         if sink.sha256 != expected:
-            self._wrong(peer)
+            self._tally.failed(WRONG)
             with suppress(KeyError):
                 del feed.known[file.key].digests[chunk]
             return Missed(chunk, peer, corrupt=True)
         new = partial.believe(chunk, span, expected)
         file.download.moved(file.download.file, new)
-        self._sent(peer, new)
+        self._tally.received(self._relation(feed.member), new)
         return Brought(chunk, peer)

@@ -17,7 +17,9 @@ from llmaz.agent.cache.chunkmap import write_chunkmap
 from llmaz.agent.cache.download import Download, Segment
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import RemoteFile
+from llmaz.agent.cache.tally import Tallying
 from llmaz.agent.cache.wanted import read_wanted
+from llmaz.agent.swarm.choice import RELATIONS, nearness
 from llmaz.agent.swarm.chunks import chunk_count, chunk_size, cut, span_of
 from llmaz.agent.swarm.connection import Identity
 from llmaz.agent.swarm.errands import WORKERS, Errand, Errands
@@ -60,6 +62,7 @@ class _File:
     outside: Callable[[Segment], None]
     swarm: Swarm
     errands: Errands
+    tally: Tallying
     lock: threading.Lock = field(default_factory=threading.Lock)
     left: bool = False
 
@@ -81,8 +84,8 @@ class _File:
                 ended = Gathered(len(spans), functools.partial(self._from_outside, chunk))
                 for start, end in spans:
                     self.outside(Segment(self.download, start, end, ended=ended.one))
-            case Ban():
-                pass  # each wrong chunk has been told when it came
+            case Ban(peer=peer):
+                self.tally.banned(peer)
 
     def _from_outside(self, chunk: int, error: Exception | None) -> None:
         """Note how a chunk came from outside: others get it from here now."""
@@ -105,8 +108,7 @@ class SwarmTransfer:
         peering: Peering,
         keys: Sequence[str],
         *,
-        sent: Callable[[str, int], None],
-        wrong: Callable[[str], None] = lambda _: None,
+        tally: Tallying,
     ) -> None:
         self._cache_dir = cache_dir
         self._peering = peering
@@ -117,7 +119,8 @@ class SwarmTransfer:
         self._files: dict[str, _File] = {}
         self._feeds: dict[str, Feed] = {}
         self._lock = threading.Lock()
-        self._errands = Errands(identity, self._feeds, sent=sent, wrong=wrong)
+        self._tally = tally
+        self._errands = Errands(identity, self._feeds, tally=tally, relation=self._relation)
         self._ended = threading.Event()
         self._peers: dict[str, ModelPeer] = {}
         self._me = Member(name=peering.node)
@@ -147,7 +150,9 @@ class SwarmTransfer:
                 have=have,
                 brings=self._listed or not self._peers,
             )
-            file = self._files[key] = _File(key, download, outside, swarm, self._errands)
+            file = self._files[key] = _File(
+                key, download, outside, swarm, self._errands, self._tally
+            )
             feeds = [feed for feed in self._feeds.values() if feed.is_up]
         for chunk in self._wanted(file):
             file.give(Wanted(chunk))
@@ -213,6 +218,10 @@ class SwarmTransfer:
         )
         self._feeds[peer.name] = feed
         return feed
+
+    def _relation(self, other: Member) -> str:
+        """Return what a node shares with this one: its rack, its zone, or neither."""
+        return RELATIONS[nearness(self._me, other)]
 
     def _met(self, feed: Feed) -> None:
         for file in self._now():
