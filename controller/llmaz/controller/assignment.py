@@ -1,25 +1,19 @@
-"""Outcomes of placement -> what each node shall hold and run.
-
-Engines that serve are replaced, or moved, not more at a time than the Service's maxUnavailable lets
-be missing, and none before the weights of its successor are there.
-An update whose first engines do not become ready therefore goes no further.
-"""
+"""Outcomes of placement, and whose turn it is -> what each node shall hold and run."""
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPhase, NodeSpec
+from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, NodeSpec
 from llmaz.api.source import Hub
 from llmaz.controller.actions import Assign
 from llmaz.controller.catalogue import held_revisions
-from llmaz.controller.demand import Demand
 from llmaz.controller.displaced import told
-from llmaz.controller.outcomes import Placed, Unplaced
+from llmaz.controller.outcomes import Unplaced
 from llmaz.controller.peers import with_peers
 from llmaz.controller.prefetch import prefetch, wish_for_waiting, wish_of
-from llmaz.controller.rollout import most_unavailable
 from llmaz.controller.served import Served, service_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key
+from llmaz.controller.turns import turns
 
 
 def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
@@ -30,12 +24,11 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
         seat = served.seated[id_]
         engines[seat.node].append(seat.engine)
         models[seat.node] += _models_now(snapshot.nodes[seat.node], seat.engine)
-    holding = _holding(served, snapshot.nodes)
-    for demand in served.placeable():
-        for where, engine in _engines(demand, served, snapshot.nodes, holding):
-            models[where] += demand.models
-            if engine is not None:
-                engines[where].append(engine)
+    for turn in turns(served, snapshot.nodes):
+        for where, engine in turn.now if turn.waits else turn.after:
+            engines[where].append(engine)
+        for where, _ in (*turn.now, *turn.after) if turn.waits else turn.after:
+            models[where] += turn.demand.models
     for name, ahead in _ahead(snapshot, served, models).items():
         models[name] += ahead
     pins = held_revisions(snapshot)
@@ -78,64 +71,6 @@ def _ahead(
         if model.status.size_bytes is not None
     }
     return prefetch(wishes, needed, snapshot.nodes, served.views, sizes)
-
-
-def _holding(served: Served, nodes: Mapping[str, InferenceNode]) -> frozenset[str]:
-    """Return the replicas that others make way for, and that can't start yet.
-
-    Until the weights are there, those that make way go on serving.
-    """
-    return frozenset(
-        id_
-        for demand in served.placeable()
-        for id_ in demand.ids
-        if isinstance(outcome := served.outcomes.get(id_), Placed)
-        and outcome.displaced
-        and not all(_has_weights(nodes[one.node], demand.models) for one in outcome.members)
-    )
-
-
-def _engines(
-    demand: Demand,
-    served: Served,
-    nodes: Mapping[str, InferenceNode],
-    holding: Collection[str],
-) -> Iterator[tuple[str, AssignedEngine | None]]:
-    """Yield each replica's node and engine: as it shall be, or as it is until its turn comes.
-
-    A node without an engine only gets the weights of one that will come.
-    """
-    ids = [id_ for id_ in (*demand.ids, *demand.surplus_ids) if id_ in served.outcomes]
-    serving = {id_: seat for id_ in ids if (seat := served.serving(id_)) is not None}
-    # What fits nowhere holds up no update of the rest: it would wait for ever.
-    possible = sum(isinstance(served.outcomes.get(id_), Placed) for id_ in demand.ids)
-    spare = len(serving) - possible + most_unavailable(demand.service)
-    for id_ in ids:
-        outcome = served.outcomes[id_]
-        if not isinstance(outcome, Placed):
-            if outcome.displaced is not None and outcome.displaced.by in holding:
-                yield from ((seat.node, seat.engine) for seat in served.groups.get(id_, ()))
-            continue
-        there = [nodes[one.node] for one in outcome.members]
-        is_free = (id_ not in served.outdated or id_ not in serving) and id_ not in holding
-        may_turn = id_ in serving and not is_free and spare > 0
-        if may_turn and all(_has_weights(one, demand.models) for one in there):
-            is_free = True
-            spare -= 1
-        if not is_free:
-            yield from ((seat.node, seat.engine) for seat in served.groups.get(id_, ()))
-        for one in outcome.members:
-            yield one.node, one.engine if is_free else None
-
-
-def _has_weights(node: InferenceNode, models: Iterable[AssignedModel]) -> bool:
-    """Tell whether a node's agent has read what it shall hold now, and holds these models."""
-    if node.status.observed_generation < node.metadata.generation:
-        return False
-    reports = node.status.models or ()
-    ready = {report.name for report in reports if report.phase is ModelPhase.READY}
-    held = {model.name: model.source for model in node.spec.models if model.name in ready}
-    return all(held.get(model.name) == model.source for model in models)
 
 
 def _spec(engines: Iterable[AssignedEngine], models: Iterable[AssignedModel]) -> NodeSpec:

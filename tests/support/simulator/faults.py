@@ -32,12 +32,12 @@ def restart(world: World) -> None:
     world.leader = Controller(world.server)
 
 
-def restart_behind(world: World, events: int) -> None:
+def restart_behind(world: World, many: int, events: int) -> None:
     """Let a controller start that lists some kinds as they were before the last few writes.
 
     Each kind is listed at a moment of its own, and a server may answer from a cache.
     """
-    kinds = world.random.sample(_WATCHED, 2)
+    kinds = world.random.sample(_WATCHED, many)
     world.leader = Controller(world.server, behind=dict.fromkeys(kinds, events))
 
 

@@ -49,7 +49,8 @@ _EVENTS = {
     "sicken": _Event(2, machines.sicken, (NODES, _TRUTH)),
     "forget_devices": _Event(1, machines.forget_devices, (NODES, _TRUTH)),
     "lose_device": _Event(1, machines.lose_device, (NODES,)),
-    "silence": _Event(3, machines.silence, (NODES, _TRUTH)),
+    "silence": _Event(2, machines.silence, (NODES, _TRUTH)),
+    "lapse": _Event(4, machines.lapse, (NODES, (30, 60, 200, 400))),
     "crash": _Event(3, machines.crash, (NODES,)),
     "serve": _Event(9, users.serve, (PLAYGROUNDS, (0, 1, 2, 3))),
     "edit": _Event(8, users.edit, (PLAYGROUNDS, ("--x", "--y", NEVER_READY))),
@@ -64,10 +65,10 @@ _EVENTS = {
     "deafen": _Event(4, faults.deafen, ((0, 1, 2),)),
     "expire": _Event(1, faults.expire),
     "restart": _Event(3, faults.restart),
-    "restart_behind": _Event(3, faults.restart_behind, ((1, 3, 8),)),
+    "restart_behind": _Event(4, faults.restart_behind, ((1, 2, 3), (5, 30, 200))),
     "cut": _Event(4, faults.cut, ((0, 1, 3),)),
     "rival": _Event(4, faults.rival, ((None, 1, 3),)),
-    "pass_time": _Event(4, World.pass_time, ((1, 30, 60, 400),)),
+    "pass_time": _Event(3, World.pass_time, ((1, 30, 60, 400),)),
     "calm": _Event(3, World.calm),
 }
 _NAMES = tuple(_EVENTS)

@@ -70,6 +70,14 @@ def silence(world: World, name: str, is_silent: bool) -> None:
         world.agents[name].is_silent = is_silent
 
 
+def lapse(world: World, name: str, seconds: int) -> None:
+    """Let a node be silent for a while, and hear of it again after that or later."""
+    silence(world, name, is_silent=True)
+    world.pass_time(seconds)
+    world.go_on()
+    silence(world, name, is_silent=world.random.random() < 0.5)
+
+
 def crash(world: World, name: str) -> None:
     """Let an engine end by itself; the whole group of a member starts anew."""
     engine = world.agents[name].crash(world.random) if name in world.agents else None

@@ -137,7 +137,7 @@ class Rules:
     def _disturbed(self, seat: Seat) -> None:
         id_ = seat.engine.id
         leader, key = leader_id(id_), service_of(id_)
-        if leader in self._groups:
+        if leader in self._groups or not self._served(seat):
             return
         assert key[1] in self._services, f"{id_} served on {seat.node}, and nobody asked to stop it"
         if seat.engine.epoch:
@@ -156,6 +156,12 @@ class Rules:
         # What fits nowhere is not there to be counted.
         least = min(wanted.spec.replicas, len({*mine, leader})) - most_unavailable(wanted)
         assert ready >= least, f"{id_}: stopped with {ready} left of at least {least}"
+
+    def _served(self, seat: Seat) -> bool:
+        """Tell whether the other members of its group are ready: one alone serves nobody."""
+        leader = leader_id(seat.engine.id)
+        others = (one for one in self._seats() if one.node != seat.node)
+        return all(one.is_ready for one in others if leader_id(one.engine.id) == leader)
 
     def _replicas(self) -> dict[str, tuple[Seat, ...]]:
         return groups_of({seat.engine.id: seat for seat in self._seats()})

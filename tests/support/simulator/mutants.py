@@ -1,0 +1,88 @@
+"""Mistakes that the controller could make, each of which some history has to find.
+
+Rules that nothing ever breaks may be rules that can't be broken. A mutant replaces one decision of
+the controller for the rest of the process that it is put into.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+from llmaz.controller import (
+    assignment,
+    groups,
+    ledger,
+    nodes,
+    perform,
+    placement,
+    served,
+    staying,
+)
+from llmaz.controller.actions import Assign
+
+
+def _whatever_version(*, version: str = "", **given: Any) -> Assign:  # noqa: ANN401  # as Assign's
+    del version
+    return Assign(**given)
+
+
+# In words: where, what and what instead.
+MUTANTS: Mapping[str, tuple[object, str, object]] = MappingProxyType(
+    {
+        "a node counts as lost at once": (nodes, "LOST_AFTER", timedelta(seconds=1)),
+        "a Service that was not seen is not asked for again": (
+            assignment,
+            "_gone",
+            lambda *_: (),
+        ),
+        "an assignment is written over whatever is there": (
+            assignment,
+            "Assign",
+            _whatever_version,
+        ),
+        "nothing that runs stays where it is": (placement, "stays", lambda *_: {}),
+        "an update takes all replicas at once": (assignment, "most_unavailable", lambda _: 99),
+        "an update does not wait for what is ready": (
+            served.Served,
+            "serving",
+            lambda *_: None,
+        ),
+        "an engine may keep accelerators that its flavor does not want": (
+            staying,
+            "_is_legal",
+            lambda *_: True,
+        ),
+        "accelerators that are taken are given away again": (
+            ledger.Ledger,
+            "take",
+            lambda *_: None,
+        ),
+        "an accelerator that is not well drives nothing away": (
+            staying,
+            "_is_settled",
+            lambda *_: True,
+        ),
+        "what is not known to be wanted ends": (served, "_is_kept", lambda *_: False),
+        "a group begins without enough nodes": (
+            groups,
+            "_neighbourhoods",
+            lambda fitting: iter([list(fitting) * 2]),
+        ),
+        "a group with a member that ended does not start anew": (
+            staying,
+            "epoch_of",
+            groups.last_epoch,
+        ),
+        "epochs are counted anew": (groups, "_running_epoch", lambda _: 0),
+        "a new node is told nothing": (perform, "_spelled_out", lambda _: {}),
+    }
+)
+
+
+def mutate(name: str) -> None:
+    """Let this process make the mistake from now on."""
+    where, what, instead = MUTANTS[name]
+    if not hasattr(where, what):
+        raise LookupError(f"{name}: {where} has no {what}")
+    setattr(where, what, instead)
