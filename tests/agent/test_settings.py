@@ -50,6 +50,10 @@ def test_the_patience_with_a_silent_engine_may_be_changed() -> None:
     for wrong in ("0", "-1", "nan", "inf", "soon"):
         with pytest.raises(SystemExit):
             _run("--hang-seconds", wrong)
+        with pytest.raises(SystemExit):
+            _run("--stop-engines-within", wrong)
+        with pytest.raises(SystemExit):
+            from_argv(["stop-engines", "--grace", wrong], {}, HOST)
 
 
 def test_the_cache_may_be_bounded_as_kubernetes_writes_bytes() -> None:

@@ -127,7 +127,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     )
     parser.add_argument(
         "--stop-engines-within",
-        type=float,
+        type=seconds,
         metavar="SECONDS",
         help="stop the engines, drained, when the agent is asked to end: in a container, which"
         " they can't outlive",
@@ -203,7 +203,7 @@ def _stop_engines(argv: Sequence[str], environ: Mapping[str, str]) -> StopEngine
         prog="llmaz-agent stop-engines",
         description="Stops every engine of this node, drained. No agent may be running.",
     )
-    parser.add_argument("--grace", type=float, default=STOP_GRACE_SECONDS, metavar="SECONDS")
+    parser.add_argument("--grace", type=seconds, default=STOP_GRACE_SECONDS, metavar="SECONDS")
     given = parser.parse_args(argv)
     return StopEngines(
         state_dir=given.state_dir.absolute(),
