@@ -48,14 +48,24 @@ def routes(path: Path, folder: Path) -> list[web.RouteDef]:
         return web.json_response({}, headers={**headers, "X-Xet-Cas-Url": url})
 
     async def reconstruction(request: web.Request) -> web.Response:
+        wanted = request.http_range  # of the file; a large one is asked for in parts
+        start, stop = wanted.start or 0, min(wanted.stop or size, size)
+        if start >= stop:
+            raise web.HTTPRequestRangeNotSatisfiable
         terms, infos = [], {}
-        for number, (chunks, unpacked) in enumerate(xorbs):
+        first, last = start // (_CHUNK * _CHUNKS), (stop - 1) // (_CHUNK * _CHUNKS)
+        for number in range(first, last + 1):
+            chunks, unpacked = xorbs[number]
             name, whole = f"{number:064x}", {"start": 0, "end": chunks}
             terms.append({"hash": name, "unpacked_length": unpacked, "range": whole})
             bounds = {"start": 0, "end": (folder / str(number)).stat().st_size - 1}
             url = f"http://{request.host}/xorbs/{number}"
             infos[name] = [{"range": whole, "url": url, "url_range": bounds}]
-        said = {"offset_into_first_range": 0, "terms": terms, "fetch_info": infos}
+        said = {
+            "offset_into_first_range": start - first * _CHUNK * _CHUNKS,
+            "terms": terms,
+            "fetch_info": infos,
+        }
         return web.json_response(said)
 
     async def xorb(request: web.Request) -> web.FileResponse:

@@ -56,6 +56,7 @@ class XetHub:
         self.asked.append("reconstruction")
         assert request.headers["Authorization"] == f"Bearer {_READ_TOKEN}"
         name = request.match_info["hash"]
+        assert len(self._files[name]) <= _CHUNK * _CHUNKS  # larger ones are asked for in parts
         terms, infos = [], {}
         for number, chunks in enumerate(_xorbs(self._files[name])):
             xorb, whole = f"{number:064x}", {"start": 0, "end": len(chunks)}
