@@ -1,6 +1,7 @@
 """The agent of a node as a real process, and its InferenceNode as the API server shows it."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -61,7 +62,8 @@ class Node:
     async def end(self, number: signal.Signals) -> int:
         """Signal the agent, and return its exit code."""
         assert self.agent is not None
-        self.agent.send_signal(number)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself: its code says how
+            self.agent.send_signal(number)
         async with asyncio.timeout(PATIENCE_SECONDS):
             code = await self.agent.wait()
         self.agent = None

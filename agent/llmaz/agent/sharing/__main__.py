@@ -4,6 +4,7 @@ A process of its own, so that a slow disk never holds up the agent's loop. It on
 """
 
 import asyncio
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -19,6 +20,8 @@ from llmaz.agent.sharing.tls import server_context
 from llmaz.daemon import logs, shutdown
 from llmaz.daemon.web import listening
 
+logger = logging.getLogger(__name__)
+
 TELL_SECONDS = 2.0
 
 
@@ -27,7 +30,13 @@ def main() -> int:
     die_with_parent()
     settings = from_argv(sys.argv[1:])
     logs.configure(settings.log_format)
-    asyncio.run(_run(settings))
+    try:
+        asyncio.run(_run(settings))
+    except BrokenPipeError:  # the agent was killed before this process could be told to follow it
+        os._exit(1)
+    except OSError as error:
+        logger.error("nothing can be shared: %s", error.strerror or error)
+        return 1
     return 0
 
 
