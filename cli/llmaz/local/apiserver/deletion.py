@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmaz.local.apiserver import definitions, status
+from llmaz.local.apiserver import definitions, pods, status
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.forms import as_served
 from llmaz.local.apiserver.metadata import meta, with_meta
@@ -26,6 +26,7 @@ class Options:
     uid: str = ""
     resource_version: str = ""
     policy: str = ""
+    grace: int | None = None  # seconds; of pods alone
     dry_run: bool = False
 
 
@@ -45,7 +46,9 @@ def options_of(body: Object, request: Request) -> Options:
     preconditions = body.get("preconditions") or {}
     if not isinstance(preconditions, dict):
         raise status.bad_request("preconditions of DeleteOptions must be an object")
+    grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
     return Options(
+        grace=None if grace is None else max(0, int(grace)),
         uid=str(preconditions.get("uid") or ""),
         resource_version=str(preconditions.get("resourceVersion") or ""),
         policy=policy,
@@ -60,6 +63,8 @@ async def delete(context: Context, resource: Resource, key: Key, options: Option
         raise status.not_found(resource.group, resource.plural, key[1])
     _require_preconditions(resource, live, options)
     doomed = marked(resource, live.obj, options.policy, context.now())
+    if resource.storage == pods.STORAGE and doomed is None:
+        doomed = pods.leaving(live.obj, options.grace, context.now())
     if doomed is None:
         if not options.dry_run:
             await context.store.remove(resource.storage, key)
@@ -104,8 +109,10 @@ def marked(resource: Resource, obj: Object, policy: str, now: str) -> Object | N
 
 
 def released(obj: Object) -> bool:
-    """Say whether an object under deletion is held by nothing any more."""
-    return "deletionTimestamp" in meta(obj) and not _held(obj, meta(obj).get("finalizers") or [])
+    """Say whether an object under deletion is held by nothing any more, and by nobody's grace."""
+    is_held = _held(obj, meta(obj).get("finalizers") or [])
+    is_stopping = bool(meta(obj).get("deletionGracePeriodSeconds"))
+    return "deletionTimestamp" in meta(obj) and not is_held and not is_stopping
 
 
 async def without_finalizer(context: Context, stored: Stored, finalizer: str) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 
+from llmaz.local.apiserver import pods
 from llmaz.local.apiserver.registry import Registry
 from llmaz.local.apiserver.resource import Resource
 from llmaz.local.objects.values import Object
@@ -70,6 +71,8 @@ def subresources(resource: Resource) -> Iterator[tuple[str, tuple[str, str, str]
         yield "status", own, _SUBRESOURCE_VERBS
     if resource.scale is not None:
         yield "scale", ("autoscaling", "v1", "Scale"), _SUBRESOURCE_VERBS
+    if resource.storage == pods.STORAGE:
+        yield from pods.SUBRESOURCES
 
 
 def _entries(resource: Resource) -> Iterator[Object]:

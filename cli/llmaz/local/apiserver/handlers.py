@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from llmaz.local.apiserver import definitions, deletion, reading, reviews, status
+from llmaz.local.apiserver import definitions, deletion, pods, reading, reviews, status
 from llmaz.local.apiserver.bodies import read_object, read_options
 from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.deletion import options_of
@@ -22,6 +22,8 @@ from llmaz.local.apiserver.versions import Stored, encoded
 from llmaz.local.apiserver.watching import Watch
 from llmaz.local.apiserver.writing import Write, Written, create, update
 from llmaz.local.objects.values import Object
+
+_SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _verbs(resource: Resource) -> Iterator[tuple[str, Sequence[str]]]:
 
 def _require_verb(resource: Resource, route: Route) -> None:
     allowed = dict(_verbs(resource))[route.subresource]
-    on_collection = route.verb in ("create", "list", "deletecollection")
+    on_collection = route.verb in ("create", "list", "deletecollection") and not route.subresource
     named = bool(route.name)
     misplaced = route.verb != "watch" and on_collection == named
     in_one = route.verb in ("create", "deletecollection")  # never in all namespaces at once
@@ -139,6 +141,15 @@ def _watch(call: _Call) -> Response:
 
 async def _write(call: _Call) -> Response:
     context, request, write = call.context, call.request, _write_of(call)
+    if write.subresource == "binding":
+        binding, _ = read_object(request.body, request.content_type, "Binding")
+        await pods.bind(context, write.resource, call.key, binding)
+        return _response(201, {**_SUCCESS, "code": 201}, call.answer)
+    if write.subresource == "eviction":
+        eviction, _ = read_object(request.body, request.content_type, "Eviction")
+        options = options_of(eviction.get("deleteOptions") or {}, request)
+        await deletion.delete(context, write.resource, call.key, options)
+        return _response(201, {**_SUCCESS, "code": 201}, call.answer)
     if write.subresource == "scale":
         return await _scale(context, write, request, call.answer)
     code = 200
