@@ -22,7 +22,7 @@ async def test_a_scrub_counts_what_it_read_and_has_the_rest_rechecked(tmp_path: 
     async def recheck() -> None:
         asked.append(stored.exists())
 
-    upkeep = Upkeep(tmp_path, recheck=recheck, evictions=lambda: {"fetch": 3})
+    upkeep = Upkeep(tmp_path, recheck=recheck, evictions=lambda: {"demand": 3})
     registry = CollectorRegistry()
     registry.register(upkeep)
     await upkeep.measure()
@@ -30,7 +30,7 @@ async def test_a_scrub_counts_what_it_read_and_has_the_rest_rechecked(tmp_path: 
     assert asked == [False]
     assert registry.get_sample_value("llmaz_cache_scrubbed_bytes_total") == 2 * size
     assert registry.get_sample_value("llmaz_cache_corrupt_files_total") == 1
-    assert registry.get_sample_value("llmaz_cache_evictions_total", {"reason": "fetch"}) == 3
+    assert registry.get_sample_value("llmaz_cache_evictions_total", {"reason": "demand"}) == 3
     assert registry.get_sample_value("llmaz_cache_bytes", {"state": "ready"}) == 2 * size
 
 

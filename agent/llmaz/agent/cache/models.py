@@ -7,11 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
 from llmaz.agent.cache import marks, pins
 from llmaz.agent.cache.anatomy import memory_of
+from llmaz.agent.cache.asking import Asking
 from llmaz.agent.cache.counts import FetchCounts
 from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.origin import (
@@ -23,15 +25,15 @@ from llmaz.agent.cache.origin import (
     key_of,
     name_of,
     origin_of,
-    secret_of,
 )
 from llmaz.agent.cache.pace import Pace
 from llmaz.agent.cache.placed import looked_at
 from llmaz.agent.cache.policy import FetchPolicy
-from llmaz.agent.cache.ports import Fetcher, Secrets, SecretUnreadableError
-from llmaz.agent.cache.request import FetchRequest, Progress, Room
+from llmaz.agent.cache.ports import Fetcher, Secrets
+from llmaz.agent.cache.request import FetchRequest, Progress
 from llmaz.agent.cache.rights import Rights
-from llmaz.agent.cache.room import make_room, touch
+from llmaz.agent.cache.room import touch
+from llmaz.agent.cache.roommaker import RoomMaker
 from llmaz.agent.cache.state import (
     AskRight,
     DropModel,
@@ -49,7 +51,7 @@ from llmaz.agent.cache.state import (
 from llmaz.agent.cache.store import Tree
 from llmaz.agent.cache.weights import complaint
 from llmaz.agent.files import write_atomically
-from llmaz.agent.swarm.peering import Peering, peers_path, write_peers
+from llmaz.agent.swarm.peering import Peering, peers_path
 from llmaz.api.node import AssignedModel
 
 logger = logging.getLogger(__name__)
@@ -83,20 +85,16 @@ class ModelCache:
         self.counts = FetchCounts()
         self._keep = keep
         self._settled = settled
-        self._peering = peering
         self._cache_dir = cache_dir
         self._fetcher = fetcher
-        self._secrets = secrets
         self._now = now
         self._changed = changed
         self._endpoint = endpoint
-        self._limits = limits
-        self._policy = policy
+        self._asking = Asking(cache_dir, secrets, policy, peering)
+        self._room = RoomMaker(cache_dir, limits, settled)
         self._rights = Rights(
             cache_dir, policy, fetcher=fetcher, secrets=secrets, now=now, changed=changed
         )
-        self._evicting = asyncio.Lock()
-        self._evictions = 0
         self._paces: dict[str, Pace] = {}
         self._seen: dict[str, ModelSeen] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -110,8 +108,8 @@ class ModelCache:
         }
 
     def evictions(self) -> Mapping[str, int]:
-        """Return how many snapshots made room for others, by why room was needed."""
-        return {"fetch": self._evictions}
+        """Return how many snapshots made room for others, by what wanted the room."""
+        return self._room.evictions
 
     async def recheck(self) -> None:
         """Fetch again what was ready and is there no more, such as files removed by hand."""
@@ -137,7 +135,7 @@ class ModelCache:
                 self._begin(model)
             case ListPeers(model=model):
                 self._seen[model.name] = dataclasses.replace(self._seen[model.name], model=model)
-                self._shared(model)
+                self._asking.share(model)
             case DropModel(name=name):
                 self._cancel(name)
                 self._rights.forget(name)
@@ -227,7 +225,7 @@ class ModelCache:
             known = await asyncio.to_thread(marks.recall, self._cache_dir, key)
             if known is not None:
                 return known
-            request = await self._request(model, origin)
+            request = await self._asking.request(model, origin)
             if isinstance(request, FetchFailed):
                 return request
             async with self._places:
@@ -237,34 +235,6 @@ class ModelCache:
                 await asyncio.to_thread(marks.remember, self._cache_dir, key, outcome)
             return outcome
 
-    async def _request(self, model: AssignedModel, origin: Remote) -> FetchRequest | FetchFailed:
-        wanted = secret_of(origin, model.secret)
-        try:
-            given = (
-                {}
-                if wanted is None
-                else await self._secrets.credentials(model.secret_namespace, wanted)
-            )
-        except SecretUnreadableError as error:
-            return FetchFailed(reason="SecretUnreadable", message=str(error), passing=True)
-        return FetchRequest(
-            origin=_at_commit(origin, model.revision),
-            cache_dir=str(self._cache_dir),
-            credentials=given,
-            rates=self._policy.rates,
-            priority=model.priority,
-            refuse_pickle=self._policy.refuse_pickle,
-            plain_http=self._policy.plain_http,
-            peering=self._shared(model),
-        )
-
-    def _shared(self, model: AssignedModel) -> Peering | None:
-        """List the model's peers for its fetch, unless this node shares with nobody."""
-        peering = self._peering(model.name)
-        if peering is not None:
-            write_peers(Path(peering.peers_file), model.peers)
-        return peering
-
     async def _fetch(self, model: AssignedModel, request: FetchRequest) -> Fetched | FetchFailed:
         logger.info("fetching model %s from %s", model.name, name_of(request.origin))
         with self.counts.one() as counted:
@@ -273,7 +243,8 @@ class ModelCache:
                 counted.told(told.tally)
                 self._progress(model, told)
 
-            counted.outcome = outcome = await self._fetcher.fetch(request, tell, self._room)
+            room = partial(self._room.make, request.priority, self._kept)
+            counted.outcome = outcome = await self._fetcher.fetch(request, tell, room)
         if isinstance(outcome, FetchFailed):
             return outcome
         if outcome.pickles:
@@ -282,19 +253,6 @@ class ModelCache:
         if wrong is not None:
             return FetchFailed(reason="NotAModel", message=wrong, passing=False)
         return outcome
-
-    async def _room(self, needed: int) -> Room:
-        """Make room for a fetch. What is assigned to this node stays, whether it is here or not."""
-        async with self._evicting:
-            evicted, refusal = await asyncio.to_thread(
-                make_room, self._cache_dir, need=needed, keep=self._kept(), limits=self._limits
-            )
-        self._evictions += len(evicted)
-        for root in evicted:
-            logger.info("evicted %s: it was used least recently", root)
-        if evicted:
-            self._settled()
-        return Room(refusal=refusal)
 
     def _kept(self) -> frozenset[Path]:
         trees = set()
@@ -327,13 +285,6 @@ class ModelCache:
         self._changed.set()
         if not isinstance(state, Fetching):
             self._settled()
-
-
-def _at_commit(origin: Remote, commit: str) -> Remote:
-    """Return the origin at the commit that other nodes hold, where it can be asked for."""
-    if commit and isinstance(origin, HubRepository):
-        return dataclasses.replace(origin, revision=commit)
-    return origin
 
 
 def _name_branch(cache_dir: Path, origin: Remote, fetched: Fetched) -> None:
