@@ -43,6 +43,7 @@ SMALL = 2**16
 SEED = 20261123
 PROCESSES = 8
 KILLED_AT = 0.7
+_BLOCK = 2**20
 
 
 class Hub:
@@ -86,7 +87,10 @@ class Hub:
 @contextmanager
 def serving(folder: Path, size: int) -> Iterator[Hub]:
     weights = folder / "weights"
-    weights.write_bytes(random.Random(SEED).randbytes(size))
+    dice = random.Random(SEED)
+    with weights.open("wb") as file:
+        for _ in range(size // _BLOCK):  # randbytes gives 256 MiB at most
+            file.write(dice.randbytes(_BLOCK))
     environ = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     argv = [sys.executable, "-m", "harness.pacedhub", str(weights), str(RATE)]
     with subprocess.Popen(argv, env=environ, stdout=PIPE, stderr=DEVNULL, text=True) as server:
