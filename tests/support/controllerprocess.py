@@ -23,9 +23,10 @@ class ControllerProcess:
     log: Path
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
-    def start(self, identity: str = "tests") -> None:
+    def start(self, identity: str = "tests", *options: str) -> None:
         command = [sys.executable, "-m", "llmaz.controller", "--listen", "127.0.0.1:0"]
         command += ["--kubeconfig", str(self.kubeconfig), "--identity", identity, "--lifeline"]
+        command += options
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
 

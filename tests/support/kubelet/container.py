@@ -1,0 +1,98 @@
+"""One container as a process of this machine: what it runs, sees and is told.
+
+Its image is this machine: paths of mounts are put into the texts that name them, the longest
+first. As root it has a namespace of processes of its own, whose first process it is.
+"""
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.kubelet.objects import Object
+from support.kubelet.volumes import Mount
+
+_REFERENCE = re.compile(r"\$\(([^)]+)\)")
+_ALONE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What the inside of a container is: its variables and its mounts."""
+
+    env: Mapping[str, str]
+    mounts: tuple[Mount, ...]
+
+    def expanded(self, text: str) -> str:
+        """Expand `$(NAME)`, then name what is mounted by where it is on this machine."""
+        text = _REFERENCE.sub(lambda match: self.env.get(match[1], match[0]), text)
+        return self.placed(text)
+
+    def placed(self, text: str) -> str:
+        for mount in sorted(self.mounts, key=lambda mount: len(mount.path), reverse=True):
+            if text == mount.path or text.startswith(f"{mount.path}/"):
+                return str(mount.source) + text[len(mount.path) :]
+        return text
+
+    def environment(self) -> dict[str, str]:
+        return {name: self.placed(value) for name, value in self.env.items()}
+
+
+class Process:
+    """A container's first process, and what is run beside it."""
+
+    def __init__(self, spec: Object, inside: Inside, log: Path) -> None:
+        self._spec = spec
+        self._inside = inside
+        self._log = log
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        texts = [*self._spec.get("command", ()), *self._spec.get("args", ())]
+        argv = [self._inside.expanded(text) for text in texts]
+        alone = _ALONE if os.geteuid() == 0 else ()
+        with self._log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *alone, *argv, env=self._inside.environment(), stdout=log, stderr=log, cwd="/"
+            )
+
+    async def run(self) -> int:
+        """Run it to its end."""
+        await self.start()
+        return await self.wait()
+
+    async def wait(self) -> int:
+        assert self.process is not None
+        return await self.process.wait()
+
+    async def ask(self, command: list[str], seconds: float) -> bool:
+        """Run a command beside it; tell whether it succeeded in time."""
+        argv = [self._inside.expanded(text) for text in command]
+        asked = await asyncio.create_subprocess_exec(
+            *argv,
+            env=self._inside.environment(),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                return await asked.wait() == 0
+        except TimeoutError:
+            asked.kill()
+            await asked.wait()
+            return False
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the container's first process, not what made its namespace."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        if os.geteuid() == 0 and number is not signal.SIGKILL and children.exists():
+            for child in children.read_text().split():
+                os.kill(int(child), number)
+            return
+        self.process.send_signal(number)

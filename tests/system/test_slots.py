@@ -1,0 +1,60 @@
+"""Slots end to end: a Playground, a pod, a real llama.cpp in it, and what happens to all three."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND
+from support.kubelet.cluster import SlotCluster, slot_cluster
+from support.smollm2 import SMOLLM2
+
+pytestmark = pytest.mark.timeout(600)
+
+
+async def serve(cluster: SlotCluster) -> None:
+    spec: Any = {"familyName": "smollm2", "source": {"uri": f"host://{SMOLLM2}"}}
+    model: Any = {"metadata": {"name": "smollm2"}, "spec": spec}
+    await cluster.kube.apply(OPEN_MODEL, model, manager="tests")
+    config = {"backendName": "llamacpp-cpu"}
+    wanted: Any = {"modelClaim": {"modelName": "smollm2"}, "backendRuntimeConfig": config}
+    metadata: Any = {"name": "chat", "namespace": "default"}
+    playground: Any = {"metadata": metadata, "spec": {"replicas": 1, **wanted}}
+    await cluster.kube.apply(PLAYGROUND, playground, manager="tests")
+    await cluster.until("chat", "PlaygroundReady")
+
+
+async def test_a_model_is_served_from_a_pod_that_outlives_the_agent_and_is_replaced_when_evicted(
+    tmp_path: Path,
+) -> None:
+    async with slot_cluster(tmp_path) as cluster:
+        await serve(cluster)
+        pod = await cluster.pod()
+        url = await cluster.endpoint("chat")
+        assert url == f"http://{pod['status']['podIP']}:8080"
+        assert await cluster.ask(url, "smollm2")
+        before = await cluster.agent.engine("Ready", "default/chat-0")
+
+        await cluster.agent.end(signal.SIGKILL)
+        assert await cluster.ask(url, "smollm2")
+        await cluster.agent.start()
+        after = await cluster.agent.engine("Ready", "default/chat-0")
+        assert (after.pid, after.restarts) == (before.pid, 0)
+        assert (await cluster.pod())["metadata"]["uid"] == pod["metadata"]["uid"]
+
+        answer = asyncio.create_task(cluster.ask(url, "smollm2", tokens=48))
+        await asyncio.sleep(0.2)  # the request is there before the eviction
+        assert await cluster.pods.evict("default", pod["metadata"]["name"]) == 201
+        assert await answer  # what runs is finished
+        new = await cluster.pod(but=pod["metadata"]["uid"])
+        assert await cluster.ask(await cluster.endpoint("chat"), "smollm2")
+
+        await cluster.cordon(on=True)
+        assert await cluster.pods.evict("default", new["metadata"]["name"]) == 201
+        await cluster.until("chat", "0/1 nodes are available: it is cordoned")
+        await cluster.cordon(on=False)
+        await cluster.pod(but=new["metadata"]["uid"])
+        await cluster.until("chat", "PlaygroundReady")
+        assert await cluster.ask(await cluster.endpoint("chat"), "smollm2")
