@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from pathlib import Path
 
 import aiohttp
@@ -177,3 +178,19 @@ async def _asked(cache: Path, hub_url: str, *, fetches: bool = True) -> tuple[in
         client.get(f"/{RESOLVE}/config.json") as answer,
     ):
         return answer.status, answer.headers.get("X-Error-Code", "")
+
+
+async def test_what_clients_read_counts_as_used(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    repository = Repository(FILES)
+    async with serving({"acme/tiny": repository}) as hub, asking(cache, hub.url) as client:
+        await _text(client, "model.safetensors")
+        (snapshot,) = cache.glob("hub/models--*/snapshots/*")
+        os.utime(snapshot, (0, 0))
+        await _text(client, "model.safetensors")
+        assert snapshot.stat().st_mtime > 0
+
+
+async def _text(client: aiohttp.ClientSession, path: str) -> None:
+    async with client.get(f"/{RESOLVE}/{path}") as answer:
+        assert await answer.read() == FILES[path]

@@ -10,7 +10,9 @@ from aiohttp import web
 
 from llmaz.agent.cache.names import first_unsafe
 from llmaz.agent.cache.remote import Listing, Refused, RemoteFile
+from llmaz.agent.cache.room import touch
 from llmaz.agent.cache.state import FetchFailed
+from llmaz.agent.cache.store import Tree
 from llmaz.agent.mirror import answers
 from llmaz.agent.mirror.catalogue import open_bytes
 from llmaz.agent.mirror.fetching import Fetch, Fetching
@@ -135,8 +137,13 @@ class Files:
         return response
 
     def _open(self, wanted: Wanted) -> int | None:
+        """Open the bytes if they are here; what clients read counts as used."""
         family = self._upstream.side.family
-        return open_bytes(self._cache_dir, family, wanted.repository, wanted.file)
+        held = open_bytes(self._cache_dir, family, wanted.repository, wanted.file)
+        if held is not None:
+            tree = Tree.of(self._cache_dir, family, wanted.repository)
+            touch(tree.snapshot(wanted.listing.commit))
+        return held
 
     def _begin(self, fetching: Fetching, wanted: Wanted) -> Fetch:
         repository, commit = wanted.repository, wanted.listing.commit
