@@ -7,9 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import pytest
+
 from llmaz.agent.cache.limits import Limits, write_limits
-from llmaz.api.source import ModelHub, ModelSource
-from llmaz.cli.pulling import source_named
+from llmaz.api.source import Hub, ModelHub, ModelSource
+from llmaz.cli.errors import CliError
+from llmaz.cli.pulling import HubName, source_named
 from support.weights import gguf
 
 
@@ -20,6 +23,16 @@ def test_a_name_without_a_slash_is_an_open_model() -> None:
 def test_a_repository_may_carry_its_revision() -> None:
     hub = ModelHub(model_id="acme/tiny", revision="v1", filename="a.gguf")
     assert source_named("acme/tiny@v1", "a.gguf") == ModelSource(model_hub=hub)
+
+
+def test_a_repository_may_be_of_the_other_hub() -> None:
+    source = source_named("acme/tiny", None, HubName.MODELSCOPE)
+    assert source == ModelSource(model_hub=ModelHub(name=Hub.MODELSCOPE, model_id="acme/tiny"))
+
+
+def test_nothing_is_no_name() -> None:
+    with pytest.raises(CliError, match="name an OpenModel"):
+        source_named(" ", None)
 
 
 def test_a_uri_is_taken_as_it_is() -> None:

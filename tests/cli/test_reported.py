@@ -26,7 +26,12 @@ def test_a_fetch_says_how_far_it_is_how_fast_from_where_and_how_long_it_takes() 
 
 
 def test_what_is_not_known_stays_empty() -> None:
-    assert row("n", ModelReport(name="m", phase=ModelPhase.PENDING))[3:] == [""] * 6
+    assert row("n", ModelReport(name="m", phase=ModelPhase.PENDING))[3:] == [""] * 7
+
+
+def test_a_failure_says_why() -> None:
+    failed = ModelReport(name="m", phase=ModelPhase.FAILED, reason="Gated", message="no token")
+    assert row("n", failed)[-1] == "Gated: no token"
 
 
 def test_rows_are_ordered_by_node_and_model() -> None:

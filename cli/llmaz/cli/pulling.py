@@ -6,6 +6,7 @@ The agent's quota holds for both, and what is assigned to the machine stays.
 """
 
 import asyncio
+import enum
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmaz.cli.errors import CliError
+from llmaz.cli.errors import USAGE, CliError
 from llmaz.cli.options import Kubeconfig, connect, home
 from llmaz.cli.runner import execute
 
@@ -25,30 +26,51 @@ if TYPE_CHECKING:
     from llmaz.api.source import ModelSource
 
 
+_CREDENTIALS = "credentials come from the environment: HF_TOKEN, AWS_ACCESS_KEY_ID, ..."
+_CLOSED = ("GatedRepository", "RepositoryNotFound", "Unauthorized")
+
+
+class HubName(enum.Enum):
+    """A hub, as it is named on the command line."""
+
+    HUGGINGFACE = "huggingface"
+    MODELSCOPE = "modelscope"
+
+
 def pull(
     what: Annotated[
         str,
         typer.Argument(
-            help="An OpenModel, a repository of Hugging Face such as Qwen/Qwen3-0.6B[@revision],"
+            help="An OpenModel, a repository of a hub such as Qwen/Qwen3-0.6B[@revision],"
             " or a URI such as s3://bucket/path."
         ),
     ],
     file: Annotated[str | None, typer.Option("--file", help="One file of a repository.")] = None,
+    hub: Annotated[
+        HubName, typer.Option("--hub", help="Which hub a repository is of.")
+    ] = HubName.HUGGINGFACE,
+    plain_http: Annotated[
+        list[str] | None,
+        typer.Option("--plain-http", metavar="HOST[:PORT]", help="May be sent a token over http."),
+    ] = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Fetch weights into this machine's cache, verified; credentials come from the environment."""
-    execute(_pull(what, file, kubeconfig))
+    execute(_pull(what, file, hub, tuple(plain_http or ()), kubeconfig))
 
 
-async def _pull(what: str, file: str | None, kubeconfig: Path | None) -> None:
+async def _pull(
+    what: str, file: str | None, hub: HubName, plain_http: tuple[str, ...], kubeconfig: Path | None
+) -> None:
     from llmaz.agent.cache.child import FetchChild
     from llmaz.agent.cache.limits import read_limits
     from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
+    from llmaz.agent.cache.policy import FetchPolicy
     from llmaz.agent.cache.state import FetchModel, Held
     from llmaz.agent.mirror.assigned import noted_by_agent, trees_of
     from llmaz.api.node import AssignedModel
 
-    source = source_named(what, file) or await _of_open_model(what, kubeconfig)
+    source = source_named(what, file, hub) or await _of_open_model(what, kubeconfig)
     changed, here = asyncio.Event(), home()
     assigned = noted_by_agent(here.agent)
     cache = ModelCache(
@@ -60,6 +82,7 @@ async def _pull(what: str, file: str | None, kubeconfig: Path | None) -> None:
         endpoint=os.environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
         limits=read_limits(here.cache),
         keep=lambda: trees_of(here.cache, assigned()),
+        policy=FetchPolicy(plain_http=plain_http),
     )
     cache.perform(FetchModel(model=AssignedModel(name=what, source=source)))
     try:
@@ -67,21 +90,31 @@ async def _pull(what: str, file: str | None, kubeconfig: Path | None) -> None:
     finally:
         await cache.aclose()
     if not isinstance(state, Held):
-        raise CliError(f"{what}: {state.reason}: {state.message}")
+        hint = _CREDENTIALS if state.reason in _CLOSED else ""
+        raise CliError(f"{what}: {state.reason}: {state.message}", hint=hint)
+    if state.pickles:
+        more = f" and {len(state.pickles) - 1} more" if len(state.pickles) > 1 else ""
+        words = f"{what} has files that run code when they are opened: {state.pickles[0]}{more}"
+        typer.echo(f"warning: {words}", err=True)
     typer.echo(state.path)
 
 
-def source_named(what: str, file: str | None) -> "ModelSource | None":
+def source_named(
+    what: str, file: str | None, hub: HubName = HubName.HUGGINGFACE
+) -> "ModelSource | None":
     """Return the source that a text names by itself; None where it is an OpenModel's name."""
-    from llmaz.api.source import ModelHub, ModelSource
+    from llmaz.api.source import Hub, ModelHub, ModelSource
 
+    if not what.strip():
+        raise CliError("name an OpenModel, a repository or a URI", code=USAGE)
     if "://" in what:
         return ModelSource(uri=what)
     repository, _, revision = what.partition("@")
     if "/" not in repository:
         return None
-    hub = ModelHub(model_id=repository, revision=revision or "main", filename=file)
-    return ModelSource(model_hub=hub)
+    kind = Hub.MODELSCOPE if hub is HubName.MODELSCOPE else Hub.HUGGINGFACE
+    found = ModelHub(name=kind, model_id=repository, revision=revision or "main", filename=file)
+    return ModelSource(model_hub=found)
 
 
 async def _of_open_model(name: str, kubeconfig: Path | None) -> "ModelSource":

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from llmaz.api.node import InferenceNode, ModelReport
 from llmaz.api.quantity import in_words
 
-HEADERS = ("Node", "Model", "Phase", "Size", "Done", "Rate", "From", "Left", "Revision")
+HEADERS = ("Node", "Model", "Phase", "Size", "Done", "Rate", "From", "Left", "Revision", "Why")
 
 
 def reports(nodes: Iterable[InferenceNode]) -> list[tuple[str, ModelReport]]:
@@ -28,4 +28,5 @@ def row(node: str, report: ModelReport) -> list[str]:
         report.fetched_from,
         "" if report.seconds_left is None else f"{report.seconds_left}s",
         report.revision[:12],
+        f"{report.reason}: {report.message}" if report.reason else "",
     ]

@@ -147,7 +147,7 @@ def models(
     output: Output = Format.TABLE,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """List the models of the catalogue, and what nodes fetch of them now."""
+    """List the models of the catalogue, what nodes fetch of them now, and what they can't."""
     get("openmodels", output=output, kubeconfig=kubeconfig)
     if output in (Format.TABLE, Format.WIDE):
         execute(_show_fetches(kubeconfig))
@@ -162,10 +162,11 @@ async def _show_fetches(kubeconfig: Kubeconfig) -> None:
     async with await connect(kubeconfig) as kube:
         listing = await kube.list(INFERENCE_NODE)
     found = reports(decode(InferenceNode, item) for item in listing.items)
-    fetching = [row(*one) for one in found if one[1].phase is ModelPhase.FETCHING]
-    if fetching:
+    told = (ModelPhase.FETCHING, ModelPhase.FAILED)
+    unsettled = [row(*one) for one in found if one[1].phase in told]
+    if unsettled:
         typer.echo()
-        print_table(HEADERS, fetching)
+        print_table(HEADERS, unsettled)
 
 
 def describe(

@@ -16,6 +16,7 @@ from llmaz.agent.cache.chunkmap import drop_chunkmaps
 from llmaz.agent.cache.evict import HIGH_SHARE, Entry, Space, evict, lacking
 from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.pins import pinned
+from llmaz.api.quantity import in_words
 
 _EVICTED = "evicted"  # where a snapshot is while it is being removed
 PARTIAL_KEPT_SECONDS = 24 * 3600.0  # in which a fetch may be resumed
@@ -42,9 +43,10 @@ def make_room(
     rest = [entry for entry in entries if entry not in victims]
     if victims or lacking(rest, space, need, share=HIGH_SHARE) == 0:
         return [entry.root for entry in victims], None
-    limit = "" if limits.quota is None else f", the cache may take {limits.quota}"
-    spare = f"the disk has {max(space.free, 0)} to give and keeps {limits.reserve}"
-    words = f"{need} bytes are needed, {spare}{limit}"
+    limit = "" if limits.quota is None else f", the cache may take {in_words(limits.quota)}"
+    free, reserve = in_words(max(space.free, 0)), in_words(limits.reserve)
+    spare = f"the disk has {free} to give and keeps {reserve}"
+    words = f"{in_words(need)} are needed, {spare}{limit}"
     return [], f"{words}, and too little of it is unused"
 
 

@@ -87,10 +87,11 @@ class HuggingFace:
 
     def why(self, status: int, headers: Headers) -> Refused | None:
         """Read the hub's own code of an error."""
-        name, has = self.origin.repository, "the token" if self.token else "there is no token, and"
+        name = self.origin.repository
         match headers.get("X-Error-Code"):
             case "GatedRepo":
-                words = f"{name} is gated: {has} does not open it"
+                why = "this token does not open it" if self.token else "there is no token"
+                words = f"{name} is gated, and {why}"
                 return Refused("GatedRepository", words, passing=False)
             case "RevisionNotFound":
                 words = f"{name} has no revision {self.origin.revision}"
