@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmaz.agent.swarm.owners import ranked, shares
+from llmaz.agent.swarm.owners import portions, ranked, shares
 
 MEMBERS = st.frozensets(st.text("abcdef0123", min_size=1, max_size=6), min_size=1, max_size=12)
 
@@ -20,6 +20,13 @@ def test_each_chunk_has_exactly_one_owner(
         assert not together & mask
         together |= mask
     assert together == (1 << chunks) - 1
+
+
+@given(MEMBERS, st.integers(0, 1000))
+def test_a_number_is_portioned_out_whole_and_evenly(members: frozenset[str], total: int) -> None:
+    found = portions("blob", total, members)
+    assert sum(found.values()) == total
+    assert max(found.values()) - min(found.values()) <= 1
 
 
 @given(MEMBERS, st.integers(0, 1000))

@@ -4,6 +4,7 @@ The owner of a stripe brings it; while it makes no progress, the next in the ord
 """
 
 from llmaz.agent.swarm.choice import bits
+from llmaz.agent.swarm.owners import portions
 from llmaz.agent.swarm.state import OUTSIDE, State
 from llmaz.agent.swarm.values import AskOrigin, Instruction
 
@@ -164,7 +165,7 @@ def _despairs(state: State, chunk: int, now: float) -> bool:
     asked = state.asked.get(chunk, {})
     if OUTSIDE in asked or now < state.retry.get(chunk, 0.0):
         return False
-    spare = state.extra < max(1, int(state.limits.budget * state.count))
+    spare = state.extra < _allowance(state, state.me.name)
     if spare and _crawls(state, chunk, now):
         return True
     turn = max(state.held.get(chunk, now), state.peer_brought_at)
@@ -183,5 +184,11 @@ def _crawls(state: State, chunk: int, now: float) -> bool:
         return False
     if any(now - since < state.peer_patience() for since in asked.values()):
         return False
-    order = [name for name in state.ranked(chunk) if name not in holders]
-    return order[:1] == [state.me.name]
+    others = (name for name in state.ranked(chunk) if name not in holders)
+    return next((name for name in others if _allowance(state, name)), None) == state.me.name
+
+
+def _allowance(state: State, name: str) -> int:
+    """Return how many chunks that peers hold a node may fetch again from outside."""
+    total = max(1, int(state.limits.budget * state.count))
+    return portions(state.what, total, state.shares().members).get(name, 0)

@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+_OF_NO_STRIPE = -1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
@@ -38,6 +40,14 @@ def shares(what: str, chunks: int, stripe: int, members: frozenset[str]) -> Shar
         first = number * stripe
         of[name] |= ((1 << min(stripe, chunks - first)) - 1) << first
     return Shares(members=members, order=order, of=of)
+
+
+@functools.lru_cache(maxsize=64)
+def portions(what: str, total: int, members: frozenset[str]) -> Mapping[str, int]:
+    """Portion out a number among the members; what is left over goes by their hashes."""
+    each, over = divmod(total, len(members))
+    order = ranked(what, _OF_NO_STRIPE, members)
+    return {name: each + (number < over) for number, name in enumerate(order)}
 
 
 def weight(what: str, stripe: int, member: str) -> int:

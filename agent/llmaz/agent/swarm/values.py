@@ -28,9 +28,7 @@ class Limits:
     despair_seconds: float = 15.0  # until a chunk that peers hold is fetched from outside again
     ban_seconds: float = 600.0
     strikes: int = 2  # bad chunks that ban a peer
-    budget: float = (
-        0.02  # the share of a file that may be fetched from outside though peers hold it
-    )
+    budget: float = 0.04  # the share of a file that nodes together may fetch from outside again
 
 
 @dataclass(frozen=True, slots=True)
