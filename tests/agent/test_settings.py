@@ -151,3 +151,9 @@ def test_copies_in_memory_have_a_place_and_a_quota_or_there_are_none() -> None:
     for lacking in (("--warm-dir", "/mem"), ("--warm-quota", "1Gi")):
         with pytest.raises(SystemExit):
             _run(*lacking)
+
+
+def test_what_is_stored_is_read_again_unless_that_is_off() -> None:
+    assert _run().scrub_rate == 50 * 10**6
+    assert _run("--scrub-rate", "1Gi").scrub_rate == 2**30
+    assert _run("--scrub-rate", "off").scrub_rate is None

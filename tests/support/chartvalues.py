@@ -36,6 +36,7 @@ _ANYTHING: Cases = {
     "agent.cache.jit": ("20Gi", '"--jit-cache=20Gi"'),
     "agent.cache.jitPeers": (True, '"--jit-cache-peers"'),
     "agent.cache.memory": ("64Gi", '"--warm-quota=64Gi"'),
+    "agent.cache.scrubRate": ("off", '"--scrub-rate=off"'),
     "agent.cache.readAhead": ("off", '"--read-ahead=off"'),
     "agent.args": (["--refuse-pickle"], '"--refuse-pickle"'),
     "agent.drainSeconds": (77, '"--stop-engines-within=77"'),

@@ -97,6 +97,7 @@ class Agent:
             limits=settings.cache_limits,
             recheck=self._models.recheck,
             evictions=self._models.evictions,
+            scrub_rate=settings.scrub_rate,
             changed=self._changed.set,
         )
         self._memory_tier = _memory_tier(settings)

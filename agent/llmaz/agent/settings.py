@@ -53,6 +53,7 @@ class RunAgent:
     fetch_policy: FetchPolicy
     jit_cache: int | None  # bytes of what engines compile; None: it is not kept
     jit_peers: bool  # whether that is shared with other nodes
+    scrub_rate: int | None  # bytes a second; None: what is stored is not read again
     warm_copies: WarmCopies | None  # None: no model is copied into memory
     read_ahead: int | None  # bytes a second; None: weights are not read ahead of an engine
     default_secret_namespace: str | None
@@ -175,6 +176,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         fetch_policy=policy_of(given),
         jit_cache=given.jit_cache,
         jit_peers=given.jit_cache_peers,
+        scrub_rate=given.scrub_rate,
         warm_copies=warm_of(parser, given),
         read_ahead=given.read_ahead,
         default_secret_namespace=given.default_secret_namespace,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llmaz.agent.cache.limits import RESERVE_BYTES, Limits
 from llmaz.agent.cache.policy import EVERY_SOURCE, FetchPolicy
+from llmaz.agent.cache.scrub import DEFAULT_RATE
 from llmaz.agent.options import byte_count, bytes_or_share, resolved
 
 SLOWEST_FETCH = 256 * 2**10  # bytes a second: with less, a connection seems stalled
@@ -39,6 +40,13 @@ def add_cache_options(parser: argparse.ArgumentParser) -> None:
         " where less than a tenth or so is free",
     )
     _add_fetch_options(parser)
+    parser.add_argument(
+        "--scrub-rate",
+        type=_rate_or_off,
+        default=DEFAULT_RATE,
+        metavar="BYTES|off",
+        help="bytes a second at which all that is stored is read again once a week, and compared",
+    )
     parser.add_argument(
         "--read-ahead",
         type=_rate_or_off,

@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from llmaz.agent.cache.limits import Limits, write_limits
+from llmaz.agent.cache.scrub import DEFAULT_RATE
 from llmaz.agent.cache.usage import measure
 from llmaz.api.node import CacheReport
 
@@ -28,6 +29,7 @@ _LAST = "scrubbed"  # a file whose time is when the store was last read to its e
 class Upkeep(Collector):
     """Runs beside the agent's loop; `recheck` makes what is gone be fetched again.
 
+    scrub_rate: bytes a second at which the store is read again; None: it is not, by itself
     usage: how full the cache was when that was last looked at; `changed` is called when it differs
     """
 
@@ -38,8 +40,10 @@ class Upkeep(Collector):
         recheck: Callable[[], Awaitable[None]],
         evictions: Callable[[], Mapping[str, int]],
         limits: Limits = Limits(),  # noqa: B008  # a frozen value
+        scrub_rate: int | None = DEFAULT_RATE,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._scrub_rate = scrub_rate
         self.usage: CacheReport | None = None
         self._limits = limits
         self._changed = changed
@@ -57,7 +61,8 @@ class Upkeep(Collector):
         async with asyncio.TaskGroup() as group:
             group.create_task(self._measures())
             group.create_task(self._rechecks())
-            group.create_task(self._scrubs())
+            if self._scrub_rate is not None:
+                group.create_task(self._scrubs())
 
     def measure_soon(self) -> None:
         """Look how full the cache is: something came or went."""
@@ -87,6 +92,7 @@ class Upkeep(Collector):
         """Read the whole store once, in a child; return how many files were wrong."""
         child = await asyncio.create_subprocess_exec(
             *SCRUB_PROGRAM,
+            f"--rate={self._scrub_rate or DEFAULT_RATE}",
             str(self._cache_dir),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
