@@ -69,6 +69,28 @@ async def test_after_a_kill_at_70_percent_at_most_3_percent_come_again(tmp_path:
     assert list((tmp_path / "partial").iterdir()) == []
 
 
+async def test_who_waits_for_a_fetch_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    data = gguf(tensors=1, padding=SIZE)
+    downloads = Downloads(bytes_a_second=16 * 2**20)
+    async with serving_routes(OllamaKind({"model.gguf": data}, downloads).routes()) as url:
+        begun = asyncio.Event()
+
+        def tell(progress: Progress) -> None:
+            if progress.bytes_done >= 0.1 * progress.bytes_total:
+                begun.set()
+
+        leading = asyncio.create_task(_fetch(url, tmp_path, tell))
+        async with asyncio.timeout(120):
+            await begun.wait()
+            waiting = asyncio.create_task(_fetch(url, tmp_path, lambda _: None))
+            leading.cancel()  # it ends the child by SIGKILL
+            outcome = await waiting
+    assert isinstance(outcome, Fetched), outcome
+    assert Path(outcome.path).read_bytes() == data
+    with pytest.raises(asyncio.CancelledError):
+        await leading
+
+
 async def test_a_partial_file_that_rotted_is_found_and_fetched_anew(tmp_path: Path) -> None:
     data = gguf(tensors=1, padding=SIZE)
     downloads = Downloads(bytes_a_second=16 * 2**20)
