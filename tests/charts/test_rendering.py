@@ -11,6 +11,7 @@ import yaml
 from llmaz.agent.settings import Host, RunAgent, from_argv
 from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.manifest import decode
+from llmaz.controller.settings import from_argv as controller_settings
 from support.chart import CHART, Json, helm, helm_template, only, rendered, template, the
 from support.chartvalues import BATCHES, SWITCHES, Cases
 
@@ -162,8 +163,32 @@ def test_the_definitions_come_before_everything_else() -> None:
     assert kinds[: len(served)] == ["CustomResourceDefinition"] * len(served)
 
 
-def test_nothing_but_a_person_replaces_a_pod_that_holds_engines(by_default: list[Json]) -> None:
+def test_an_agent_is_replaced_by_an_upgrade_where_engines_go_on_without_it(
+    by_default: list[Json],
+) -> None:
     daemonset = the(by_default, "DaemonSet", "llmaz-agent")["spec"]
+    assert daemonset["updateStrategy"]["type"] == "RollingUpdate"
+
+
+def test_the_controller_can_read_how_slots_are_made() -> None:
+    tolerations = [{"key": "slow", "operator": "Exists", "effect": "NoSchedule"}]
+    values: dict[str, Json] = {
+        "slots.tolerations": tolerations,
+        "slots.env": [{"name": "A", "value": "1"}],
+        "slots.resources": {"requests": {"cpu": "1"}},
+        "slots.volumes": [{"name": "models", "hostPath": {"path": "/models"}}],
+        "agent.nodeSelector": {"gpu": "yes"},
+    }
+    deployment = the(rendered(values), "Deployment", "llmaz-controller")
+    argv = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    slots = controller_settings(argv, {}, "pod").slots
+    assert (slots.launcher, slots.image) == ("slot", "llmaz-agent:0.1.0")
+    assert (slots.user, slots.node_selector) == (65532, {"gpu": "yes"})
+    assert slots.tolerations[0].effect == "NoSchedule"
+
+
+def test_nothing_but_a_person_replaces_a_pod_that_holds_engines() -> None:
+    daemonset = the(rendered({"launcher": "process"}), "DaemonSet", "llmaz-agent")["spec"]
     pod = daemonset["template"]
     assert daemonset["updateStrategy"] == {"type": "OnDelete"}
     assert pod["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"

@@ -4,6 +4,7 @@ A case is a value, and the JSON that appears with it and not without. The cases 
 rendered at once: helm takes a while.
 """
 
+import json
 from typing import TypeAlias
 
 from support.chart import Json
@@ -17,12 +18,35 @@ def _peer(name: str) -> Json:
     return [{"podSelector": {"matchLabels": {"peer": name}}}]
 
 
+def _said(text: str) -> str:
+    """Return JSON as it stands in an argument: a text in a text."""
+    return json.dumps(text)[1:-1]
+
+
 _ANYTHING: Cases = {
     "image.registry": ("registry.test", '"image": "registry.test/llmaz-agent:'),
     "image.tag": ("9.9", 'llmaz-agent:9.9"'),
     "image.pullPolicy": ("Always", '"imagePullPolicy": "Always"'),
     "image.pullSecrets": (["registry"], '"imagePullSecrets": [{"name": "registry"}]'),
     "logFormat": ("text", '"--log-format=text"'),
+    "launcher": ("process", '"updateStrategy": {"type": "OnDelete"}'),
+    **{
+        f"slots.{key}": (value, _said(shown))
+        for key, value, shown in (
+            ("fallbackSeconds", 33, '"fallbackSeconds":33'),
+            ("warm", 2, '"warm":2'),
+            ("resources", {"requests": {"cpu": "321m"}}, '"cpu":"321m"'),
+            ("env", [{"name": "SLOT", "value": "yes"}], '{"name":"SLOT","value":"yes"}'),
+            ("volumes", [{"name": "slot", "emptyDir": {}}], '{"emptyDir":{},"name":"slot"}'),
+            ("volumeMounts", [{"name": "slot", "mountPath": "/s"}], '"mountPath":"/s"'),
+            ("tolerations", [{"key": "slot"}], '{"key":"slot"}'),
+            ("runtimeClassName", "slots", '"runtimeClassName":"slots"'),
+            ("priorityClassName", "slots", '"priorityClassName":"slots"'),
+            ("schedulerName", "slots", '"schedulerName":"slots"'),
+            ("pullSecrets", ["slots"], '"imagePullSecrets":["slots"]'),
+            ("deviceClaims", {"nvidia.com/gpu": "gpu"}, '"deviceClaims":{"nvidia.com/gpu":"gpu"}'),
+        )
+    },
     "controller.replicas": (5, '"replicas": 5'),
     "agent.hostPath": ("/data", '"hostPath": {"path": "/data/agent"'),
     "agent.sharedMemory": ("7Gi", '"sizeLimit": "7Gi"'),

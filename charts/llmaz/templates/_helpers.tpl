@@ -48,6 +48,32 @@ nodeSelector:
   {{- end }}
 {{- end -}}
 
+{{/* How the controller makes the pods of engines. */}}
+{{- define "llmaz.slots" -}}
+{{- $slots := .Values.slots -}}
+{{- dict
+  "launcher" .Values.launcher
+  "image" (include "llmaz.image" (dict "root" . "repository" .Values.agent.image.repository))
+  "imagePullPolicy" .Values.image.pullPolicy
+  "imagePullSecrets" $slots.pullSecrets
+  "hostPath" .Values.agent.hostPath
+  "user" (int .Values.agent.user)
+  "supplementalGroups" .Values.agent.supplementalGroups
+  "nodeSelector" .Values.agent.nodeSelector
+  "tolerations" $slots.tolerations
+  "resources" $slots.resources
+  "env" $slots.env
+  "volumes" $slots.volumes
+  "volumeMounts" $slots.volumeMounts
+  "runtimeClassName" $slots.runtimeClassName
+  "priorityClassName" $slots.priorityClassName
+  "schedulerName" $slots.schedulerName
+  "fallbackSeconds" (int $slots.fallbackSeconds)
+  "warm" (int $slots.warm)
+  "deviceClaims" $slots.deviceClaims
+  | toJson -}}
+{{- end -}}
+
 {{/* Where the pods of a Deployment go. */}}
 {{- define "llmaz.placement" -}}
 {{- with .program.tolerations }}

@@ -167,6 +167,7 @@ def _runner(demand: Demand, option: Option, policy: SlotPolicy, grace: int) -> M
         {"name": "cache", "mountPath": cache, "readOnly": True},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # as above
         {"name": "dshm", "mountPath": "/dev/shm"},  # noqa: S108  # where programs look for it
+        *cast("list[Json]", policy.volume_mounts),
     ]
     ready = shim_command(PROGRAMS, "probe", "ready")
     drain = shim_command(PROGRAMS, "drain")
@@ -236,6 +237,7 @@ def _volumes(demand: Demand, policy: SlotPolicy) -> list[Json]:
         {"name": "cache", "hostPath": _on_node(policy, "cache")},
         {"name": "tmp", "emptyDir": {}},
         {"name": "dshm", "emptyDir": memory},
+        *cast("list[Json]", policy.volumes),
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llmaz.api.fields import bounds
+from llmaz.api.fields import OPAQUE, bounds
 from llmaz.api.pod import EnvVar, Resources
 from llmaz.api.slot import PROCESS, Launcher
 
@@ -16,12 +16,14 @@ class SlotToleration:
     operator: Exists or Equal
     value: of the taint, where it has to be equal
     effect: of the taint; empty for all
+    toleration_seconds: for how long, where it drives pods away
     """
 
     key: str = ""
     operator: str = "Exists"
     value: str = ""
     effect: str = ""
+    toleration_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class SlotPolicy:
     supplemental_groups: further groups, such as the one that owns /dev/kfd
     resources: what a slot asks for and may not exceed where its runtime says nothing
     env: further environment variables of engines
+    volumes: further volumes, as Kubernetes has them
+    volume_mounts: where engines see them, as Kubernetes has it
     runtime_class_name: the runtime class of slots, such as nvidia
     priority_class_name: the priority class of slots
     scheduler_name: who binds slots; empty for the cluster's own scheduler
@@ -56,6 +60,8 @@ class SlotPolicy:
     supplemental_groups: tuple[int, ...] = ()
     resources: Resources = field(default_factory=Resources)
     env: tuple[EnvVar, ...] = ()
+    volumes: tuple[Mapping[str, object], ...] = field(default=(), metadata=OPAQUE)
+    volume_mounts: tuple[Mapping[str, object], ...] = field(default=(), metadata=OPAQUE)
     runtime_class_name: str = ""
     priority_class_name: str = ""
     scheduler_name: str = ""
