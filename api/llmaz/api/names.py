@@ -22,6 +22,9 @@ ACCELERATOR = (
 # On an OpenModel: the memory that a replica takes of its accelerators, all together.
 ACCELERATOR_MEMORY = "llmaz.io/accelerator-memory"
 
+# On a Node: replicas go elsewhere, one after another; the value may say why.
+DRAIN = "llmaz.io/drain"
+
 # Kubernetes' own.
 HOSTNAME = "kubernetes.io/hostname"
 ARCH = "kubernetes.io/arch"

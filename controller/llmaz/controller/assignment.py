@@ -25,9 +25,9 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
         engines[seat.node].append(seat.engine)
         models[seat.node] += _models_now(snapshot.nodes[seat.node], seat.engine)
     for turn in turns(served, snapshot.nodes):
-        for where, engine in turn.now if turn.waits else turn.after:
+        for where, engine in turn.engines:
             engines[where].append(engine)
-        for where, _ in (*turn.now, *turn.after) if turn.waits else turn.after:
+        for where in turn.nodes:
             models[where] += turn.demand.models
     for name, ahead in _ahead(snapshot, served, models).items():
         models[name] += ahead

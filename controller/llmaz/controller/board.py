@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from llmaz.controller.demand import Demand, Needs, Option
 from llmaz.controller.fleet import Fleet
+from llmaz.controller.nodes import needs_of
 from llmaz.controller.outcomes import Outcome, Placed
+from llmaz.controller.seats import Seat
 from llmaz.controller.tenants import Devices, Path, Usage
 
 
@@ -40,11 +42,25 @@ class Board:
         self.fleet = fleet
         self.usage = usage
         self.outcomes: dict[str, Outcome] = {}
+        self._reserved: set[tuple[str, str]] = set()  # nodes and engines
         self._demands: dict[str, Demand] = {}  # of those that stand, by id
         self._important: Counter[int] = Counter()  # priorities of those that stand
 
     def path(self, demand: Demand) -> Path:
         return self.usage.tree.path(demand.service.metadata.namespace or "")
+
+    def reserve(self, seat: Seat) -> None:
+        """Keep what an engine has where it runs, until it runs where it shall, or for good."""
+        ledger, engine, needs = self.fleet.ledgers[seat.node], seat.engine, needs_of(seat.engine)
+        if ledger.has_room_again(needs, engine.accelerators):
+            self.fleet.take(seat.node, needs, engine.accelerators)
+            self._reserved.add((seat.node, engine.id))
+
+    def release(self, seat: Seat) -> None:
+        """Give up what was kept for an engine."""
+        if (seat.node, seat.engine.id) in self._reserved:
+            self.fleet.give_back(seat.node, needs_of(seat.engine), seat.engine.accelerators)
+            self._reserved.remove((seat.node, seat.engine.id))
 
     def settle(self, demand: Demand, placed: Placed) -> None:
         """Note who has a place; the nodes know of it already."""

@@ -7,15 +7,17 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeAlias
 
 from llmaz.api import names
 from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.node import AssignedEngine, AssignedModel
 from llmaz.api.openmodel import Flavor, OpenModel
+from llmaz.api.placement import CapacityType, Toleration
 from llmaz.api.pod import EnvVar, Resources
 from llmaz.api.service import Service
 from llmaz.controller.actions import Refusal
-from llmaz.controller.flavors import candidate_flavors, hosts_of
+from llmaz.controller.flavors import candidate_flavors, hosts_of, selector_of
 from llmaz.controller.memory import Estimate, Footprint, footprint
 from llmaz.controller.merging import with_flavor_limits
 from llmaz.controller.patterns import models_of, pattern_of
@@ -24,6 +26,8 @@ from llmaz.controller.ranks import Spot, is_grouped, rank_env, rank_id, size_of
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.snapshot import PriorityClass
 from llmaz.controller.supported import unsupported
+
+Selector: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,7 @@ class Needs:
     devices: Mapping[str, int] = field(default_factory=dict)  # extended resource -> count
     device_memory: int = 0  # bytes that each of the devices has to have
     port: int | None = None
+    tolerations: tuple[Toleration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,8 @@ class Option:
     needs: Needs
     memory: Estimate | None = None  # of each of its accelerators; None: not known
     hosts: int = 1  # the nodes that it takes
+    capacity: CapacityType | None = None  # of the machines; None: any
+    selector: Selector = ()  # labels of the nodes that have the flavor
     worker: "Option | None" = None  # of a group: what it takes of each node but the leader's
 
 
@@ -81,6 +88,21 @@ class Demand:
         surplus = range(self.replicas, self.replicas + most_surplus(self.service))
         return tuple(f"{self.prefix}{index}" for index in surplus)
 
+    def options_of(self, id_: str) -> tuple[Option, ...]:
+        """Return the options of one replica, in order of preference.
+
+        They depend on its number where some replicas run on machines of another price than others.
+        """
+        wanted = self.service.spec.placement.capacity
+        if wanted is None:
+            return self.options
+        if int(id_.removeprefix(self.prefix)) < wanted.base:
+            return self._on(wanted.base_type)
+        return (*self._on(wanted.surplus_type), *(self.options if wanted.spill else ()))
+
+    def _on(self, capacity: CapacityType) -> tuple[Option, ...]:
+        return tuple(_at(capacity, option) for option in self.options)
+
     def engine(
         self, id_: str, option: Option, accelerators: tuple[str, ...], epoch: int = 0
     ) -> AssignedEngine:
@@ -113,6 +135,13 @@ class Demand:
             )
             for rank, spot in enumerate(spots)
         )
+
+
+def tolerations_of(service: Service) -> tuple[Toleration, ...]:
+    """Return what a Service tolerates by its placement, and by its pod template."""
+    template = service.spec.workload_template
+    first = template.leader_template or template.worker_template
+    return (*service.spec.placement.tolerations, *first.spec.tolerations)
 
 
 def engine_prefix(service: Service) -> str:
@@ -192,13 +221,25 @@ def _choice(
 ) -> Option:
     """Return what a replica takes on this flavor: of one node, or of each node of a group."""
     hosts = size_of(service.spec.workload_template, flavor)
-    option = _option(flavor, pattern, memory, hosts)
+    tolerations = tolerations_of(service)
+    option = _option(flavor, pattern, memory, hosts, tolerations)
     if worker is None:
         return option
-    return dataclasses.replace(option, worker=_option(flavor, worker, memory, hosts))
+    return dataclasses.replace(option, worker=_option(flavor, worker, memory, hosts, tolerations))
 
 
-def _option(flavor: Flavor, pattern: AssignedEngine, memory: Footprint, hosts: int) -> Option:
+def _at(capacity: CapacityType, option: Option) -> Option:
+    worker = dataclasses.replace(option.worker, capacity=capacity) if option.worker else None
+    return dataclasses.replace(option, capacity=capacity, worker=worker)
+
+
+def _option(
+    flavor: Flavor,
+    pattern: AssignedEngine,
+    memory: Footprint,
+    hosts: int,
+    tolerations: tuple[Toleration, ...],
+) -> Option:
     resources = with_flavor_limits(pattern.resources, flavor.limits)
     asked = {**resources.limits, **resources.requests}
     # An extended resource has a domain; cpu, memory and the like have none.
@@ -206,6 +247,7 @@ def _option(flavor: Flavor, pattern: AssignedEngine, memory: Footprint, hosts: i
     estimate = memory.on(sum(devices.values()), hosts)
     return Option(
         flavor=flavor,
+        selector=tuple(sorted(selector_of(flavor).items())),
         resources=resources,
         env=(*_parallelism(flavor), *pattern.env),
         needs=Needs(
@@ -214,6 +256,7 @@ def _option(flavor: Flavor, pattern: AssignedEngine, memory: Footprint, hosts: i
             devices=devices,
             device_memory=estimate.each if estimate is not None else 0,
             port=pattern.port,
+            tolerations=tolerations,
         ),
         memory=estimate,
         hosts=hosts,

@@ -80,7 +80,7 @@ def _of_flavor(option: Option, *, empty: Fleet, full: Fleet) -> Iterator[Fit]:
         short = why_not(option, ledger) if option.worker is None else short_of(option, ledger)
         verdict: Verdict = "no" if short else "fits"
         if name not in selected:
-            wanted = ",".join(f"{k}={v}" for k, v in sorted(option.flavor.node_selector.items()))
+            wanted = ",".join(f"{key}={value}" for key, value in option.selector)
             short, verdict = f"is not labelled {wanted}", "no"
         elif not is_runnable(option):
             short, verdict = "takes several nodes, and the BackendRuntime has no command for", "no"

@@ -9,6 +9,8 @@ from llmaz.controller.actions import Refusal
 # A model without flavors runs wherever its cpu and memory fit.
 ANY = Flavor(name="any")
 
+_INSTANCE_TYPE = "node.kubernetes.io/instance-type"
+
 
 def candidate_flavors(
     claims: ModelClaims, models: Mapping[str, OpenModel]
@@ -28,6 +30,12 @@ def candidate_flavors(
             )
         chosen.append(flavor)
     return tuple(chosen)
+
+
+def selector_of(flavor: Flavor) -> dict[str, str]:
+    """Return the labels of the nodes that have a flavor: its own, and its kind of machine."""
+    machine = flavor.params.get("INSTANCE-TYPE")
+    return {**({_INSTANCE_TYPE: machine} if machine else {}), **flavor.node_selector}
 
 
 def hosts_of(flavor: Flavor) -> int:

@@ -3,7 +3,7 @@
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 
-from llmaz.controller.demand import Demand, Needs, Option
+from llmaz.controller.demand import Demand, Needs, Option, Selector
 from llmaz.controller.ledger import Ledger
 from llmaz.controller.nodes import NodeView
 
@@ -20,7 +20,7 @@ class Fleet:
     def __init__(self, views: Mapping[str, NodeView]) -> None:
         self.ledgers = {name: Ledger(view) for name, view in sorted(views.items())}
         self._fullest_first: dict[_Resources, list[tuple[int, str]]] = {}
-        self._selected: dict[tuple[tuple[str, str], ...], dict[str, Ledger]] = {}
+        self._selected: dict[tuple[Selector, str | None], dict[str, Ledger]] = {}
         self._holders: dict[str, set[str]] = {}
         for view in views.values():
             for model in view.models:
@@ -69,16 +69,28 @@ class Fleet:
                 yield selected[name]
 
     def selected(self, option: Option) -> Mapping[str, Ledger]:
-        """Return the nodes, open or not, whose labels a flavor selects, in order of their names."""
-        selector = tuple(sorted(option.flavor.node_selector.items()))
-        found = self._selected.get(selector)
+        """Return the nodes, open or not, that have a flavor, in order of their names."""
+        key = option.selector, option.capacity
+        found = self._selected.get(key)
+        if found is None:
+            found = {
+                name: ledger
+                for name, ledger in self.labelled(option).items()
+                if option.capacity in (None, ledger.view.capacity_type)
+            }
+            self._selected[key] = found
+        return found
+
+    def labelled(self, option: Option) -> Mapping[str, Ledger]:
+        """Return the nodes with the labels of a flavor, whatever they cost."""
+        found = self._selected.get((option.selector, None))
         if found is None:
             found = {
                 name: ledger
                 for name, ledger in self.ledgers.items()
-                if all(ledger.view.labels.get(key) == value for key, value in selector)
+                if all(ledger.view.labels.get(key) == value for key, value in option.selector)
             }
-            self._selected[selector] = found
+            self._selected[option.selector, None] = found
         return found
 
     def _near(self, demand: Demand) -> set[str]:

@@ -109,7 +109,7 @@ class Ledger:
 
     def shortage(self, needs: Needs) -> str | None:
         """Say what the node lacks for one more engine, or None when it fits."""
-        if (taint := self.view.taint_against(needs.devices)) is not None:
+        if (taint := self.view.taint_against(needs.devices, needs.tolerations)) is not None:
             return f"is tainted {taint}"
         for resource, count in needs.devices.items():
             if self.view.accelerators is None:

@@ -1,14 +1,16 @@
 """What each node has to give: one frozen view per node."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from llmaz.api import names
 from llmaz.api.node import Accelerator, AssignedEngine, InferenceNode, ModelPhase
+from llmaz.api.placement import CapacityType, Toleration
 from llmaz.controller.accelerators import accelerator_labels
 from llmaz.controller.demand import Needs
+from llmaz.controller.leaving import Leaving, capacity_type, leaving, tolerates
 from llmaz.controller.snapshot import ClusterSnapshot, Taint
 
 # From the end of a node's Lease until its replicas go elsewhere; as long as Kubernetes waits.
@@ -32,21 +34,32 @@ class NodeView:
     is_lost: bool  # silent for so long that its replicas shall go elsewhere
     taints: tuple[Taint, ...] = ()
     address: str = ""  # an IP that other nodes reach, once it is known
+    leaving: Leaving | None = None
+    capacity_type: CapacityType = "on-demand"
 
-    def taint_against(self, resources: Collection[str]) -> Taint | None:
+    def taint_against(
+        self, resources: Collection[str], tolerations: Sequence[Toleration] = ()
+    ) -> Taint | None:
         """Return a taint that an engine which asks for these resources does not tolerate.
 
         What asks for an accelerator tolerates a taint of its name, which is there to keep all else
         away from it.
         """
-        return next((taint for taint in self.taints if taint.key not in resources), None)
+        kept_off = (taint for taint in self.taints if taint.key not in resources)
+        return next((taint for taint in kept_off if not tolerates(tolerations, taint)), None)
 
-    def drives_away(self, resources: Collection[str]) -> bool:
+    def drives_away(
+        self, resources: Collection[str], tolerations: Sequence[Toleration] = ()
+    ) -> bool:
         """Tell whether engines that ask for these resources shall go elsewhere."""
-        return self.is_lost or any(
-            taint.effect == "NoExecute"
-            for taint in self.taints
-            if taint.key not in resources and taint.key not in _OF_KUBELETS
+        return (
+            self.is_lost
+            or self.leaving is not None
+            or any(
+                taint.effect == "NoExecute" and not tolerates(tolerations, taint)
+                for taint in self.taints
+                if taint.key not in resources and taint.key not in _OF_KUBELETS
+            )
         )
 
 
@@ -87,6 +100,8 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
         is_lost=_is_lost(name, snapshot, now),
         taints=kube_node.taints if kube_node else (),
         address=node.status.address,
+        leaving=leaving(kube_node),
+        capacity_type=capacity_type(own),
     )
 
 
@@ -108,6 +123,9 @@ def _closed(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> st
     if not snapshot.is_fresh(name, now):
         return "has no living agent"
     kube_node = snapshot.kube_nodes.get(name)
+    announced = leaving(kube_node)
+    if announced is not None:
+        return announced.words
     if kube_node is not None and kube_node.unschedulable:
         return "is cordoned"
     return None

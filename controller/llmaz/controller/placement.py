@@ -9,20 +9,21 @@ gives the same answer.
 
 import dataclasses
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from llmaz.api.node import AssignedEngine
 from llmaz.controller.board import Board, capacity_of, in_order
-from llmaz.controller.demand import Demand
+from llmaz.controller.demand import Demand, Option
 from llmaz.controller.fleet import Fleet
 from llmaz.controller.groups import groups_of, last_epoch
+from llmaz.controller.moves import Moves
 from llmaz.controller.nodes import NodeView, needs_of
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.preempt import Displacing
 from llmaz.controller.refusals import is_runnable, reasons
 from llmaz.controller.seats import Seat
-from llmaz.controller.staying import Group, stay, stays
-from llmaz.controller.taking import place_many
+from llmaz.controller.staying import Group, is_driven, stay, stays
+from llmaz.controller.taking import place_many, place_one
 from llmaz.controller.tenants import Tree, Usage
 
 
@@ -32,6 +33,7 @@ def place(
     seated: Mapping[str, Seat],
     kept: Collection[str],
     tenants: Tree = Tree(),  # noqa: B008  # a frozen value
+    moves: Moves = Moves(),  # noqa: B008  # a frozen value
 ) -> dict[str, Outcome]:
     """Return an outcome for the engine id of every replica.
 
@@ -42,6 +44,8 @@ def place(
     board = Board(fleet, Usage(tenants, capacity_of(fleet)))
     for id_ in sorted(kept):
         _keep(seated[id_], board)
+    for _, seat in sorted(moves.left.items()):
+        board.reserve(seat)
     groups = groups_of(seated)
     waiting: list[tuple[Demand, list[str]]] = []
     surpluses: list[tuple[Demand, list[str]]] = []
@@ -51,12 +55,40 @@ def place(
         stays(demand, surplus, groups, board)
         waiting.append((demand, [id_ for id_ in demand.ids if id_ not in board.outcomes]))
         surpluses.append((demand, [id_ for id_ in surplus if id_ not in board.outcomes]))
+    for demand, ids in waiting:
+        _reserve_driven(demand, ids, groups, board)
     displacing = Displacing(board)
     for demand, ids in in_order(waiting, board):
         _place_new(demand, ids, groups, board, displacing)
     for demand, ids in in_order(surpluses, board):
         _place_new(demand, ids, groups, board, None)
+    for demand in demands:
+        for id_ in demand.ids if moves.back else ():
+            _go_back(id_, demand, moves.back.get(id_, ()), board)
     return board.outcomes
+
+
+def _reserve_driven(
+    demand: Demand, ids: Sequence[str], groups: Mapping[str, Group], board: Board
+) -> None:
+    """Keep the room of replicas that their nodes drive away: they serve until they have moved."""
+    for group in (groups[id_] for id_ in ids if id_ in groups):
+        if len(group) == 1 and is_driven(group[0], board.fleet, demand):
+            board.reserve(group[0])
+
+
+def _go_back(id_: str, demand: Demand, options: Sequence[Option], board: Board) -> None:
+    """Let a replica go to an option that it prefers, where there is room by now.
+
+    The room where it is stays its own: it serves there until it is ready elsewhere.
+    """
+    here = board.outcomes.get(id_)
+    for option in options:
+        if option.worker is None and isinstance(here, Placed) and is_runnable(option):
+            there = place_one(board, demand, option, id_, here.engine.epoch)
+            if there is not None and there.node != here.node:
+                return
+            board.outcomes[id_] = here
 
 
 def _keep(seat: Seat, board: Board) -> None:
@@ -98,15 +130,30 @@ def _place_new(
 
     What finds no room stays where it was, if it may, before it displaces anybody.
     """
-    left = list(reversed(ids))
-    for option in demand.options if left else ():
-        if is_runnable(option):
-            place_many(board, demand, option, left, groups)
-    why: Unplaced | None = None
-    for id_ in reversed(left):
-        group = groups.get(id_, ())
-        if stay(demand, group, board) is not None:
-            continue
-        if displacing is None or displacing.place(demand, id_, last_epoch(group)) is None:
-            why = why or Unplaced(reasons=reasons(demand, board))
-            board.outcomes[id_] = why
+    for alike in _alike(demand, ids):
+        left, options = list(reversed(alike)), demand.options_of(alike[0])
+        for option in options:
+            if is_runnable(option):
+                place_many(board, demand, option, left, groups)
+        why: Unplaced | None = None
+        for id_ in reversed(left):
+            group = groups.get(id_, ())
+            for seat in group:
+                board.release(seat)
+            if stay(demand, group, board) is not None:
+                continue
+            if displacing is None or displacing.place(demand, id_, last_epoch(group)) is None:
+                why = why or Unplaced(reasons=reasons(demand, options, board))
+                board.outcomes[id_] = why
+
+
+def _alike(demand: Demand, ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the replicas that may run on the same machines."""
+    if demand.service.spec.placement.capacity is None:
+        yield from [ids] if ids else ()
+        return
+    base = demand.service.spec.placement.capacity.base
+    numbers = {id_: int(id_.removeprefix(demand.prefix)) for id_ in ids}
+    for is_base in (True, False):
+        if mine := [id_ for id_ in ids if (numbers[id_] < base) is is_base]:
+            yield mine

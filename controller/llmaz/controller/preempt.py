@@ -34,7 +34,7 @@ class Displacing:
         board = self._board
         if not demand.priority.displaces or not self._may_displace_any(demand):
             return None
-        for option in demand.options:
+        for option in demand.options_of(id_):
             key = _key(demand, option, board)
             if not is_runnable(option) or key in self._hopeless:
                 continue
@@ -122,7 +122,7 @@ def _key(demand: Demand, option: Option, board: Board) -> tuple[object, ...]:
     return (
         board.path(demand),
         demand.priority.value,
-        tuple(sorted(option.flavor.node_selector.items())),
+        (option.selector, option.capacity),
         tuple(needs.devices.items()),
         (needs.cpu, needs.memory, needs.device_memory, needs.port, option.hosts),
     )

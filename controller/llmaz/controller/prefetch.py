@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from llmaz.api import names
 from llmaz.api.node import AssignedModel, InferenceNode
 from llmaz.api.openmodel import Flavor, OpenModel, Prefetch
-from llmaz.controller.flavors import ANY
+from llmaz.controller.flavors import ANY, selector_of
 from llmaz.controller.nodes import NodeView
 
 # Of a node's cache. The rest is for what is needed at once; above, evictions and fetches would
@@ -149,7 +149,7 @@ def _may(wish: Wish, node: InferenceNode, view: NodeView) -> bool:
 
 
 def _could_serve(flavor: Flavor, view: NodeView, *, told: bool) -> bool:
-    if not _matches(flavor.node_selector, view.labels):
+    if not _matches(selector_of(flavor), view.labels):
         return False
     asked = {name: int(count) for name, count in flavor.limits.items() if "/" in name}
     if asked and view.accelerators is None:

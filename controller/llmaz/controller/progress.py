@@ -82,7 +82,9 @@ def progress(
     waits: list[tuple[int, int, Refusal]] = []
     for index, id_ in enumerate(ids):
         outcome, group = served.outcomes.get(id_), served.groups.get(id_, ())
-        why = _why_unseated(refusal, outcome, group) or _why_group(group, snapshot, now)
+        why = _why_unseated(refusal, outcome, group)
+        if why is None and id_ not in served.left:
+            why = _why_group(group, snapshot, now)
         if why is not None:
             rank = _ORDER.index(why.reason) if why.reason in _ORDER else -1
             waits.append((rank, index, why))

@@ -1,6 +1,6 @@
 """Why a replica runs nowhere: per flavor, how many nodes fitted and what the others lack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from llmaz.controller.board import Board, devices_of
 from llmaz.controller.demand import Demand, Option
@@ -18,9 +18,9 @@ def is_runnable(option: Option) -> bool:
     return option.worker is not None or hosts_of(option.flavor) == 1
 
 
-def reasons(demand: Demand, board: Board) -> tuple[str, ...]:
+def reasons(demand: Demand, options: Sequence[Option], board: Board) -> tuple[str, ...]:
     """Say for each flavor of a replica that has no place why not, and who is more important."""
-    flavors = [_reason(option, demand, board) for option in demand.options]
+    flavors = [_reason(option, demand, board) for option in options]
     above = board.outranked(demand)
     return (*flavors, f"{above} replicas of higher priority have a place") if above else (*flavors,)
 
@@ -28,13 +28,18 @@ def reasons(demand: Demand, board: Board) -> tuple[str, ...]:
 def _reason(option: Option, demand: Demand, board: Board) -> str:
     above = board.usage.above_limit(board.path(demand), devices_of(option))
     if above is not None:
-        return f"{option.flavor.name}: {above}"
+        return f"{_called(option)}: {above}"
     return reason(option, board.fleet)
+
+
+def _called(option: Option) -> str:
+    """Name a flavor, and the machines where only some that have it are meant."""
+    return option.flavor.name + (f" on {option.capacity} nodes" if option.capacity else "")
 
 
 def reason(option: Option, fleet: Fleet) -> str:
     """Say for one flavor how many nodes fit, and what the others are short of."""
-    name = option.flavor.name
+    name = _called(option)
     hosts = hosts_of(option.flavor)
     if not is_runnable(option):
         return (
@@ -51,7 +56,9 @@ def reason(option: Option, fleet: Fleet) -> str:
         none_fits = f"{name}: {refusal(option, fleet)}"
         problems = {one: short_of(option, ledger) for one, ledger in chosen.items()}
     if not chosen:
-        wanted = ",".join(f"{k}={v}" for k, v in sorted(option.flavor.node_selector.items()))
+        if fleet.labelled(option):
+            return f"{none_fits}: none is {option.capacity}"
+        wanted = ",".join(f"{key}={value}" for key, value in option.selector)
         return f"{none_fits}: none is labelled {wanted}"
     short = [f"{one} {problem}" for one, problem in problems.items() if problem is not None]
     if not short:

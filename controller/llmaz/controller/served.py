@@ -10,13 +10,14 @@ from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.demand import Demand, demand, engine_prefix
 from llmaz.controller.groups import groups_of, is_serving
+from llmaz.controller.moves import Moves, better_options, homes, may_go_back
 from llmaz.controller.nodes import NodeView, node_views
 from llmaz.controller.outcomes import Outcome, Placed
 from llmaz.controller.placement import place
 from llmaz.controller.ranks import leader_id
 from llmaz.controller.revisions import Revision, as_pinned, recorded
 from llmaz.controller.rollout import most_surplus
-from llmaz.controller.seats import Seat, seats_by_engine
+from llmaz.controller.seats import Seat
 from llmaz.controller.slots.placing import Slotted
 from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.slots.serving import (
@@ -48,9 +49,12 @@ class Served:
     views: Mapping[str, NodeView]
     revisions: Mapping[Key, list[Revision]]  # the oldest first
     slots: Slotted  # what is to be done about slots
+    left: Mapping[str, Seat]  # where replicas serve that are not ready yet on their new nodes
 
     def serving(self, id_: str) -> Seat | None:
         """Return the seat of an engine that answers requests, as far as anybody knows."""
+        if id_ in self.left:
+            return self.left[id_]
         group = self.groups.get(id_, ())
         is_there = is_serving(group) and not any(self.views[seat.node].is_lost for seat in group)
         return group[0] if is_there else None
@@ -65,7 +69,9 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     demands = {
         key: _demand(service, revisions.get(key, []), snapshot) for key, service in living(snapshot)
     }
-    seated = seats_by_engine(snapshot.seats)
+    views = node_views(snapshot, now)
+    places = homes(snapshot.seats, _by_engine(demands), views)
+    seated = places.seated
     groups = groups_of(seated)
 
     kept = frozenset(id_ for id_ in seated if _is_kept(id_, demands, made_anew, snapshot))
@@ -73,12 +79,24 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     slotted = {
         key: one for key, one in placeable.items() if is_slotted(one.service, snapshot.slot_policy)
     }
-    views = node_views(snapshot, now)
     tenants = tree_of(snapshot.tenants)
     slots = serve_slots(slotted, snapshot, groups, views, now)
     by_process = [one for key, one in placeable.items() if key not in slotted]
     in_slots = {id_: in_ledger(seat) for id_, seat in seated.items() if service_of(id_) in slotted}
-    placed = place(by_process, views, {**seated, **in_slots}, kept | in_slots.keys(), tenants)
+    going = {
+        id_: better_options(one, seated[id_], views[seated[id_].node])
+        for one in by_process
+        if (id_ := may_go_back(one, seated, views, now)) is not None
+    }
+    left = {id_: seat for id_, seat in places.left.items() if id_ not in kept | in_slots.keys()}
+    placed = place(
+        by_process,
+        views,
+        {**seated, **in_slots},
+        kept | in_slots.keys(),
+        tenants,
+        Moves(left=left, back=going),
+    )
     outcomes = {**placed, **slots.outcomes}
     outdated = frozenset(
         id_
@@ -95,7 +113,13 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
         views=views,
         revisions=revisions,
         slots=slots,
+        left=left,
     )
+
+
+def _by_engine(demands: Mapping[Key, Demand | Refusal]) -> dict[str, Demand]:
+    known = (one for one in demands.values() if isinstance(one, Demand))
+    return {id_: one for one in known for id_ in (*one.ids, *one.surplus_ids)}
 
 
 def _demand(
@@ -174,5 +198,6 @@ def slot_pods_of(service: Service, served: Served, snapshot: ClusterSnapshot) ->
 
 def _leaders(service: Service, served: Served) -> dict[int, Seat]:
     prefix, most = engine_prefix(service), service.spec.replicas + most_surplus(service)
-    found = {index: served.seated.get(f"{prefix}{index}") for index in range(most)}
+    ids = {index: f"{prefix}{index}" for index in range(most)}
+    found = {index: served.left.get(id_) or served.seated.get(id_) for index, id_ in ids.items()}
     return {index: seat for index, seat in found.items() if seat is not None}

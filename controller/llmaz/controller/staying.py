@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 from llmaz.api.node import EnginePhase
 from llmaz.controller.board import Board
-from llmaz.controller.demand import Demand, Option
+from llmaz.controller.demand import Demand, Option, tolerations_of
 from llmaz.controller.fleet import Fleet
 from llmaz.controller.groups import epoch_of, last_epoch, staying
 from llmaz.controller.ledger import Ledger
 from llmaz.controller.outcomes import Placed
-from llmaz.controller.ranks import Spot
+from llmaz.controller.ranks import Spot, leader_id
 from llmaz.controller.refusals import is_runnable
 from llmaz.controller.seats import Seat
 
@@ -24,25 +24,30 @@ Group: TypeAlias = tuple[Seat, ...]  # a replica's engines as they are assigned,
 def stays(demand: Demand, ids: Iterable[str], groups: Mapping[str, Group], board: Board) -> None:
     """Keep those of these replicas in their places that nothing drives away."""
     there = (groups[id_] for id_ in ids if id_ in groups)
-    for group in [one for one in there if all(_is_settled(seat, board.fleet) for seat in one)]:
-        stay(demand, group, board)
+    for group in there:
+        if all(_is_settled(seat, board.fleet, demand) for seat in group):
+            stay(demand, group, board)
 
 
-def _is_settled(seat: Seat, fleet: Fleet) -> bool:
+def is_driven(seat: Seat, fleet: Fleet, demand: Demand) -> bool:
+    """Tell whether its node drives an engine away."""
+    resources = {*seat.engine.resources.limits, *seat.engine.resources.requests}
+    return fleet.ledgers[seat.node].view.drives_away(resources, tolerations_of(demand.service))
+
+
+def _is_settled(seat: Seat, fleet: Fleet, demand: Demand) -> bool:
     """Tell whether nothing drives an engine away from where it is.
 
     From a lost or a tainted node, or an accelerator that is not well, an engine goes where there is
     room. If there is none, it stays: the node may come back, and a report may be wrong.
     """
-    ledger, engine = fleet.ledgers[seat.node], seat.engine
-    resources = {*engine.resources.limits, *engine.resources.requests}
-    is_driven = ledger.view.drives_away(resources)
-    return not is_driven and ledger.sick.isdisjoint(engine.accelerators)
+    is_well = fleet.ledgers[seat.node].sick.isdisjoint(seat.engine.accelerators)
+    return is_well and not is_driven(seat, fleet, demand)
 
 
 def stay(demand: Demand, group: Group, board: Board) -> Placed | None:
     """Keep a replica where it is when some flavor allows it there."""
-    for option in demand.options:
+    for option in demand.options_of(leader_id(group[0].engine.id)) if group else ():
         placed = _stay_as(option, demand, group, board.fleet)
         if placed is not None:
             board.settle(demand, placed)
@@ -110,7 +115,7 @@ def _is_legal(option: Option, seat: Seat, fleet: Fleet) -> bool:
         return False
     if len(uuids) != sum(option.needs.devices.values()):
         return False
-    if seat.node not in fleet.selected(option) or _is_hopeless(option, seat, ledger):
+    if seat.node not in fleet.labelled(option) or _is_hopeless(option, seat, ledger):
         return False
     if ledger.view.accelerators is None:
         return True  # not known: no reason to move

@@ -3,6 +3,9 @@
 Engines that serve are replaced, or moved, not more at a time than the Service's maxUnavailable lets
 be missing, and none before the weights of its successor are there. An update whose first engines do
 not become ready therefore goes no further. Nobody gets what another, that waits for its turn, has.
+
+One that goes to another node serves until it is ready there. From a node that is about to be taken
+away all go at once.
 """
 
 import dataclasses
@@ -13,17 +16,35 @@ from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPh
 from llmaz.controller.demand import Demand
 from llmaz.controller.outcomes import Placed
 from llmaz.controller.rollout import most_unavailable
+from llmaz.controller.seats import Seat
 from llmaz.controller.served import Served
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One replica: the engines that it has, those that it shall have, and whether it waits."""
+    """One replica: the engines that it has, those that it shall have, and whether it waits.
+
+    One that `moves` has both until the second is ready.
+    """
 
     demand: Demand
     now: tuple[tuple[str, AssignedEngine], ...]  # each with its node
     after: tuple[tuple[str, AssignedEngine], ...]
     waits: bool
+    moves: bool = False
+
+    @property
+    def engines(self) -> tuple[tuple[str, AssignedEngine], ...]:
+        """The engines that are assigned now, each with its node."""
+        if self.moves:
+            return *self.now, *self.after
+        return self.now if self.waits else self.after
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that hold its models: those of engines that will come as well."""
+        here = (*self.now, *self.after) if self.waits or self.moves else self.after
+        return tuple(node for node, _ in here)
 
 
 def turns(served: Served, nodes: Mapping[str, InferenceNode]) -> Sequence[Turn]:
@@ -33,7 +54,8 @@ def turns(served: Served, nodes: Mapping[str, InferenceNode]) -> Sequence[Turn]:
         turn for demand in served.placeable() for turn in _turns(demand, served, nodes, holding)
     ]
     while True:
-        held = {thing for turn in found if turn.waits for thing in _things(turn.now)}
+        staying = [turn for turn in found if turn.waits or turn.moves]
+        held = {thing for turn in staying for thing in _things(turn.now)}
         late = {
             at
             for at, turn in enumerate(found if held else ())
@@ -43,7 +65,7 @@ def turns(served: Served, nodes: Mapping[str, InferenceNode]) -> Sequence[Turn]:
             return found
         # What is held back keeps what it has, which others may have been about to get.
         found = [
-            dataclasses.replace(turn, waits=True) if at in late else turn
+            dataclasses.replace(turn, waits=True, moves=False) if at in late else turn
             for at, turn in enumerate(found)
         ]
 
@@ -56,6 +78,7 @@ def _turns(
     # What fits nowhere holds up no update of the rest: it would wait for ever.
     possible = sum(isinstance(served.outcomes.get(id_), Placed) for id_ in demand.ids)
     spare = len(serving) - possible + most_unavailable(demand.service)
+    moving = max(1, most_unavailable(demand.service)) - sum(id_ in served.left for id_ in ids)
     for id_ in ids:
         outcome = served.outcomes[id_]
         now = tuple((seat.node, seat.engine) for seat in served.groups.get(id_, ()))
@@ -63,14 +86,34 @@ def _turns(
             if outcome.displaced is not None and outcome.displaced.by in holding:
                 yield Turn(demand=demand, now=now, after=(), waits=True)
             continue
+        after = tuple((one.node, one.engine) for one in outcome.members)
         there = [nodes[one.node] for one in outcome.members]
+        old = _left_by(id_, outcome, served)
+        if old is not None:
+            has_turn = moving > 0 and all(_has_weights(one, demand.models) for one in there)
+            goes = id_ in served.left or _is_urgent(old, served) or has_turn
+            moving -= goes and id_ not in served.left
+            now = ((old.node, old.engine),)
+            yield Turn(demand=demand, now=now, after=after, waits=not goes, moves=goes)
+            continue
         is_free = (id_ not in served.outdated or id_ not in serving) and id_ not in holding
         may_turn = id_ in serving and not is_free and spare > 0
         if may_turn and all(_has_weights(one, demand.models) for one in there):
             is_free = True
             spare -= 1
-        after = tuple((one.node, one.engine) for one in outcome.members)
         yield Turn(demand=demand, now=now, after=after, waits=not is_free)
+
+
+def _left_by(id_: str, outcome: Placed, served: Served) -> Seat | None:
+    """Return where a replica serves that shall serve on another node; groups go as one."""
+    old = served.left.get(id_) or served.serving(id_)
+    is_alone = not outcome.workers and len(served.groups.get(id_, ())) == 1
+    return old if old is not None and is_alone and old.node != outcome.node else None
+
+
+def _is_urgent(seat: Seat, served: Served) -> bool:
+    leaving = served.views[seat.node].leaving
+    return leaving is not None and leaving.is_urgent
 
 
 def _holding(served: Served, nodes: Mapping[str, InferenceNode]) -> frozenset[str]:
