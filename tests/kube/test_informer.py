@@ -74,6 +74,16 @@ async def test_a_version_that_is_too_old_leads_to_a_new_list(tmp_path: Path) -> 
         await wait_for(informer, "d")
 
 
+async def test_what_was_known_counts_no_more_once_a_new_list_is_wanted(tmp_path: Path) -> None:
+    script = Script([listing(5, thing("a", 3)), listing(9, thing("b", 8))], [])
+    async with informing(script, tmp_path) as informer:
+        await wait_for(informer, "a")
+        await wait_for_requests(script, 2)  # the watch is open, and tells nothing
+        informer.list_anew()
+        assert not informer.synced
+        await wait_for(informer, "b")
+
+
 async def test_an_outage_takes_no_object_away(tmp_path: Path) -> None:
     gone = Event("ERROR", {"code": 410, "message": "too old resource version"})
     broken: dict[str, object] = {"items": None, "metadata": {}}

@@ -52,6 +52,7 @@ class Informer:
         self._heard_since: datetime | None = None
         self._last_heard: datetime | None = None
         self._failures = 0
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def objects(self) -> Mapping[Key, Manifest]:
@@ -70,13 +71,24 @@ class Informer:
     async def run(self) -> None:
         """List, watch and resume for ever."""
         while True:
+            self._following = asyncio.create_task(self._follow())
             try:
-                await self._follow()
+                await self._following
             except Gone as error:
                 self._version = ""
                 await self._back_off(error)
             except KubeError as error:
                 await self._back_off(error)
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise  # else it was `list_anew` that ended the watch
+
+    def list_anew(self) -> None:
+        """Believe what is known no more until a list that is asked for from now on is there."""
+        self.synced = False
+        self._version = ""
+        if self._following is not None:
+            self._following.cancel()
 
     def learn(self, manifest: Manifest) -> None:
         """Take in the server's answer to a write of ours, before the watch brings it.

@@ -40,7 +40,7 @@ async def run(settings: Settings) -> None:
         observer = Observer(
             kube, changed, gateway_url=settings.gateway_url, slot_policy=settings.slots
         )
-        leadership = Leadership(kube, settings.identity, changed)
+        leadership = Leadership(kube, settings.identity, changed, observer.list_anew)
         loop = Loop(observer, Performer(kube, observer), leadership, metrics)
         recording = settings.scaling_record
         autoscaler = Autoscaler(

@@ -23,11 +23,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyOwned:
-    """Make an object that the controller owns (Service, `-lb` Service, EndpointSlice) look so."""
+    """Make an object that the controller owns (Service, `-lb` Service, EndpointSlice) look so.
+
+    It is written only while the object is at the version that was seen, or is still not there.
+    """
 
     ref: Ref
     manifest: Manifest
-    is_new: bool = False  # nothing of that name was seen: whatever is there now is another's
+    version: str = ""  # of the object; without one, nothing of that name was seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

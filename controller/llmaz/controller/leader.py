@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -47,12 +48,19 @@ def taken(lease: Manifest, identity: str, now: datetime) -> Manifest:
 
 
 class Leadership:
-    """Holds the Lease while it can. `changed` is set when that turns."""
+    """Holds the Lease while it can. `changed` is set when that turns.
 
-    def __init__(self, kube: Kube, identity: str, changed: asyncio.Event) -> None:
+    `begin` is called before each time that it begins to hold it: what was heard until then may be
+    older than what the last leader did.
+    """
+
+    def __init__(
+        self, kube: Kube, identity: str, changed: asyncio.Event, begin: Callable[[], None]
+    ) -> None:
         self._kube = kube
         self._identity = identity
         self._changed = changed
+        self._begin = begin
         self._until = 0.0  # of the monotonic clock: a wall clock may be set back
         self._held: Manifest | None = None
 
@@ -102,6 +110,8 @@ class Leadership:
             self._held = await self._kube.replace(LEASE, taken(lease, self._identity, now))
         except Conflict:
             return False
+        if not self.is_held:
+            self._begin()
         # A second less than the Lease says, for the way of the last action that relies on it.
         self._until = begun + DURATION_SECONDS - 1
         return True

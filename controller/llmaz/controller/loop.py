@@ -12,11 +12,11 @@ from llmaz.controller.actions import Action, ApplyOwned, Assign, DeleteOwned, Op
 from llmaz.controller.leader import Leadership
 from llmaz.controller.metrics import Metrics
 from llmaz.controller.observe import Observer
-from llmaz.controller.perform import Performer
+from llmaz.controller.perform import Performer, Superseded
 from llmaz.controller.plan import plan
 from llmaz.controller.snapshot import Ref
 from llmaz.daemon import backoff
-from llmaz.kube import Conflict, KubeError, Unavailable
+from llmaz.kube import KubeError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -128,11 +128,9 @@ class Loop:
             except TimeoutError:
                 logger.warning("%s given up: the Lease ran out", type(action).__name__)
                 return None
-            except Conflict as error:
-                if isinstance(action, Assign):  # the node has news, which bring the next round
-                    logger.debug("not assigning %s: %s", action.node, error)
-                    return None
-                return self._failed(action, error)
+            except Superseded as error:
+                logger.debug("%s not performed: %s", type(action).__name__, error)
+                return None
             except KubeError as error:
                 return self._failed(action, error)
             self._metrics.performed(action)

@@ -92,6 +92,11 @@ class Observer:
             for kind, informer in self._informers.items()
         ]
 
+    def list_anew(self) -> None:
+        """Believe what is known no more until it was listed from now on."""
+        for informer in self._informers.values():
+            informer.list_anew()
+
     def learn(self, kind: Kind, answer: Manifest) -> None:
         """Take in the server's answer to a write, so that the next look sees it."""
         if kind in self._informers:
@@ -104,9 +109,9 @@ class Observer:
             self.changed.set()
 
     def missing(self) -> str | None:
-        """Say which kinds were never listed whole; nothing is decided before they are."""
+        """Say which kinds are not listed whole; nothing is decided before they are."""
         kinds = [kind.plural for kind, one in self._informers.items() if not one.synced]
-        return f"waits for the first list of {', '.join(kinds)}" if kinds else None
+        return f"waits for a list of {', '.join(kinds)}" if kinds else None
 
     def snapshot(self, refused: Mapping[Ref, str]) -> ClusterSnapshot:
         """Freeze what is known now."""

@@ -21,7 +21,8 @@ def ensure(ref: Ref, wanted: Manifest, seen: "Manifest | None") -> ApplyOwned | 
     stamped = _stamped(wanted)
     if seen is not None and _contains(seen, stamped):
         return None
-    return ApplyOwned(ref=ref, manifest=stamped, is_new=seen is None)
+    version = str(_metadata(seen).get("resourceVersion", "")) if seen is not None else ""
+    return ApplyOwned(ref=ref, manifest=stamped, version=version)
 
 
 def reference(kind: Kind, owner: ObjectMeta) -> Manifest:

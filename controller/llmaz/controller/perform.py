@@ -26,6 +26,10 @@ from llmaz.kube import Conflict, Kube, NotFound
 logger = logging.getLogger(__name__)
 
 
+class Superseded(Conflict):
+    """The object is another than was decided on. Its news bring the next round."""
+
+
 class Performer:
     """Carries actions out. Doing one twice is safe."""
 
@@ -54,13 +58,16 @@ class Performer:
                 assert_never(action)
 
     async def _apply_owned(self, action: ApplyOwned) -> None:
-        if action.is_new:
-            await self._refuse_foreign(action)
+        metadata = dict(cast("Manifest", action.manifest["metadata"]))
+        if action.version:
+            metadata["resourceVersion"] = action.version
+        else:
+            await self._refuse_unseen(action)
         logger.info("applying %s", _words(action.ref))
-        await self._apply(action.ref.kind, action.manifest)
+        await self._apply_over(action.ref.kind, {**action.manifest, "metadata": metadata})
 
-    async def _refuse_foreign(self, action: ApplyOwned) -> None:
-        """Raise Conflict where another's object has the name of one that was not seen."""
+    async def _refuse_unseen(self, action: ApplyOwned) -> None:
+        """Raise Conflict where an object that was not seen is there, which may be another's."""
         ref = action.ref
         try:
             there = await self._kube.get(ref.kind, ref.name, ref.namespace)
@@ -68,6 +75,7 @@ class Performer:
             return
         if owner_of(there) != owner_of(action.manifest):
             raise Conflict(f"{_words(ref)} exists and belongs to somebody else")
+        raise Superseded(f"{_words(ref)} was made since")
 
     async def _delete(self, ref: Ref, uid: str) -> None:
         try:
@@ -85,7 +93,8 @@ class Performer:
         metadata: Manifest = {"name": action.node, "uid": action.uid}
         if action.version:
             metadata["resourceVersion"] = action.version
-        await self._apply(INFERENCE_NODE, {"metadata": metadata, "spec": _spelled_out(action.spec)})
+        spec = _spelled_out(action.spec)
+        await self._apply_over(INFERENCE_NODE, {"metadata": metadata, "spec": spec})
         for event in action.events:
             await self._record(event)
 
@@ -145,6 +154,13 @@ class Performer:
             "lastTimestamp": now,
         }
         await self._kube.patch(EVENT, name, patch, namespace)
+
+    async def _apply_over(self, kind: Kind, manifest: Manifest) -> None:
+        """Write over the version that the metadata names."""
+        try:
+            await self._apply(kind, manifest)
+        except Conflict as error:
+            raise Superseded(str(error)) from error
 
     async def _apply(self, kind: Kind, manifest: Manifest, *, subresource: str = "") -> None:
         answer = await self._kube.apply(

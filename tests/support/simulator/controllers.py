@@ -2,9 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from llmaz.api import names
@@ -15,19 +14,18 @@ from llmaz.api.kinds import (
     HORIZONTAL_POD_AUTOSCALER,
     Kind,
 )
-from llmaz.controller.actions import Action, ApplyOwned
-from llmaz.controller.loop import _ACTS, _LONGEST_SILENCE
+from llmaz.controller.actions import Action
+from llmaz.controller.loop import _ACTS, _LONGEST_SILENCE, _refused
 from llmaz.controller.observe import Observer
-from llmaz.controller.perform import Performer
+from llmaz.controller.perform import Performer, Superseded
 from llmaz.controller.plan import plan
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
-from llmaz.kube import Informer, Kube, KubeError, NotFound, Unavailable, WatchEvent
+from llmaz.kube import Informer, Kube, KubeError, WatchEvent
 from support.simulator.server import Client, Server
 
 T = TypeVar("T")
 
 _OURS = frozenset({CONTROLLER_REVISION, CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER})
-_NOTHING: Mapping[Kind, int] = MappingProxyType({})
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
@@ -42,8 +40,8 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
 class Controller:
     """One controller. What it knows is what its watches have told, and answers to its writes."""
 
-    def __init__(self, server: Server, *, behind: Mapping[Kind, int] = _NOTHING) -> None:
-        """List every kind, some as they were so many writes ago."""
+    def __init__(self, server: Server, *, blind: Collection[Kind] = ()) -> None:
+        """List every kind; lists of kinds that it is `blind` for are empty."""
         self._server = server
         client = cast("Kube", Client(self._server))
         self._observer = Observer(
@@ -59,7 +57,7 @@ class Controller:
             informer._version = "0"  # an empty list, at the version before the first write
             informer.synced = True
             self._read[kind] = 0
-        self._hear({kind: max(0, server.version - behind.get(kind, 0)) for kind in self._read})
+        self.hear(deaf=blind)
 
     def hear(self, *, deaf: Collection[Kind] = ()) -> None:
         """Take in what the watches tell, but for kinds whose watch hangs."""
@@ -101,11 +99,11 @@ class Controller:
         for action in self._due(actions)[:most]:
             try:
                 at_once(self._performer.perform(action))
-            except Unavailable:
+            except Superseded:
                 continue
             except KubeError as error:
-                if isinstance(action, ApplyOwned) and not isinstance(error, NotFound):
-                    refused[action.ref] = str(error)
+                if (ref := _refused(action, error)) is not None:
+                    refused[ref] = str(error)
         self._refused = refused
         return len(actions)
 

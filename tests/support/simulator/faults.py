@@ -32,13 +32,9 @@ def restart(world: World) -> None:
     world.leader = Controller(world.server)
 
 
-def restart_behind(world: World, many: int, events: int) -> None:
-    """Let a controller start that lists some kinds as they were before the last few writes.
-
-    Each kind is listed at a moment of its own, and a server may answer from a cache.
-    """
-    kinds = world.random.sample(_WATCHED, many)
-    world.leader = Controller(world.server, behind=dict.fromkeys(kinds, events))
+def restart_blind(world: World, many: int) -> None:
+    """Let a controller start that finds nothing of some kinds, until their watches tell it."""
+    world.leader = Controller(world.server, blind=world.random.sample(_WATCHED, many))
 
 
 def cut(world: World, most: int) -> None:

@@ -68,11 +68,12 @@ def offer(world: World, name: str, revision: str) -> None:
     for playground, model in MODEL_OF.items():
         if model == name:
             world.rules.excuse_playground(playground)
-    hub = {"modelID": f"org/{name}", "revision": revision}
+    flavors = _FLAVORS[name][-1:] if revision == "last flavor only" else _FLAVORS[name]
+    hub = {"modelID": f"org/{name}", "revision": "v2" if revision == "v2" else "v1"}
     spec = {
         "familyName": "f",
         "source": {"modelHub": hub},
-        "inferenceConfig": {"flavors": _FLAVORS[name]},
+        "inferenceConfig": {"flavors": flavors},
     }
     world.server.put(Ref(kind=OPEN_MODEL, name=name), {"spec": spec})
 
