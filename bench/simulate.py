@@ -2,30 +2,59 @@
 
 Each seed is one history of nodes, models, Playgrounds, faults and restarts, which ends with a
 cluster that has to be what its objects say. A history that breaks a rule is printed in the fewest
-steps that still break it; `--seed` goes through one again.
+steps that still break it; `--seed` goes through one again. `--mutants` asks the reverse: whether
+mistakes that the controller could make are found.
 """
 
 import argparse
+import gc
 import logging
 import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 from harness.figures import report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from support.simulator.history import told
+from support.simulator.history import broken, steps_of, told
+from support.simulator.mutants import MUTANTS, mutate
 
 MANY, QUICK = 100_000, 200
+MOST_PER_MUTANT = 5_000
 _CHUNK = 50  # histories that a process goes through between two answers
 
 
 def several(seeds: range) -> list[str]:
     """Return what the histories of these seeds break."""
     logging.disable(logging.CRITICAL)  # every fault is logged, and nearly every history has some
-    return [words for seed in seeds if (words := told(seed)) is not None]
+    gc.disable()  # what a history leaves is collected once it is over, with that of others
+    found = [words for seed in seeds if (words := told(seed)) is not None]
+    gc.collect()
+    return found
+
+
+def survives(mutant: str, histories: int) -> int | None:
+    """Return the seed of the first history that finds a mistake made on purpose; None if none."""
+    logging.disable(logging.CRITICAL)
+    mutate(mutant)
+    return next((seed for seed in range(histories) if broken(seed, steps_of(seed))), None)
+
+
+def try_mutants(histories: int) -> None:
+    """Make every mistake, each in a process of its own, and tell which history finds it."""
+    alone = get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), alone, max_tasks_per_child=1) as pool:
+        found = list(pool.map(survives, MUTANTS, repeat(histories)))
+    for mutant, seed in zip(MUTANTS, found, strict=True):
+        print(f"{mutant}: {'not found' if seed is None else f'seed {seed}'}")
+    missed = found.count(None)
+    report(mutants=len(found), missed=missed)
+    if missed:
+        raise SystemExit(1)
 
 
 def main() -> None:
@@ -34,7 +63,11 @@ def main() -> None:
     parser.add_argument("--histories", type=int, default=MANY)
     parser.add_argument("--first", type=int, default=0, help="the seed of the first")
     parser.add_argument("--seed", type=int, help="this history alone")
+    parser.add_argument("--mutants", action="store_true", help="try mistakes made on purpose")
     given = parser.parse_args()
+    if given.mutants:
+        try_mutants(min(given.histories, MOST_PER_MUTANT))
+        return
     if given.seed is not None:
         print(told(given.seed) or f"seed {given.seed} breaks no rule")
         return

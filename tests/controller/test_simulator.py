@@ -12,6 +12,7 @@ from llmaz.controller.snapshot import Ref
 from support.simulator import users
 from support.simulator.history import Step, broken, shortened, steps_of, told, world_after
 from support.simulator.merging import Merge, as_embedded, quickly
+from support.simulator.mutants import MUTANTS
 
 SEEDS = 40
 
@@ -107,3 +108,9 @@ def _one_served() -> list[Step]:
         Step("join", ("n0", 2)),
         Step("serve", ("p1", 1)),
     ]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_what_a_mistake_made_on_purpose_replaces_is_there(mutant: str) -> None:
+    where, what, _ = MUTANTS[mutant]
+    assert hasattr(where, what)
