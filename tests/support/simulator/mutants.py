@@ -18,6 +18,7 @@ from llmaz.controller import (
     placement,
     served,
     staying,
+    turns,
 )
 from llmaz.controller.actions import Assign
 
@@ -42,7 +43,8 @@ MUTANTS: Mapping[str, tuple[object, str, object]] = MappingProxyType(
             _whatever_version,
         ),
         "nothing that runs stays where it is": (placement, "stays", lambda *_: {}),
-        "an update takes all replicas at once": (assignment, "most_unavailable", lambda _: 99),
+        "an update takes all replicas at once": (turns, "most_unavailable", lambda _: 99),
+        "what waits for its turn holds nothing": (turns, "_things", lambda _: ()),
         "an update does not wait for what is ready": (
             served.Served,
             "serving",
