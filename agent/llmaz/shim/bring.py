@@ -8,6 +8,7 @@ by which it is started. All of it is a few megabytes. Run in an init container o
 """
 
 import os
+import py_compile
 import shutil
 import sys
 
@@ -40,9 +41,9 @@ def bring(directory: str) -> None:
     own = os.path.dirname(os.path.dirname(os.path.dirname(llmaz.shim.__file__)))
     for path in _modules():
         if path.startswith(own + os.sep):
-            _copy(path, os.path.join(directory, _SITE, os.path.relpath(path, own)))
+            _bring(path, os.path.join(directory, _SITE, os.path.relpath(path, own)))
         elif path.startswith(standard + os.sep):
-            _copy(path, os.path.join(library, version, os.path.relpath(path, standard)))
+            _bring(path, os.path.join(library, version, os.path.relpath(path, standard)))
     with open(os.path.join(directory, PROGRAM), "w") as file:
         file.write(_START)
 
@@ -65,13 +66,20 @@ def _names(path: str) -> list[str]:
 
 
 def _modules() -> list[str]:
-    """Return the files of all modules that are loaded, with what they were compiled to."""
-    found = set()
-    for module in list(sys.modules.values()):
-        for path in (getattr(module, "__file__", None), getattr(module, "__cached__", None)):
-            if path and os.path.exists(path):
-                found.add(os.path.abspath(path))
-    return sorted(found)
+    """Return the files of all modules that are loaded."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return sorted({os.path.abspath(path) for path in files if path and os.path.exists(path)})
+
+
+def _bring(source: str, target: str) -> None:
+    """Copy a module, and compile it: many images have nothing that was compiled.
+
+    Every probe starts an interpreter, which can't write what it compiles to where it reads.
+    """
+    _copy(source, target)
+    if target.endswith(".py"):
+        unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(target, doraise=True, invalidation_mode=unchecked)
 
 
 def _copy(source: str, target: str) -> None:
