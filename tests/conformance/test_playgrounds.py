@@ -165,7 +165,7 @@ def test_8_5_12_shared_memory_is_a_volume_of_the_size_that_is_asked_for() -> Non
     volume = service(world).spec.workload_template.worker_template.spec.volumes[0]
     assert volume.empty_dir is not None
     assert (volume.empty_dir.medium, volume.empty_dir.size_limit) == ("Memory", Quantity("2Gi"))
-    assert [mount.mount_path for mount in runner(world).volume_mounts] == ["/dev/shm"]  # no file of ours
+    assert [mount.mount_path for mount in runner(world).volume_mounts] == ["/dev/shm"]
 
 
 def test_8_5_13_hooks_and_shared_memory_of_a_backend_reach_the_service() -> None:

@@ -11,6 +11,7 @@ from llmaz.api.manifest import Manifest, encode
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
 from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.absent import absent
 from llmaz.controller.actions import ApplyOwned, RecordEvent, Refusal, SetLabels, SetStatus
 from llmaz.controller.conditions import (
     Conditions,
@@ -67,7 +68,7 @@ def _expand(playground: Playground, snapshot: ClusterSnapshot) -> PlaygroundView
         return PlaygroundView(playground=playground, why=why, aborted=_CONFLICT)
     missing = missing_model(playground, snapshot.models)
     if missing is not None:
-        why = Refusal(reason="ModelNotFound", message=f"OpenModel {missing} does not exist")
+        why = absent("Model", missing, snapshot)
         return PlaygroundView(playground=playground, why=why, aborted=_NO_MODEL)
     service = resolve(playground, snapshot)
     if isinstance(service, Refusal):

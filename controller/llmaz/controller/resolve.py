@@ -32,6 +32,7 @@ from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service, ServiceSpec, WorkloadTemplate
 from llmaz.api.slot import SLOT, Launcher
 from llmaz.controller import sources
+from llmaz.controller.absent import absent
 from llmaz.controller.actions import Refusal
 from llmaz.controller.flavors import candidate_flavors, hosts_of
 from llmaz.controller.grouptemplate import group_template
@@ -54,10 +55,7 @@ def resolve(playground: Playground, snapshot: ClusterSnapshot) -> Service | Refu
     wanted = playground.spec.backend_runtime_config
     runtime = snapshot.runtimes.get(wanted.backend_name)
     if runtime is None:
-        return Refusal(
-            reason="RuntimeNotFound",
-            message=f"BackendRuntime {wanted.backend_name} does not exist",
-        )
+        return absent("Runtime", wanted.backend_name, snapshot)
     launcher = wanted.launcher or runtime.spec.launcher or snapshot.slot_policy.launcher
     # In a slot the program is the image's: what brings one to a node is none of its business.
     spec = dataclasses.replace(runtime.spec, process=None) if launcher == SLOT else runtime.spec

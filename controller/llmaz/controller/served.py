@@ -7,6 +7,7 @@ from datetime import datetime
 from llmaz.api.kinds import SERVICE
 from llmaz.api.node import EngineReport
 from llmaz.api.service import Service
+from llmaz.controller.absent import absent
 from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.demand import Demand, demand, engine_prefix
 from llmaz.controller.groups import groups_of, is_serving
@@ -129,6 +130,10 @@ def _demand(
     pinned = as_pinned(service, revisions)
     if isinstance(pinned, Refusal):
         return pinned
+    claimed = (ref.name for ref in pinned.spec.model_claims.models)
+    missing = next((name for name in claimed if name not in snapshot.models), None)
+    if missing is not None:
+        return absent("Model", missing, snapshot)
     needed = demand(pinned, snapshot.models, snapshot.runtimes, snapshot.priorities)
     if isinstance(needed, Demand) and is_slotted(pinned, snapshot.slot_policy):
         return for_slots(needed)
