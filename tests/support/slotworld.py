@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from llmaz.api.kinds import POD
 from llmaz.api.manifest import Manifest
-from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, OpenGate
+from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, OpenGate, SetLabels
 from llmaz.controller.slots.pod import SlotPod, read_pod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
@@ -52,6 +52,10 @@ class SlotWorld(World):
                 self._metadata(ref)["deletionTimestamp"] = self._stamp()
                 if not cast("dict[str, Any]", self.manifests[ref]["spec"]).get("nodeName"):
                     del self.manifests[ref]  # nobody runs it: it goes at once
+            case SetLabels(ref=ref) if ref.kind == POD:
+                meta = self._metadata(ref)
+                meta["labels"] = {**meta["labels"], **action.labels}
+                meta["annotations"] = {**meta["annotations"], **action.annotations}
             case ApplyOwned(ref=ref) if ref.kind == POD:
                 assert ref not in self.manifests, "a pod is made once"
                 super().perform(action)

@@ -19,13 +19,15 @@ from llmaz.controller.flavors import ANY
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.revisions import current, wanted_revision
 from llmaz.controller.seats import Seat
-from llmaz.controller.served import Served
+from llmaz.controller.served import Served, service_of
+from llmaz.controller.slots.said import why_not_running
 from llmaz.controller.snapshot import ClusterSnapshot
 
 # What a user can do something about is told before what only takes time.
 _ORDER = (
     "EngineFailed",
     "FetchFailed",
+    "SlotNotRunning",
     "Unplaceable",
     "NodeLost",
     "EngineNotReady",
@@ -163,6 +165,9 @@ def _why_not_ready(seat: Seat, snapshot: ClusterSnapshot, now: datetime) -> Refu
         return Refusal(reason="NodeLost", message=f"the agent of {seat.node} has not been heard of")
     if seat.is_ready:
         return None
+    pods = snapshot.slots.get(service_of(seat.engine.id), ())
+    if (why := why_not_running(seat, pods)) is not None:
+        return why
     if seat.report is None or seat.report.phase is EnginePhase.WAITING:
         return _why_waiting(seat, snapshot.nodes[seat.node])
     return _why_unready(seat, seat.report)

@@ -6,9 +6,8 @@ from typing import Any, cast
 from llmaz.api import names
 from llmaz.api.backendruntime import MultiHostCommands
 from llmaz.api.kinds import ENDPOINT_SLICE
-from llmaz.api.meta import find_condition
 from llmaz.api.playground import BackendRuntimeConfig
-from support.controlling import World, flavor, model, node, on, playground, runtime, told, world_of
+from support.controlling import World, flavor, model, node, on, playground, runtime, world_of
 from support.slotworld import SlotWorld, slot_world
 
 
@@ -23,23 +22,24 @@ def ready(replicas: int = 1) -> SlotWorld:
     return world
 
 
-def message(world: SlotWorld) -> str:
-    condition = find_condition(world.playground("chat").status.conditions, "Available")
+def says(world: SlotWorld) -> str:
+    """Whether the Playground is available, and why not."""
+    condition = world.available("chat")
     assert condition is not None
-    return condition.message
+    return f"{condition.status} {condition.reason}: {condition.message}"
 
 
 def test_an_engine_is_assigned_to_the_node_that_its_pod_is_bound_to() -> None:
     world = slot_world(world_of())
     world.settle()
     assert world.engines() == {}
-    assert told(world.available("chat")) == ("False", "Pending")
+    assert "Pending" in says(world)
     world.bind(world.pod(), "n1")
     world.settle()
     (engine,) = world.nodes["n1"].spec.engines
     assert engine.slot is not None
     assert (engine.slot.uid, engine.accelerators) == (world.pod().uid, ())
-    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+    assert says(world).startswith("True")
 
 
 def test_a_pod_that_no_node_takes_is_told_in_the_scheduler_s_words_and_waits_for_a_node() -> None:
@@ -48,8 +48,8 @@ def test_a_pod_that_no_node_takes_is_told_in_the_scheduler_s_words_and_waits_for
     pod = world.pod()
     world.refuse(pod, "0/1 nodes are available: 1 Insufficient nvidia.com/gpu")
     world.settle()
-    assert told(world.available("chat")) == ("False", "Unplaceable")
-    assert message(world) == (
+    assert "Unplaceable" in says(world)
+    assert says(world).endswith(
         f"a10: pod {pod.name} waits for a node: "
         "0/1 nodes are available: 1 Insufficient nvidia.com/gpu"
     )
@@ -58,12 +58,26 @@ def test_a_pod_that_no_node_takes_is_told_in_the_scheduler_s_words_and_waits_for
     assert (world.pod().uid, world.pod().attempt) == (pod.uid, 0)
 
 
+def test_an_image_that_can_t_be_pulled_is_told() -> None:
+    world = slot_world(world_of())
+    world.settle()
+    pod = world.pod()
+    world.bind(pod, "n1")
+    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+    world.manifest(pod)["status"]["containerStatuses"] = [{"state": {"waiting": waiting}}]
+    world.decide()
+    assert "SlotNotRunning" in says(world)
+    assert says(world).endswith(
+        f"on n1: pod {pod.name} does not run: ImagePullBackOff: no such image"
+    )
+
+
 def test_a_node_without_an_agent_is_told() -> None:
     world = slot_world(world_of())
     world.settle()
     world.bind(world.pod(), "elsewhere")
     world.settle()
-    assert "is on node elsewhere, which has no agent" in message(world)
+    assert "is on node elsewhere, which has no agent" in says(world)
 
 
 def test_flavors_are_tried_one_after_another_and_then_anew_for_longer() -> None:
@@ -122,7 +136,7 @@ def test_a_pod_that_its_node_refuses_is_followed_by_another_after_a_pause() -> N
     world.fail(first, "UnexpectedAdmissionError", "no healthy devices present")
     world.settle()
     assert [pod.uid for pod in world.pods()] == [first.uid]
-    assert "has ended: UnexpectedAdmissionError: no healthy devices present" in message(world)
+    assert "has ended: UnexpectedAdmissionError: no healthy devices present" in says(world)
     world.pass_(2)
     world.settle()
     second = next(pod for pod in world.pods() if pod.lives)
@@ -184,7 +198,7 @@ def test_other_arguments_need_no_other_pod_and_another_image_does() -> None:
             world.bind(pod, "n1")
         world.settle()
     assert [pod.uid in before for pod in world.pods() if pod.lives] == [False, False]
-    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+    assert says(world).startswith("True")
 
 
 def test_a_replica_that_is_wanted_no_more_has_its_pod_deleted() -> None:

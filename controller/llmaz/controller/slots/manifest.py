@@ -24,7 +24,7 @@ from llmaz.controller.slots.policy import SlotPolicy
 _ENDING_SECONDS = 20  # from the engine's grace to the pod's: for the hook and the shim itself
 _POD_UID = "LLMAZ_POD_UID"
 _INSIDE = "/run/llmaz/slots"  # where the init container sees the directories of all slots
-_LEFT_ALONE = {
+LEFT_ALONE = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
     "karpenter.sh/do-not-disrupt": "true",
 }
@@ -108,7 +108,7 @@ def _metadata(service: Service, attempt: Attempt, place: Place) -> Manifest:
         FAILURES: str(place.failures),
     }
     if place.replica != SPARE:
-        notes |= _LEFT_ALONE
+        notes |= LEFT_ALONE
     if attempt.size > 1 and names.QUEUE in labels:
         labels[_GROUP] = f"{meta.name}-{place.replica}-{place.attempt}"
         notes[_GROUP_SIZE] = str(attempt.size)

@@ -24,6 +24,7 @@ from llmaz.controller.slots.making import Making, deleted
 from llmaz.controller.slots.pod import SPARE, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.said import why_not_bound
+from llmaz.controller.slots.spares import spares_of
 from llmaz.controller.slots.unit import Unit, unit_of
 
 Group = tuple[Seat, ...]
@@ -59,6 +60,7 @@ def place_slots(demand: Demand, look: Look) -> Slotted:
     attempts = attempts_of(demand)
     units = {id_: unit_of(str(i), look.pods, attempts) for i, id_ in enumerate(demand.ids)}
     free = _replaceable(demand, units, look)
+    spares = spares_of(look.pods, attempts)
     outcomes: dict[str, Outcome] = {}
     held: set[str] = set()
     actions: list[Action] = []
@@ -76,12 +78,17 @@ def place_slots(demand: Demand, look: Look) -> Slotted:
             demand=demand, unit=unit, attempts=attempts, policy=look.policy, now=look.now
         )
         is_due = not unit.outdated or unit.current or most_surplus(demand.service)
-        actions += making.actions() if is_due else ()
+        taken = spares.take(unit, attempts) if is_due else None
+        if taken is not None:
+            actions.append(taken)
+        elif is_due:
+            actions += making.actions()
         if unit.outdated and (id_ in free or _has_moved(group, unit)):
             actions += map(deleted, unit.outdated)
         if (wait := making.due()) is not None:
             waits.append(wait)
     actions += [deleted(pod) for pod in look.pods if _is_surplus(pod, demand)]
+    actions += spares.kept(demand, look.pods, look.policy)
     return Slotted(
         outcomes=outcomes,
         held=frozenset(held),

@@ -1,6 +1,10 @@
 """What a slot's pod waits for, in words for the user. Pure."""
 
+from collections.abc import Sequence
+
+from llmaz.controller.actions import Refusal
 from llmaz.controller.outcomes import Unplaced
+from llmaz.controller.seats import Seat
 from llmaz.controller.slots.attempts import Attempt
 from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.slots.unit import Unit
@@ -18,6 +22,16 @@ def why_not_bound(attempt: Attempt, unit: Unit) -> Unplaced:
         words = f"pod {over.name} has ended: {over.ended}; another follows"
         return Unplaced(reasons=(f"{attempt.name}: {words}",))
     return Unplaced(reasons=(_waits(pods),), reason="Pending")
+
+
+def why_not_running(seat: Seat, pods: Sequence[SlotPod]) -> Refusal | None:
+    """Say why the pod of an engine does not run although it is bound; None where it may."""
+    slot = seat.engine.slot
+    pod = next((pod for pod in pods if slot is not None and pod.uid == slot.uid), None)
+    if pod is None or pod.waiting is None:
+        return None
+    words = f"on {seat.node}: pod {pod.name} does not run: {pod.waiting}"
+    return Refusal(reason="SlotNotRunning", message=words)
 
 
 def _waits(pods: "list[SlotPod | None]") -> str:
