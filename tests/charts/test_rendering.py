@@ -16,7 +16,8 @@ from support.chart import CHART, Json, helm, helm_template, only, rendered, temp
 from support.chartvalues import BATCHES, SWITCHES, Cases
 
 VERSIONS = ("1.31", "1.34", "1.37")
-OPERATORS_OWN = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}  # kinds that others define
+# Kinds that others define.
+OPERATORS_OWN = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "HTTPRoute", "InferencePool"}
 
 EVERYTHING = {
     "priorityClass.create": True,
@@ -29,6 +30,11 @@ EVERYTHING = {
     "agent.nvidia.devices": "mounts",
     "agent.supplementalGroups": [44],
     "image.pullSecrets": ["registry"],
+    "gateway.httpRoute.enabled": True,
+    "gateway.httpRoute.parentRefs": [{"name": "entry", "namespace": "gateways"}],
+    "inferencePools": [{"playground": "chat", "endpointPicker": {"name": "picker"}}],
+    "openWebUI.enabled": True,
+    "openWebUI.keySecret": "signing",
 }
 LEAST = {
     "controller.replicas": 1,

@@ -23,6 +23,14 @@ def _said(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
+_POOL: Json = {
+    "playground": "chat",
+    "namespace": "team",
+    "port": 8081,
+    "endpointPicker": {"name": "picker", "port": 9003, "failureMode": "FailOpen"},
+    "parentRefs": [{"name": "entry"}],
+    "hostnames": ["chat.test"],
+}
 _ANYTHING: Cases = {
     "image.registry": ("registry.test", '"image": "registry.test/llmaz-agent:'),
     "image.tag": ("9.9", 'llmaz-agent:9.9"'),
@@ -83,6 +91,28 @@ _ANYTHING: Cases = {
     "gateway.service.annotations": ({"service": "yes"}, '"annotations": {"service": "yes"}'),
     "gateway.maxBodyMiB": (65, '"--max-body-mib=65"'),
     "gateway.drainSeconds": (31, '"sleep": {"seconds": 31}'),
+    "gateway.httpRoute.enabled": (True, '"kind": "HTTPRoute"'),
+    "gateway.httpRoute.parentRefs": ([{"name": "entry"}], '"parentRefs": [{"name": "entry"}]'),
+    "gateway.httpRoute.hostnames": (["llm.test"], '"hostnames": ["llm.test"]'),
+    "gateway.httpRoute.annotations": ({"route": "yes"}, '"annotations": {"route": "yes"}'),
+    "inferencePools": ([_POOL], '"failureMode": "FailOpen"'),
+    **{
+        f"openWebUI.{key}": (value, shown)
+        for key, value, shown in (
+            ("enabled", True, '"name": "llmaz-open-webui"'),
+            ("image.repository", "webui.test/ui", '"image": "webui.test/ui:'),
+            ("image.tag", "v9", ':v9"'),
+            ("persistentVolumeClaim", "chats", '"claimName": "chats"'),
+            ("keySecret", "signing", '"secretKeyRef": {"name": "signing", "key": "key"}'),
+            ("service.type", "NodePort", '"type": "NodePort"'),
+            ("service.port", 82, '"port": 82'),
+            ("env", [{"name": "UI", "value": "yes"}], '{"name": "UI", "value": "yes"}'),
+            ("allowEgress", [{"to": _peer("sign-on")}], '"peer": "sign-on"'),
+            ("resources", {"requests": {"cpu": "432m"}}, '"cpu": "432m"'),
+            ("nodeSelector", {"webui": "yes"}, '"webui": "yes"'),
+            ("tolerations", [{"key": "webui"}], '{"key": "webui"}'),
+        )
+    },
     "networkPolicy.apiServerPorts": ([6445], '"port": 6445'),
     "networkPolicy.gatewayFrom": (_peer("gateway"), '"peer": "gateway"'),
     "networkPolicy.enginesFrom": (_peer("engines"), '"peer": "engines"'),

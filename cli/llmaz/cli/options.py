@@ -1,6 +1,7 @@
 """Options that several commands share, and what they default to."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -11,6 +12,8 @@ from llmaz.cli.errors import UNREACHABLE, CliError
 if TYPE_CHECKING:
     from llmaz.kube import Kube
     from llmaz.local.home import Home
+
+PLUGIN = "kubectl-llmaz"  # the name by which kubectl finds the command: `kubectl llmaz ...`
 
 Kubeconfig: TypeAlias = Annotated[
     Path | None,
@@ -53,10 +56,23 @@ def made_home() -> "Home":
 
 
 async def connect(kubeconfig: Path | None) -> "Kube":
-    """Connect to the named cluster, or to this machine's."""
+    """Connect to the named cluster, or to this machine's; as a plugin of kubectl, to kubectl's."""
     from llmaz.kube import Kube
 
-    return await Kube.connect(kubeconfig or made_home().kubeconfig)
+    is_plugin = Path(sys.argv[0]).name == PLUGIN
+    return await Kube.connect(kubeconfig or (_kubectls() if is_plugin else made_home().kubeconfig))
+
+
+def _kubectls() -> Path:
+    """Return the kubeconfig that kubectl uses where none is named."""
+    found = Path.home() / ".kube" / "config"
+    if not found.exists():
+        raise CliError(
+            f"kubectl has no cluster: {found} does not exist",
+            hint="name a kubeconfig with --kubeconfig or KUBECONFIG",
+            code=UNREACHABLE,
+        )
+    return found
 
 
 def known_gateway(given: str | None) -> str | None:
