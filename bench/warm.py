@@ -6,7 +6,6 @@ round but those of `warm`; the rounds alternate.
 """
 
 import asyncio
-import json
 import os
 import random
 import shutil
@@ -22,7 +21,7 @@ from harness.figures import options, report
 from harness.servers import free_port, program
 from warm_start import ENGINE_OPTIONS, MODEL, WEIGHTS, first_token
 
-from llmaz.agent.warm.warmer import PROGRAM
+from llmaz.shim import readahead
 
 RATE = 2 * 2**30
 IMPORT_SECONDS = 4.0
@@ -44,15 +43,6 @@ def drop(path: Path) -> None:
     os.close(descriptor)
 
 
-def ahead(path: Path) -> "subprocess.Popen[str]":
-    """Read a file ahead, as the agent does beside an engine that it has just started."""
-    reader = subprocess.Popen(PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert reader.stdin is not None
-    reader.stdin.write(json.dumps({"paths": [str(path)], "cgroup": None, "rate": RATE}) + "\n")
-    reader.stdin.close()
-    return reader
-
-
 async def llamacpp(weights: Path, case: str, log: Path) -> float:
     """Return the seconds until the engine's first token."""
     port = free_port()
@@ -63,11 +53,11 @@ async def llamacpp(weights: Path, case: str, log: Path) -> float:
     begun = time.perf_counter()
     async with aiohttp.ClientSession() as session:
         with program(argv, log):
-            reader = ahead(weights) if case == "ahead" else None
+            reader = readahead.begin([str(weights)], RATE, None) if case == "ahead" else None
             await asyncio.wait_for(first_token(session, f"http://127.0.0.1:{port}/v1"), 120)
             took = time.perf_counter() - begun
     if reader is not None:
-        reader.wait()
+        os.waitpid(reader, 0)
     return took
 
 
@@ -77,11 +67,11 @@ def importer(weights: Path, case: str) -> float:
         drop(weights)
     begun = time.perf_counter()
     with subprocess.Popen([sys.executable, "-S", "-c", _IMPORTER, str(weights)]) as engine:
-        reader = ahead(weights) if case == "ahead" else None
+        reader = readahead.begin([str(weights)], RATE, None) if case == "ahead" else None
         engine.wait()
         took = time.perf_counter() - begun
     if reader is not None:
-        reader.wait()
+        os.waitpid(reader, 0)
     return took
 
 
@@ -92,6 +82,7 @@ def main() -> None:
     slow: dict[str, list[float]] = {case: [] for case in CASES}
     with tempfile.TemporaryDirectory(prefix="llmaz-bench-") as scratch:
         folder = Path(scratch)
+        os.chdir(folder)  # where a reading is reported
         small, large = folder / "small.gguf", folder / "large.bin"
         shutil.copyfile(WEIGHTS, small)
         block = random.Random(SEED).randbytes(2**24)
@@ -103,6 +94,7 @@ def main() -> None:
             for case in CASES:
                 real[case].append(asyncio.run(llamacpp(small, case, folder / "log")))
                 slow[case].append(importer(large, case))
+        os.chdir("/")
     figures = {f"llamacpp_{case}_s": median(real[case]) for case in CASES}
     figures |= {f"importing_{case}_s": median(slow[case]) for case in CASES}
     report(rounds=rounds, bytes=size, import_s=IMPORT_SECONDS, load=os.getloadavg()[0], **figures)

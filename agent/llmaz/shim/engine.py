@@ -8,7 +8,7 @@ import os
 import signal
 import time
 
-from llmaz.shim import cgroup, journal, proc, protocol
+from llmaz.shim import cgroup, journal, proc, protocol, readahead
 from llmaz.shim.crash import Effects
 from llmaz.shim.output import Output
 from llmaz.shim.protocol import Refused
@@ -136,6 +136,13 @@ class Engine:
             raise Refused(protocol.NOT_RUNNING, "the engine does not run")
         self._effects.announce("signal the engine")
         proc.send(self._main, number)
+
+    def warm(self, paths: list[str], rate: int) -> None:
+        """Read weights ahead for the engine, `rate` bytes a second at most."""
+        if self._main is None:
+            raise Refused(protocol.NOT_RUNNING, "the engine does not run")
+        self._effects.announce("fork the reader")
+        readahead.begin(paths, rate, self._cgroup)
 
     def step(self) -> list[str]:
         """Reap, enforce the deadline, sweep, and note the descendants; return what happened."""

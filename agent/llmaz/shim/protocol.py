@@ -31,6 +31,7 @@ STATUS = "status"
 LOGS = "logs"  # run (0 this one, 1 and 2 before), offset, limit
 WATCH = "watch"
 SHUTDOWN = "shutdown"
+WARM = "warm"  # paths, rate: weights to read ahead for the engine that runs
 DRAIN = "drain"  # of a slot: it is about to end
 READY = "ready"  # of a slot: whether its engine answers requests, as the agent found
 

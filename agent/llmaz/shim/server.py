@@ -147,6 +147,9 @@ class Server:
                 self._engine.stop(grace=fields.number(request["grace"]), number=number)
             case protocol.SIGNAL:
                 self._engine.signal(fields.signal_number(request["signal"]))
+            case protocol.WARM:
+                rate = max(1, fields.integer(request["rate"]))
+                self._engine.warm(fields.texts(request["paths"]), rate)
             case protocol.STATUS:
                 tail = {"tail": self._output.tail()} if request.get("tail") else {}
                 return {"status": {**self._status(), **tail}}

@@ -4,8 +4,6 @@ import asyncio
 import dataclasses
 import json
 import logging
-import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,17 +14,21 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from llmaz.agent.engines import record
+from llmaz.agent.engines.client import ShimClient
+from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
 from llmaz.agent.engines.state import EngineAction, StartEngine
 from llmaz.agent.engines.tasks import Tasks
-from llmaz.agent.warm.readahead import files_of
 from llmaz.agent.warm.tier import MemoryTier
-from llmaz.shim import journal
+from llmaz.api.node import AssignedEngine
+from llmaz.api.slot import SLOTS
+from llmaz.shim import protocol, readahead
 
 logger = logging.getLogger(__name__)
 
-PROGRAM = (sys.executable, "-m", "llmaz.agent.warm.readahead")
 LEAST_BYTES = 512 * 2**20  # less is read by the engine itself before this has begun
-_ENDS = ("all", "memory", "cgroup", "ended", "small")
+_ENDS = ("all", "memory", "ended", "refused", "small")
+_LOOK_SECONDS = 1.0
+_LONGEST_REPORT = 4096
 
 
 class EnginesPort(Protocol):
@@ -54,6 +56,7 @@ class Warmer(Collector):
         self._least_bytes = least_bytes
         self._tier = tier
         self._root = state_dir / "engines"
+        self._slots = state_dir.parent / SLOTS
         self._rate = rate
         self._tasks = Tasks("reading ahead")
         self._bytes = 0
@@ -69,14 +72,14 @@ class Warmer(Collector):
             await self._engines.perform(action)
 
     async def aclose(self) -> None:
-        """Stop reading: the engines read for themselves."""
+        """Wait for nothing more; a reading under way goes on beside its engine."""
         await self._tasks.cancel()
 
     async def _start(self, action: StartEngine) -> None:
         paths = [path for path in (action.model_path, action.draft_model_path) if path]
         await self._engines.perform(await self._from_memory(action))
-        if paths and action.engine.slot is None:
-            self._tasks.begin(self._warm(action.engine.id, paths))
+        if paths:
+            self._tasks.begin(self._warm(action.engine, paths))
 
     async def _from_memory(self, action: StartEngine) -> StartEngine:
         """Name the copies in memory; a slot's container has none."""
@@ -87,20 +90,21 @@ class Warmer(Collector):
         self._starts["memory" if main != action.model_path else "disk"] += 1
         return dataclasses.replace(action, model_path=main, draft_model_path=draft)
 
-    async def _warm(self, engine_id: str, paths: list[str]) -> None:
+    async def _warm(self, engine: AssignedEngine, paths: list[str]) -> None:
         """Read ahead, then copy what was read: the engine is first."""
         missing = paths
-        if self._tier is not None:
-            missing = [path for path in paths if self._tier.found(path) == path]
+        tier = self._tier if engine.slot is None else None
+        if tier is not None:
+            missing = [path for path in paths if tier.found(path) == path]
         if self._rate is not None and missing:
             if await asyncio.to_thread(_size, missing) < self._least_bytes:
                 self._ends["small"] += 1
             else:
-                await self._read(engine_id, missing, self._rate)
-        if self._tier is not None:
+                await self._read(engine, missing, self._rate)
+        if tier is not None:
             async with self._copying:
                 for path in missing:
-                    await asyncio.to_thread(self._take, self._tier, path)
+                    await asyncio.to_thread(self._take, tier, path)
 
     def _take(self, tier: MemoryTier, path: str) -> None:
         try:
@@ -108,38 +112,39 @@ class Warmer(Collector):
         except OSError as error:
             logger.warning("%s can't be copied into memory: %s", path, error)
 
-    async def _read(self, engine_id: str, paths: list[str], rate: int) -> None:
-        own = await asyncio.to_thread(_cgroup_of, record.directory_of(self._root, engine_id))
-        child = await asyncio.create_subprocess_exec(
-            *PROGRAM,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+    async def _read(self, engine: AssignedEngine, paths: list[str], rate: int) -> None:
+        """Have the engine's shim read ahead, and wait for what came of it."""
+        directory = self._directory(engine)
         try:
-            said, _ = await child.communicate(
-                json.dumps({"paths": paths, "cgroup": own, "rate": rate}).encode() + b"\n"
-            )
-        finally:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
-        self._count(engine_id, said)
-
-    def _count(self, engine_id: str, said: bytes) -> None:
-        if not said:  # the engine ended, and its cgroup with it
+            shim = await ShimClient.connect(directory, lambda: None)
+        except (OSError, TimeoutError, EngineError):
             self._ends["ended"] += 1
             return
-        done = json.loads(said)
-        self._bytes += done["bytes"]
-        self._ends[done["stopped"] or "all"] += 1
-        if done["stopped"]:
-            logger.info(
-                "read %s bytes ahead for engine %s, and no more: %s",
-                done["bytes"],
-                engine_id,
-                done["stopped"],
-            )
+        try:
+            await shim.request(protocol.WARM, paths=paths, rate=rate)
+            await self._wait(shim, directory / readahead.REPORT)
+        except ShimRefused as refusal:  # one of a former version knows no such operation
+            gone = refusal.code == protocol.NOT_RUNNING
+            self._ends["ended" if gone else "refused"] += 1
+        except (ShimLost, TimeoutError):
+            self._ends["ended"] += 1
+        finally:
+            await shim.close()
+
+    async def _wait(self, shim: ShimClient, report: Path) -> None:
+        while not (said := await asyncio.to_thread(_said, report)):
+            if shim.lost.is_set() or not shim.status.running:
+                self._ends["ended"] += 1
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        count, stopped = said
+        self._bytes += count
+        self._ends["memory" if stopped else "all"] += 1
+
+    def _directory(self, engine: AssignedEngine) -> Path:
+        if engine.slot is not None:
+            return self._slots / engine.slot.uid
+        return record.directory_of(self._root, engine.id)
 
     def describe(self) -> list[Metric]:
         """Name nothing ahead: what is collected says it."""
@@ -152,8 +157,8 @@ class Warmer(Collector):
         read.add_metric([], self._bytes)
         ends = CounterMetricFamily(
             "llmaz_cache_read_aheads",
-            "Readings ahead, by why they ended: all was read, memory was short, the engine's cgroup"
-            " could not be entered, the engine ended, or the weights were too small to begin.",
+            "Readings ahead, by why they ended: all was read, memory was short, the engine ended,"
+            " its shim refused, or the weights were too small to begin.",
             labels=["end"],
         )
         for end, count in sorted(self._ends.items()):
@@ -186,15 +191,18 @@ def paths_in_use(state_dir: Path) -> frozenset[str]:
 
 
 def _size(paths: list[str]) -> int:
-    files = (file for path in paths for file in files_of(Path(path)))
+    files = (file for path in paths for file in readahead.files_of(path))
     try:
-        return sum(file.stat().st_size for file in files)
+        return sum(Path(file).stat().st_size for file in files)
     except OSError:  # they are just being evicted
         return 0
 
 
-def _cgroup_of(directory: Path) -> str | None:
-    """Return the engine's own cgroup; None where it has none, and is in the agent's."""
-    kept = journal.read(os.fspath(directory)) or {}
-    path = kept.get("cgroup")
-    return path if isinstance(path, str) and Path(path).is_dir() else None
+def _said(report: Path) -> tuple[int, str] | None:
+    """Read what a reader said at its end; of a slot, it is a file that an engine could write."""
+    try:
+        with report.open() as file:
+            said = json.loads(file.read(_LONGEST_REPORT))
+        return max(0, int(said["bytes"])), str(said["stopped"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
