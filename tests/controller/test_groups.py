@@ -8,6 +8,7 @@ from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.controller.actions import Assign
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.ranks import leader_id
+from llmaz.controller.snapshot import KubeNode
 from support.controlling import World, flavor, model, node, on, playground, told
 from support.groups import (
     fail,
@@ -244,3 +245,21 @@ def test_a_group_that_counts_anew_goes_past_the_epoch_that_a_member_still_runs()
     world.settle()
     assert {engine.epoch for engine in members(world).values()} == {4}
     assert told(world.available("chat")) == ("True", "PlaygroundReady")
+
+
+def test_no_group_spans_zones_and_that_is_told() -> None:
+    world = group_world(nodes=2)
+    for name, zone in (("n1", "a"), ("n2", "b")):
+        labels = {"topology.kubernetes.io/zone": zone}
+        world.kube_nodes[name] = KubeNode(name=name, labels=labels)
+    world.settle()
+    assert world.engines() == {}
+    assert sentence(world) == "pair: a group takes 2 nodes, and 2 of 2 fit, but not in one zone"
+
+
+def test_members_are_in_one_nvlink_domain_where_one_has_room() -> None:
+    world = group_world(nodes=4)
+    for name, clique in (("n1", "x.1"), ("n3", "x.2"), ("n4", "x.2")):
+        world.kube_nodes[name] = KubeNode(name=name, labels={"nvidia.com/gpu.clique": clique})
+    world.settle()
+    assert {name for name, _ in world.engines().values()} == {"n3", "n4"}

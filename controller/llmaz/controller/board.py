@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from llmaz.controller.demand import Demand, Needs, Option
 from llmaz.controller.fleet import Fleet
+from llmaz.controller.ledger import Ledger
 from llmaz.controller.nodes import needs_of
 from llmaz.controller.outcomes import Outcome, Placed
 from llmaz.controller.seats import Seat
@@ -42,6 +43,7 @@ class Board:
         self.fleet = fleet
         self.usage = usage
         self.outcomes: dict[str, Outcome] = {}
+        self.spreads: dict[tuple[str, str, str | None], Iterator[Ledger]] = {}
         self._reserved: set[tuple[str, str]] = set()  # nodes and engines
         self._demands: dict[str, Demand] = {}  # of those that stand, by id
         self._important: Counter[int] = Counter()  # priorities of those that stand
@@ -99,6 +101,12 @@ class Board:
         """Count the replicas that have a place and a higher priority."""
         least = demand.priority.value
         return sum(count for value, count in self._important.items() if value > least)
+
+    def own_nodes(self, demand: Demand) -> Counter[str]:
+        """Count the replicas of a Service by their nodes."""
+        ids = (*demand.ids, *demand.surplus_ids)
+        found = (self.outcomes.get(id_) for id_ in ids)
+        return Counter(one.node for one in found if isinstance(one, Placed))
 
     @property
     def least(self) -> int:

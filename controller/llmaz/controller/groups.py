@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from llmaz.api import names
 from llmaz.api.node import EnginePhase, fingerprint
 from llmaz.controller.demand import Demand, Option
+from llmaz.controller.devices import pick
 from llmaz.controller.fleet import Fleet
 from llmaz.controller.ledger import Ledger
 from llmaz.controller.peers import RACKS, ZONE
 from llmaz.controller.ranks import Spot, leader_id
 from llmaz.controller.seats import Seat
 
-# Members talk all the time: those of one rack are nearer than those of one zone.
-_NEAREST_FIRST = (*RACKS, ZONE)
+# Members talk all the time: those of one NVLink domain are nearer than those of one rack.
+_NEAREST_FIRST = ("nvidia.com/gpu.clique", *RACKS, ZONE)
 
 
 def groups_of(seated: Mapping[str, Seat]) -> dict[str, tuple[Seat, ...]]:
@@ -97,7 +98,8 @@ def refusal(option: Option, fleet: Fleet) -> str:
         ledger.view.closed is None and _shortage(option.worker, ledger) is None
         for ledger in fleet.selected(option).values()
     )
-    return f"a group takes {option.hosts} nodes, and {fits} of {len(fleet.ledgers)} fit"
+    apart = ", but not in one zone" if fits >= option.hosts else ""
+    return f"a group takes {option.hosts} nodes, and {fits} of {len(fleet.ledgers)} fit{apart}"
 
 
 def short_of(option: Option, ledger: Ledger) -> str | None:
@@ -134,14 +136,17 @@ def _shortage(option: Option, ledger: Ledger) -> str | None:
 
 
 def _neighbourhoods(fitting: Sequence[Ledger]) -> Iterator[list[Ledger]]:
-    """Yield the nodes of each rack, then of each zone, then all of them."""
+    """Yield the nodes of each NVLink domain, of each rack, of each zone, then those of no zone.
+
+    No group spans zones: what members say to each other all the time would be slow, and cost.
+    """
     for label in _NEAREST_FIRST:
         found: dict[str, list[Ledger]] = {}
         for ledger in fitting:
             if value := ledger.view.labels.get(label):
                 found.setdefault(value, []).append(ledger)
         yield from found.values()
-    yield list(fitting)
+    yield [ledger for ledger in fitting if not ledger.view.labels.get(ZONE)]
 
 
 def _taken(option: Option, ledger: Ledger, fleet: Fleet) -> Spot:
@@ -150,16 +155,6 @@ def _taken(option: Option, ledger: Ledger, fleet: Fleet) -> Spot:
     spot = Spot(node=ledger.view.name, address=ledger.view.address, accelerators=uuids)
     fleet.take(ledger.view.name, option.needs, uuids)
     return spot
-
-
-def pick(option: Option, ledger: Ledger) -> tuple[str, ...]:
-    """Return the accelerators that one engine gets: those with the lowest indexes."""
-    chosen = (
-        uuid
-        for resource, count in option.needs.devices.items()
-        for uuid in ledger.fitting(resource, option.needs)[:count]
-    )
-    return tuple(chosen)
 
 
 def _was(seat: Seat) -> str:

@@ -15,12 +15,14 @@ class Ledger:
     """What is taken of one node. The only mutable value in placing, and it never leaves it."""
 
     view: NodeView
+    engines: int = 0
     cpu: Decimal = Decimal(0)
     memory: int = 0
     ports: set[int] = field(default_factory=set)
     uuids: set[str] = field(default_factory=set)
     sick: set[str] = field(default_factory=set)
     _devices: list[Accelerator] = field(default_factory=list)  # that are well, by index
+    _by_uuid: dict[str, Accelerator] = field(default_factory=dict)
     _free: dict[str, list[str]] = field(default_factory=dict)
     _memory: dict[str, int] = field(default_factory=dict)  # of devices that tell it
 
@@ -31,12 +33,14 @@ class Ledger:
                 self._memory[device.uuid] = device.memory_bytes
             if device.healthy:
                 self._devices.append(device)
+                self._by_uuid[device.uuid] = device
                 self._free.setdefault(device.resource, []).append(device.uuid)
             else:
                 self.sick.add(device.uuid)
 
     def take(self, needs: Needs, uuids: tuple[str, ...]) -> None:
         """Give part of the node to an engine."""
+        self.engines += 1
         self.cpu += needs.cpu
         self.memory += needs.memory
         self.uuids.update(uuids)
@@ -50,6 +54,7 @@ class Ledger:
 
     def give_back(self, needs: Needs, uuids: tuple[str, ...]) -> None:
         """Take back what an engine was given."""
+        self.engines -= 1
         self.cpu -= needs.cpu
         self.memory -= needs.memory
         self.uuids.difference_update(uuids)
@@ -74,6 +79,10 @@ class Ledger:
     def free(self, resource: str) -> Sequence[str]:
         """Return the healthy accelerators of a resource that nobody owns, by index."""
         return self._free.get(resource, ())
+
+    def device(self, uuid: str) -> Accelerator:
+        """Return one of the accelerators that are well."""
+        return self._by_uuid[uuid]
 
     def fitting(self, resource: str, needs: Needs) -> Sequence[str]:
         """Return those of the free accelerators that have the memory which is needed of each."""

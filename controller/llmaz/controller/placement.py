@@ -116,7 +116,7 @@ def _is_updating(
 
 def _is_changed(engine: AssignedEngine, now: AssignedEngine) -> bool:
     """Tell whether an engine shall be another; a group that starts anew is the same."""
-    return dataclasses.replace(engine, epoch=now.epoch) != now
+    return engine != now and dataclasses.replace(engine, epoch=now.epoch) != now
 
 
 def _place_new(

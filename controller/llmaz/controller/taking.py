@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from llmaz.controller.board import Board, devices_of
 from llmaz.controller.demand import Demand, Option
-from llmaz.controller.groups import last_epoch, new_places, pick
+from llmaz.controller.devices import pick
+from llmaz.controller.groups import last_epoch, new_places
 from llmaz.controller.ledger import Ledger
 from llmaz.controller.outcomes import Placed
+from llmaz.controller.spread import spread
 from llmaz.controller.staying import Group, placed_group
 
 
@@ -34,20 +36,23 @@ def place_many(
 ) -> None:
     """Place what is left, the last first, as long as there is room: node after node.
 
-    Each node is the fullest until it has no more room, so that none is asked twice.
+    Each node is the fullest until it has no more room, so that none is asked twice. Of replicas
+    that are spread each node in turn gets one.
     """
+    is_spread = demand.service.spec.placement.strategy == "spread"
     if option.worker is not None:
         while left and place_one(board, demand, option, left[-1], _epoch(groups, left[-1])):
             left.pop()
         return
     path, devices = board.path(demand), devices_of(option)
-    for ledger in _tried(board, demand, option) if left else ():
+    for ledger in _tried_on(board, demand, option) if left else ():
         while left and ledger.shortage(option.needs) is None:
             if board.usage.above_limit(path, devices) is not None:
                 return
             id_ = left.pop()
-            placed = _on(ledger, board, demand, option, id_, _epoch(groups, id_))
-            board.settle(demand, placed)
+            board.settle(demand, _on(ledger, board, demand, option, id_, _epoch(groups, id_)))
+            if is_spread:
+                break
         if not left:
             return
 
@@ -57,7 +62,21 @@ def _epoch(groups: Mapping[str, Group], id_: str) -> int:
 
 
 def _tried(board: Board, demand: Demand, option: Option) -> Iterator[Ledger]:
-    return board.fleet.candidates(demand, option)
+    """Yield the nodes that may have room, the best first; for spread replicas again and again."""
+    fitting = board.fleet.candidates(demand, option)
+    if demand.service.spec.placement.strategy == "spread":
+        return spread(fitting, board.own_nodes(demand))
+    return fitting
+
+
+def _tried_on(board: Board, demand: Demand, option: Option) -> Iterator[Ledger]:
+    """Go on with a Service's nodes where the last of its replicas left off, if they are spread."""
+    if demand.service.spec.placement.strategy != "spread":
+        return _tried(board, demand, option)
+    key = demand.prefix, option.flavor.name, option.capacity
+    if key not in board.spreads:
+        board.spreads[key] = _tried(board, demand, option)
+    return board.spreads[key]
 
 
 def _on(

@@ -88,7 +88,7 @@ def _turns(
             continue
         after = tuple((one.node, one.engine) for one in outcome.members)
         there = [nodes[one.node] for one in outcome.members]
-        old = _left_by(id_, outcome, served)
+        old = _left_by(id_, outcome, served, serving.get(id_))
         if old is not None:
             has_turn = moving > 0 and all(_has_weights(one, demand.models) for one in there)
             goes = id_ in served.left or _is_urgent(old, served) or has_turn
@@ -104,11 +104,12 @@ def _turns(
         yield Turn(demand=demand, now=now, after=after, waits=not is_free)
 
 
-def _left_by(id_: str, outcome: Placed, served: Served) -> Seat | None:
+def _left_by(id_: str, outcome: Placed, served: Served, old: Seat | None) -> Seat | None:
     """Return where a replica serves that shall serve on another node; groups go as one."""
-    old = served.left.get(id_) or served.serving(id_)
+    if old is None or old.node == outcome.node:
+        return None
     is_alone = not outcome.workers and len(served.groups.get(id_, ())) == 1
-    return old if old is not None and is_alone and old.node != outcome.node else None
+    return old if is_alone else None
 
 
 def _is_urgent(seat: Seat, served: Served) -> bool:
