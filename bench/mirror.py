@@ -31,8 +31,8 @@ Figures = dict[str, list[float]]
 
 
 @contextmanager
-def hub(weights: Path, rate: float) -> Iterator[str]:
-    argv = [sys.executable, "-m", "harness.pacedhub", str(weights), str(rate)]
+def hub(weights: Path, rate: float, *others: Path) -> Iterator[str]:
+    argv = [sys.executable, "-m", "harness.pacedhub", str(weights), str(rate), *map(str, others)]
     environ = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) as server:
         try:

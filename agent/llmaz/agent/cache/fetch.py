@@ -48,6 +48,8 @@ from llmaz.agent.swarm.peering import read_peers
 from llmaz.agent.swarm.transport import SwarmTransfer
 from llmaz.api.manifest import decode
 
+# A prefetch that is held back for something else is sent no more than this on each connection.
+PREFETCH_WINDOW = 2**20
 _OPEN = (200, 206, 416)  # 416: the file is empty
 
 
@@ -77,6 +79,8 @@ def _fetch(
 ) -> Fetched:
     origin, cache_dir = request.origin, Path(request.cache_dir)
     cache_dir.mkdir(parents=True, exist_ok=True)
+    with closing(_throttle(request)) as throttle:
+        throttle.spend(0)  # that something is demanded is known before its first byte
     listing = request.listing or source.listing()
     _check_names(listing, name_of(origin))
     files = chosen(origin, listing.files)
@@ -109,6 +113,7 @@ def _fetch(
                 sharing=sharing,
                 tally=tally,
                 segment_bytes=STREAMED_SEGMENT_BYTES if request.streamed else SEGMENT_BYTES,
+                window=PREFETCH_WINDOW if request.priority == "prefetch" else None,
             )
             try:
                 there |= transfer.bring(absent, keys)

@@ -69,11 +69,12 @@ class Transfer:
         store: Store,
         moved: Callable[[RemoteFile, int], None],
         *,
-        spend: Callable[[int], None] = lambda _: None,
+        spend: Callable[[int, Callable[[], None]], None] = lambda _count, _alive: None,
         stall_seconds: float = STALL_SECONDS,
         sharing: Sharing | None = None,
         tally: Tallying | None = None,
         segment_bytes: int = SEGMENT_BYTES,
+        window: int | None = None,
     ) -> None:
         self._segment_bytes = segment_bytes
         self._tally = tally or Tallying()
@@ -90,7 +91,8 @@ class Transfer:
         self._refusals = 0
         self._bytes = 0
         self._ended = threading.Event()
-        self._workers = [_Worker(Wire()) for _ in range(MOST_CONNECTIONS)]
+        self._of_thread = threading.local()
+        self._workers = [_Worker(Wire(window=window)) for _ in range(MOST_CONNECTIONS)]
 
     def bring(self, files: Sequence[RemoteFile], keys: dict[str, str]) -> dict[str, str]:
         """Bring files into the store; return the sha256 of each by its path."""
@@ -185,7 +187,7 @@ class Transfer:
         self._tally.add("brought", size)
         with self._wake:
             self._bytes += size
-        self._spend(size)
+        self._spend(size, getattr(self._of_thread, "alive", _nothing))
 
     def _put(self, segment: Segment, wait: float = 0.0) -> None:
         with self._wake:
@@ -211,6 +213,7 @@ class Transfer:
         def alive() -> None:
             worker.moved_at = time.monotonic()
 
+        self._of_thread.alive = alive
         while (segment := self._take(index)) is not None:
             alive()
             worker.busy = True
@@ -258,3 +261,7 @@ class Transfer:
                     worker.moved_at = now  # it is cut once
                     self._tally.add("stalls")
                     worker.wire.cut()
+
+
+def _nothing() -> None:
+    """A thread that no connection of this transfer belongs to is watched by nobody."""

@@ -62,9 +62,11 @@ class Wire:
 
     near: it asks the node's own cloud who the node is, at an address of the link; no proxy is in
         between, no redirect is followed, and where no cloud is, nobody answers for long
+    window: how many bytes may be under way to a connection that is not read
     """
 
-    def __init__(self, *, near: bool = False) -> None:
+    def __init__(self, *, near: bool = False, window: int | None = None) -> None:
+        self._window = window
         self._near = near
         self._connect_seconds = NEAR_SECONDS if near else CONNECT_SECONDS
         self._silence_seconds = NEAR_SECONDS if near else SILENCE_SECONDS
@@ -213,6 +215,8 @@ class Wire:
         if proxy is None:
             self._addresses[origin] = _checked_peer(connection.sock, near=self._near)
         connection.sock.settimeout(self._silence_seconds)
+        if self._window is not None:
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._window)
         return connection
 
     def _proxy(self, origin: _Origin) -> SplitResult | None:
