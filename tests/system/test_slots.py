@@ -44,8 +44,8 @@ async def test_a_model_is_served_from_a_pod_that_outlives_the_agent_and_is_repla
         assert (after.pid, after.restarts) == (before.pid, 0)
         assert (await cluster.pod())["metadata"]["uid"] == pod["metadata"]["uid"]
 
-        answer = asyncio.create_task(cluster.ask(url, "smollm2", tokens=48))
-        await asyncio.sleep(0.2)  # the request is there before the eviction
+        answer = asyncio.create_task(cluster.ask(url, "smollm2", tokens=64))
+        await cluster.until_busy(url, answer)
         assert await cluster.pods.evict("default", pod["metadata"]["name"]) == 201
         assert await answer  # what runs is finished
         new = await cluster.pod(but=pod["metadata"]["uid"])

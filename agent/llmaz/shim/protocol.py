@@ -34,6 +34,7 @@ SHUTDOWN = "shutdown"
 WARM = "warm"  # paths, rate: weights to read ahead for the engine that runs
 DRAIN = "drain"  # of a slot: it is about to end
 READY = "ready"  # of a slot: whether its engine answers requests, as the agent found
+EXECUTE = "execute"  # of a slot: argv, env, seconds: a command beside the engine
 
 # States of the engine in a status.
 IDLE = "idle"  # none was started yet
@@ -51,6 +52,7 @@ EXITED_EVENT = "exited"  # the engine itself has ended
 CLEAR_EVENT = "clear"  # and none of its descendants is left
 
 DRAIN_EVENT = "drain"
+EXECUTED_EVENT = "executed"  # the command of this connection: its exit code
 
 SHIM_KILLED = "its shim was killed"  # the error of an exit that no shim saw
 

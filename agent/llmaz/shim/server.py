@@ -8,7 +8,7 @@ import signal
 import socket
 import struct
 
-from llmaz.shim import fields, proc, protocol
+from llmaz.shim import errand, fields, proc, protocol
 from llmaz.shim.container import Container
 from llmaz.shim.crash import Effects
 from llmaz.shim.engine import Engine
@@ -168,14 +168,20 @@ class Server:
                 if self._engine.alive:
                     raise Refused(protocol.BUSY, "the engine has not ended")
                 self._leaving = True
-            case protocol.DRAIN | protocol.READY if self._slot is not None:
-                return self._slotted(self._slot, request)
+            case protocol.DRAIN | protocol.READY | protocol.EXECUTE if self._slot is not None:
+                return self._slotted(client, self._slot, request)
             case unknown:
                 raise Refused(protocol.BAD_REQUEST, f"no operation is called {unknown!r}")
         return {"status": self._status()}
 
-    def _slotted(self, slot: Container, request: dict[str, object]) -> dict[str, object]:
+    def _slotted(
+        self, client: Client, slot: Container, request: dict[str, object]
+    ) -> dict[str, object]:
         """Carry out what only the shim of a slot is asked."""
+        if request["op"] == protocol.EXECUTE:
+            seconds = fields.number(request["seconds"])
+            errand.begin(client.socket, self._spec(request), seconds)
+            return {"status": self._status()}
         if request["op"] == protocol.READY:
             slot.ready = bool(request["ready"])
             return {"status": self._status()}
@@ -196,21 +202,25 @@ class Server:
             raise Refused(protocol.DRAINING, "the slot is about to end")
         if self._leaving:
             raise Refused(protocol.BUSY, "the shim is about to end")
-        around = self._slot.environ if self._slot is not None else {}
-        spec = Spec(
-            argv=fields.texts(request["argv"]),
-            env={**around, **fields.text_map(request["env"])},
-            cwd=fields.text(request["cwd"]),
-            rlimits=fields.int_map(request.get("rlimits", {})),
-        )
-        if not spec.argv:
-            raise Refused(protocol.BAD_REQUEST, "argv is empty")
         self._engine.start(
-            spec,
+            self._spec(request),
             epoch=fields.integer(request["epoch"]),
             fingerprint=fields.text(request["fingerprint"]),
             limits=fields.int_map(request.get("limits", {})),
         )
+
+    def _spec(self, request: dict[str, object]) -> Spec:
+        """Read what to execute; in a container its own variables are there as well."""
+        around = self._slot.environ if self._slot is not None else {}
+        spec = Spec(
+            argv=fields.texts(request["argv"]),
+            env={**around, **fields.text_map(request["env"])},
+            cwd=fields.text(request.get("cwd", ".")),
+            rlimits=fields.int_map(request.get("rlimits", {})),
+        )
+        if not spec.argv:
+            raise Refused(protocol.BAD_REQUEST, "argv is empty")
+        return spec
 
     def _tell(self, event: str) -> None:
         message = {"v": protocol.VERSION, "event": event, "status": self._status()}

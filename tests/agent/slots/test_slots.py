@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from llmaz.agent.engines.state import StopEngine
+from llmaz.agent.slots.execute import execute
 from llmaz.api.node import AssignedEngine, EnginePhase
+from llmaz.api.pod import Exec, Lifecycle, LifecycleHandler
 from llmaz.api.slot import SLOTS, AssignedSlot
 from support.engines import Node, assigned, engines
 from support.kubelet.slots import SlotContainer
@@ -183,6 +185,33 @@ async def test_the_end_of_an_agent_s_pod_leaves_engines_in_slots_alone(
         await under.stop_all("the agent's pod ends", within=5.0)
         await node.step()
         assert node.reports["default/fake-0"].pid == before.pid
+
+
+async def test_a_command_of_a_hook_runs_in_the_slot_and_not_beside_the_agent(
+    tmp_path: Path, slots: Slots
+) -> None:
+    container = slots.make("a")
+    container.env["WHERE"] = "inside"
+    container.run()
+    said = tmp_path / "said"
+    script = f'echo "$WHERE" > {said}'
+    hook = LifecycleHandler(exec=Exec(command=("/bin/sh", "-c", script)))
+    async with engines(tmp_path / "agent") as under:
+        node = Node(under)
+        node.assigned = (in_slot("a", lifecycle=Lifecycle(pre_stop=hook)),)
+        await node.until_phase(EnginePhase.READY)
+        node.assigned = ()
+        await node.until_gone()
+    assert said.read_text() == "inside\n"
+
+
+async def test_a_command_that_fails_or_does_not_exist_is_told(slots: Slots) -> None:
+    container = slots.make("a")
+    container.run()
+    failed = await execute(container.slot, Exec(command=("/bin/sh", "-c", "exit 3")), {})
+    assert (failed.ok, failed.detail) == (False, "/bin/sh exited with code 3")
+    missing = await execute(container.slot, Exec(command=("/no/such/program",)), {})
+    assert (missing.ok, missing.detail) == (False, "/no/such/program exited with code 127")
 
 
 def _begin(container: SlotContainer) -> "subprocess.Popen[bytes]":

@@ -77,6 +77,15 @@ class SlotCluster:
             text: str = (await answer.json())["choices"][0]["message"]["content"]
             return text
 
+    async def until_busy(self, url: str, answer: "asyncio.Task[str]") -> None:
+        """Wait until an engine works on a request, or has answered it already."""
+
+        async def look() -> bool:
+            async with self.client.get(f"{url}/metrics") as page:
+                return "llamacpp:requests_processing 1" in await page.text() or answer.done()
+
+        await eventually(look, bool)
+
     async def cordon(self, *, on: bool) -> None:
         await self.kube.patch(NODE, NODE_NAME, {"spec": {"unschedulable": on or None}})
 

@@ -10,28 +10,19 @@ import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import aiohttp
 
+from llmaz.agent.engines.answer import Answer as Answer  # noqa: PLC0414  # what it gives
 from llmaz.agent.engines.metrics import Numbers, read_numbers
+from llmaz.agent.slots.execute import execute
 from llmaz.api.names import ENGINE_PORT
 from llmaz.api.pod import Exec, HttpGet, Probe, TcpSocket
 
 PORT_NAMES = ("http", str(ENGINE_PORT))  # what runtimes call the engine's port, whichever it is
 _METRICS_BYTES = 4 << 20
 _METRICS_PATHS = ("/metrics", "/prometheus/metrics")  # TensorRT-LLM has JSON at the first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came of a question; `detail` says in words why it is no success."""
-
-    ok: bool
-    detail: str = ""
-    refused: bool = False  # the engine did answer, that it won't: it does not hang
-    listens: bool = True
-    heard: bool = True  # something was answered, if only that it is unwell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +34,7 @@ class Target:
     model_path: str = ""
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # of exec probes and hooks
     host: str = "127.0.0.1"
+    slot: Path | None = None  # where the shim of its slot is: commands run there
 
     def url(self, path: str) -> str:
         return f"http://{self.host}:{self.port}{path}"
@@ -138,11 +130,13 @@ class Prober:
                         return numbers
         return None
 
-    async def run(self, action: Exec, env: Mapping[str, str]) -> Answer:
+    async def run(self, action: Exec, target: Target) -> Answer:
         """Run a command of a probe or a hook, in the engine's environment and without a shell."""
+        if target.slot is not None:
+            return await execute(target.slot, action, target.env)
         process = await asyncio.create_subprocess_exec(
             *action.command,
-            env=dict(env),
+            env=dict(target.env),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -169,7 +163,7 @@ class Prober:
         if probe.http_get is not None:
             return await self.fetch(probe.http_get, target)
         if probe.exec is not None:
-            return await self.run(probe.exec, target.env)
+            return await self.run(probe.exec, target)
         if probe.tcp_socket is not None:
             return await connects(probe.tcp_socket, target)
         if probe.grpc is not None:

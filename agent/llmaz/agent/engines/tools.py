@@ -50,16 +50,18 @@ class Tools:
 
 async def target_of(kept: EngineRecord, tools: Tools, slot: SlotAbout | None = None) -> Target:
     """Return how an engine is asked; its environment is made only where a command needs it."""
+    engine = kept.assignment
     env: Mapping[str, str] = {}
-    if stopping.executes(kept.assignment):
+    if stopping.executes(engine):
         with contextlib.suppress(EngineError):
             env = (await tools.environment(kept, slot)).env
     return Target(
         port=kept.port or 0,
-        model=kept.assignment.model,
+        model=engine.model,
         model_path=kept.model_path,
         env=env,
         host="127.0.0.1" if slot is None else slot.address,
+        slot=None if slot is None or engine.slot is None else tools.slots_dir / engine.slot.uid,
     )
 
 
