@@ -1,0 +1,56 @@
+"""Pods as they are read."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from llmaz.controller.slots.pod import read_pod
+
+MADE = "2026-01-01T12:00:00Z"
+
+
+def pod(status: dict[str, Any] | None = None, **meta: Any) -> Any:  # noqa: ANN401  # JSON
+    return {
+        "metadata": {
+            "name": "chat-0-abc",
+            "namespace": "default",
+            "uid": "uid",
+            "creationTimestamp": MADE,
+            "labels": {"llmaz.io/service": "chat", "llmaz.io/replica": "0"},
+            "annotations": {"llmaz.io/slot-key": "key", "llmaz.io/slot-attempt": "3"},
+            **meta,
+        },
+        "spec": {"nodeName": "n1"},
+        "status": status or {},
+    }
+
+
+def test_a_pod_that_says_nothing_of_a_slot_is_none() -> None:
+    assert read_pod(pod(labels={"app": "other"})) is None
+
+
+def test_a_pod_tells_for_whom_it_was_made() -> None:
+    seen = read_pod(pod())
+    assert seen is not None
+    assert (seen.owner, seen.replica, seen.attempt) == (("default", "chat"), "0", 3)
+    assert seen.lives
+
+
+def test_a_pod_that_failed_tells_when_and_why() -> None:
+    at = "2026-01-01T12:30:00Z"
+    conditions = [{"type": "DisruptionTarget", "status": "True", "lastTransitionTime": at}]
+    status = {"phase": "Failed", "reason": "Preempted", "message": "by another", "startTime": MADE}
+    seen = read_pod(pod(status | {"conditions": conditions}))
+    assert seen is not None
+    assert not seen.lives
+    assert seen.ended == "Preempted: by another"
+    assert seen.ended_at == datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
+
+
+def test_a_pod_that_is_being_pulled_waits_for_nothing_that_has_to_be_told() -> None:
+    creating = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+    failing = {"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
+    first = read_pod(pod({"containerStatuses": [creating]}))
+    second = read_pod(pod({"initContainerStatuses": [failing], "containerStatuses": [creating]}))
+    assert first is not None
+    assert second is not None
+    assert (first.waiting, second.waiting) == (None, "ErrImagePull: not found")
