@@ -20,6 +20,7 @@ from llmaz.agent.cache.spans import Spans
 from llmaz.agent.cache.wanted import Wish
 
 _POLL_SECONDS = 0.05
+_HUNGRY_SECONDS = 0.25  # what comes in order is soon there, and need not be wished for
 _SETTLE_SECONDS = 2.0  # for a fetch to show a file that is verified; it may go on with others
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -141,7 +142,7 @@ async def send_coming(
     ended: Callable[[], bool],
 ) -> None:
     """Send a range as it comes, after the head of the answer; raise when it can't be completed."""
-    at, patient_until = start, 0.0
+    at, patient_until, waited = start, 0.0, 0.0
     while at < end:
         over = ended()  # looked at first: what came before the end is seen below
         there = min(end, await asyncio.to_thread(coming.there, at))
@@ -150,9 +151,11 @@ async def send_coming(
             there -= 1 if time.monotonic() < patient_until else 0
         if there > at and coming.descriptor is not None:
             await _send(request, coming.descriptor, at, there)
-            at = there
+            at, waited = there, 0.0
         elif over:
             raise SpoiledError
         else:
-            coming.wait_for(at)
+            if waited >= _HUNGRY_SECONDS:
+                await asyncio.to_thread(coming.wait_for, at)
             await asyncio.sleep(_POLL_SECONDS)
+            waited += _POLL_SECONDS
