@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -28,7 +29,9 @@ class Machine:
         self.folder = folder
         self.log = folder / "log"
         self.seen: tuple[EngineSeen, ...] | None = None
-        self.jit = JitCaches(folder / "jit", 2**30, accelerators=dict, engines=lambda: self.seen)
+        self.jit = JitCaches(
+            folder / "jit", 2**30, accelerators=dict, engines=lambda: self.seen, settle=timedelta()
+        )
 
     def engine(self, **fields: object) -> AssignedEngine:
         wrapper = (sys.executable, "-I", str(compiling.__file__), str(self.log), FAKE_ENGINE)

@@ -80,7 +80,8 @@ def test_an_archive_that_is_torn_is_thrown_away(tmp_path: Path) -> None:
 
 
 def test_runs_are_known_to_the_next_agent(tmp_path: Path) -> None:
-    run = Run(key=KEY, had=True, kept=datetime(2026, 1, 1, tzinfo=UTC))
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    run = Run(key=KEY, at=moment, had=True, kept=moment)
     JitShelf(tmp_path).note("default/fake-0", run)
     (tmp_path / "runs" / "torn").write_text("{")
     assert JitShelf(tmp_path).runs() == {"default/fake-0": run}

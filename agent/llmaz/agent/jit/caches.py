@@ -10,6 +10,7 @@ import platform
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import assert_never
@@ -27,6 +28,7 @@ from llmaz.api.node import Accelerator, AssignedEngine
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
+SETTLE = timedelta(minutes=1)
 _EVENTS = ("started_with", "started_without", "kept", "dropped", "evicted", "from_peer")
 
 Bring = Callable[[AssignedEngine, str, Path], Awaitable[bool]]
@@ -49,7 +51,9 @@ class JitCaches(Collector):
         engines: Callable[[], tuple[EngineSeen, ...] | None],
         bring: Bring | None = None,
         original: Callable[[str], str] = str,
+        settle: timedelta = SETTLE,
     ) -> None:
+        self._settle = settle
         self._original = original
         self._shelf = JitShelf(root)
         self._quota = quota
@@ -100,7 +104,7 @@ class JitCaches(Collector):
             return
         async with self._turn:
             runs = await asyncio.to_thread(self._shelf.runs)
-            for action in decide(runs, seen):
+            for action in decide(runs, seen, datetime.now(UTC), settle=self._settle):
                 try:
                     await asyncio.to_thread(self._perform, action, runs[action.engine])
                 except Changing:  # it goes on compiling: the next look comes
@@ -120,7 +124,7 @@ class JitCaches(Collector):
 
     def _open(self, engine: str, key: str) -> bool:
         had = self._shelf.open(key)
-        self._shelf.note(engine, Run(key=key, had=had))
+        self._shelf.note(engine, Run(key=key, at=datetime.now(UTC), had=had))
         return had
 
     def _perform(self, action: JitAction, run: Run) -> None:

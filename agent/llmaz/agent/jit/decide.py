@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from llmaz.agent.cache.evict import Entry, Space, evict
@@ -17,11 +17,13 @@ _PLENTY = 1 << 62
 class Run:
     """The last start of an engine.
 
+    at: when it was
     had: whether there were programs for it when it started
     kept: when it had become ready as its programs were last kept
     """
 
     key: str
+    at: datetime
     had: bool
     kept: datetime | None = None
 
@@ -59,13 +61,20 @@ class Leave:
 JitAction: TypeAlias = Keep | Drop | Leave
 
 
-def decide(runs: Mapping[str, Run], seen: Collection[EngineSeen]) -> tuple[JitAction, ...]:
-    """Keep what a ready engine compiled, drop what engines fail with, leave what is gone."""
+def decide(
+    runs: Mapping[str, Run], seen: Collection[EngineSeen], now: datetime, *, settle: timedelta
+) -> tuple[JitAction, ...]:
+    """Keep what a ready engine compiled, drop what engines fail with, leave what is gone.
+
+    An engine that is started is seen a moment later: until it has settled, it is not gone.
+    """
     here = {engine.id: engine for engine in seen}
     actions: list[JitAction] = []
     for engine_id, run in sorted(runs.items()):
         engine = here.get(engine_id)
         if engine is None:
+            if timedelta() <= now - run.at < settle:
+                continue
             others = {other.key for name, other in runs.items() if name in here}
             actions.append(
                 Leave(

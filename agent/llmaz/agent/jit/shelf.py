@@ -120,13 +120,15 @@ class JitShelf:
                 kept = said["kept"]
                 found[said["engine"]] = Run(
                     key=said["key"],
+                    at=datetime.fromisoformat(said["at"]),
                     had=said["had"],
                     kept=datetime.fromisoformat(kept) if kept else None,
                 )
         return found
 
     def note(self, engine: str, run: Run) -> None:
-        said = {"engine": engine, **asdict(run), "kept": run.kept.isoformat() if run.kept else None}
+        times = {"at": run.at.isoformat(), "kept": run.kept.isoformat() if run.kept else None}
+        said = {"engine": engine, **asdict(run), **times}
         write_atomically(self._run(engine), json.dumps(said))
 
     def forget(self, engine: str) -> None:
