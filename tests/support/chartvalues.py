@@ -55,6 +55,7 @@ _ANYTHING: Cases = {
             ("deviceClaims", {"nvidia.com/gpu": "gpu"}, '"deviceClaims":{"nvidia.com/gpu":"gpu"}'),
         )
     },
+    "controller.nodeLabels": ("nfd", '"--node-features"'),
     "controller.replicas": (5, '"replicas": 5'),
     "agent.hostPath": ("/data", '"hostPath": {"path": "/data/agent"'),
     "agent.sharedMemory": ("7Gi", '"sizeLimit": "7Gi"'),

@@ -38,7 +38,11 @@ async def run(settings: Settings) -> None:
         changed = asyncio.Event()
         metrics = Metrics()
         observer = Observer(
-            kube, changed, gateway_url=settings.gateway_url, slot_policy=settings.slots
+            kube,
+            changed,
+            gateway_url=settings.gateway_url,
+            slot_policy=settings.slots,
+            node_features=settings.node_features,
         )
         leadership = Leadership(kube, settings.identity, changed, observer.list_anew)
         loop = Loop(observer, Performer(kube, observer), leadership, metrics)

@@ -17,6 +17,7 @@ from llmaz.api.kinds import (
     INFERENCE_NODE,
     LEASE,
     NODE,
+    NODE_FEATURE,
     OPEN_MODEL,
     PLAYGROUND,
     POD,
@@ -67,6 +68,7 @@ class Observer:
         *,
         gateway_url: str,
         slot_policy: SlotPolicy | None = None,
+        node_features: bool = False,
         decode: Decode = manifest.decode,
     ) -> None:
         self.changed = changed
@@ -74,8 +76,15 @@ class Observer:
         self._slot_policy = slot_policy or SlotPolicy()
         self.leases_changed = asyncio.Event()
         informers = [Informer(kube, kind, changed=changed) for kind in _WATCHED]
-        informers += [Informer(kube, kind, changed=changed, label_selector=_OURS) for kind in _MADE]
-        informers.append(Informer(kube, POD, changed=changed, label_selector=_OURS))
+        self._node_features = node_features
+        informers += [
+            Informer(kube, kind, changed=changed, label_selector=_OURS) for kind in (*_MADE, POD)
+        ]
+        if node_features:
+            there = names.SYSTEM_NAMESPACE
+            informers.append(
+                Informer(kube, NODE_FEATURE, changed=changed, namespace=there, label_selector=_OURS)
+            )
         informers.append(
             Informer(kube, LEASE, changed=self.leases_changed, namespace=names.SYSTEM_NAMESPACE)
         )
@@ -109,8 +118,15 @@ class Observer:
             self.changed.set()
 
     def missing(self) -> str | None:
-        """Say which kinds are not listed whole; nothing is decided before they are."""
-        kinds = [kind.plural for kind, one in self._informers.items() if not one.synced]
+        """Say which kinds are not listed whole; nothing is decided before they are.
+
+        NodeFeatures are not waited for: a cluster without discovery serves all the same.
+        """
+        kinds = [
+            kind.plural
+            for kind, one in self._informers.items()
+            if not one.synced and kind != NODE_FEATURE
+        ]
         return f"waits for a list of {', '.join(kinds)}" if kinds else None
 
     def snapshot(self, refused: Mapping[Ref, str]) -> ClusterSnapshot:
@@ -141,6 +157,7 @@ class Observer:
             slot_policy=self._slot_policy,
             unreadable=unreadable,
             refused=refused,
+            node_features=self._node_features,
             gateway_url=self._gateway_url,
             unknown_loads=self._unknown_loads,
         )
@@ -177,6 +194,7 @@ class Observer:
     def _manifests(self) -> dict[Ref, Manifest]:
         return {
             Ref(kind=kind, namespace=namespace, name=name): manifest
-            for kind in (SERVICE, *_MADE)
+            for kind in (SERVICE, *_MADE, NODE_FEATURE)
+            if kind in self._informers
             for (namespace, name), manifest in self._informers[kind].objects.items()
         }

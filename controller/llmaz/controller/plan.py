@@ -11,6 +11,7 @@ from llmaz.controller.accelerators import are_named, label_node
 from llmaz.controller.actions import Action, Plan
 from llmaz.controller.assignment import assign
 from llmaz.controller.catalogue import report_models
+from llmaz.controller.discovery import tell_discovery
 from llmaz.controller.endpoints import publish, published
 from llmaz.controller.playgrounds import PlaygroundView, expand, report_playgrounds
 from llmaz.controller.progress import progress
@@ -83,7 +84,10 @@ def _node_labels(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:
         # While a node's accelerators are not known, its labels stay.
         known = view.accelerators is not None and are_named(view.accelerators)
         if kube_node is not None and known:
-            yield from label_node(kube_node, view.accelerator_labels)
+            if snapshot.node_features:
+                yield from tell_discovery(snapshot.nodes[name], view.accelerator_labels, snapshot)
+            else:
+                yield from label_node(kube_node, view.accelerator_labels)
 
 
 def _next_look(snapshot: ClusterSnapshot, now: datetime) -> float | None:

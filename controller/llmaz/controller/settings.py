@@ -25,6 +25,7 @@ class Settings:
     lifeline: bool
     log_format: Literal["text", "json"]
     slots: SlotPolicy = field(default_factory=SlotPolicy)
+    node_features: bool = False  # tell Node Feature Discovery the labels, and write no Node
     scaling_record: Path | None = None  # where each look of the autoscaler is written down
 
 
@@ -64,6 +65,11 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         help="how pods of engines are made, such as"
         ' {"launcher": "slot", "image": "llmaz-agent:0.1.0"}',
     )
+    parser.add_argument(
+        "--node-features",
+        action="store_true",
+        help="write NodeFeatures for Node Feature Discovery to label Nodes by, and no Node",
+    )
     parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
     parser.add_argument(
         "--scaling-record",
@@ -84,6 +90,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         lifeline=given.lifeline,
         log_format=given.log_format,
         slots=given.slots,
+        node_features=given.node_features,
         scaling_record=given.scaling_record,
     )
 

@@ -101,6 +101,7 @@ class ClusterSnapshot:
     slot_policy: SlotPolicy = field(default_factory=SlotPolicy)
     unreadable: Mapping[Ref, Unreadable] = field(default_factory=dict)
     refused: Mapping[Ref, str] = field(default_factory=dict)  # writes that the server refused
+    node_features: bool = False  # whether Node Feature Discovery labels the Nodes, as it is told
     gateway_url: str = ""  # where users reach the gateway; not known without
     unknown_loads: frozenset[Key] = frozenset()  # elastic Playgrounds whose engines tell nothing
 
