@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from llmaz.agent.engines import Engines
-from llmaz.agent.engines.state import EngineSeen
+from llmaz.agent.engines.record import EngineRecord
+from llmaz.agent.engines.state import EngineSeen, Running
 from llmaz.agent.jit.caches import JitCaches
 from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.api.pod import EnvVar
@@ -131,3 +132,17 @@ async def test_without_room_for_programs_an_engine_starts_all_the_same(tmp_path:
     async with machine.running() as (_, node):
         node.assigned = (assigned(),)
         await node.until_phase(EnginePhase.READY)
+
+
+async def test_a_hook_of_an_engine_that_runs_is_no_start(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    record = EngineRecord(assignment=machine.engine(), fingerprint="f")
+    before = await machine.jit.variables(record)
+    running = Running(pid=1, run=1, started_at=datetime.now(UTC))
+    machine.seen = (
+        EngineSeen(
+            id="default/fake-0", assignment=record.assignment, fingerprint="f", process=running
+        ),
+    )
+    assert await machine.jit.variables(record) == before
+    assert machine.count("started_without") == 1

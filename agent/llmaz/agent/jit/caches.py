@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from llmaz.agent.engines.record import EngineRecord
-from llmaz.agent.engines.state import EngineSeen
+from llmaz.agent.engines.state import EngineSeen, Running
 from llmaz.agent.jit.decide import Drop, JitAction, Keep, Leave, Run, decide, surplus
 from llmaz.agent.jit.key import Ground, Inputs, key_of, variables
 from llmaz.agent.jit.shelf import Changing, JitShelf
@@ -81,6 +81,8 @@ class JitCaches(Collector):
         known = self._accelerators()
         devices = [known[uuid] for uuid in engine.accelerators if uuid in known]
         key = key_of(engine, inputs, devices, _ground())
+        if self._runs(engine.id):  # a hook or a probe of it wants its variables again
+            return variables(self._shelf.live(key))
         async with self._turn:
             try:
                 await self._brought(engine, key)
@@ -90,6 +92,10 @@ class JitCaches(Collector):
                 return {}
         self._events["started_with" if had else "started_without"] += 1
         return variables(self._shelf.live(key))
+
+    def _runs(self, engine: str) -> bool:
+        seen = self._engines() or ()
+        return any(one.id == engine and isinstance(one.process, Running) for one in seen)
 
     async def run(self) -> None:
         """Look after the programs until cancelled."""
