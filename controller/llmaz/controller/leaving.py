@@ -29,7 +29,7 @@ _NOTICE_TAINTS = frozenset(
 # Conditions by which AKS tells of the same.
 _NOTICE_CONDITIONS = frozenset({"PreemptScheduled", "TerminateScheduled"})
 # Labels that say what a machine costs, and the words of each cloud for the types.
-_CAPACITY_LABELS: Mapping[str, Mapping[str, CapacityType]] = {
+CAPACITY_LABELS: Mapping[str, Mapping[str, CapacityType]] = {
     "karpenter.sh/capacity-type": {
         "spot": "spot",
         "on-demand": "on-demand",
@@ -72,7 +72,7 @@ def leaving(node: KubeNode | None) -> Leaving | None:
 
 def capacity_type(labels: Mapping[str, str]) -> CapacityType:
     """Return what a node's labels say of its price; a machine of which nothing is said is kept."""
-    for label, words in _CAPACITY_LABELS.items():
+    for label, words in CAPACITY_LABELS.items():
         found = words.get(labels.get(label, ""))
         if found is not None:
             return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from llmaz.api.manifest import digest, encode
 from llmaz.controller.demand import Demand, Option
+from llmaz.controller.leaving import capacity_type
 
 _LONGEST_SECONDS = 600.0  # an autoscaler takes minutes to bring a node
 
@@ -36,9 +37,10 @@ class Attempt:
         return ", ".join(option.flavor.name for option in self.options)
 
 
-def attempts_of(demand: Demand) -> tuple[Attempt, ...]:
-    """Return the attempts of a Service's replicas."""
-    grouped = itertools.groupby(demand.options, key=lambda option: _shape(option, demand))
+def attempts_of(demand: Demand, id_: str = "") -> tuple[Attempt, ...]:
+    """Return the attempts of one replica; without an id, of what is any replica's."""
+    wanted = demand.options_of(id_) if id_ else demand.options
+    grouped = itertools.groupby(wanted, key=lambda option: _shape(option, demand))
     found = ((shape, tuple(options)) for shape, options in grouped)
     return tuple(Attempt(options=options, key=_key(shape, options)) for shape, options in found)
 
@@ -56,7 +58,8 @@ def option_on(attempt: Attempt, labels: Mapping[str, str]) -> Option:
     fitting = (
         option
         for option in attempt.options
-        if all(labels.get(key) == value for key, value in option.flavor.node_selector.items())
+        if all(labels.get(key) == value for key, value in option.selector)
+        and option.capacity in (None, capacity_type(labels))
     )
     return next(fitting, attempt.first)
 
@@ -76,4 +79,4 @@ def _shape(option: Option, demand: Demand) -> str:
 
 
 def _key(shape: str, options: Sequence[Option]) -> str:
-    return digest([shape, [dict(option.flavor.node_selector) for option in options]])
+    return digest([shape, [[dict(option.selector), option.capacity] for option in options]])

@@ -17,7 +17,7 @@ from llmaz.api.service import Service
 from llmaz.api.slot import DIRECTORY, PROGRAMS, SLOTS, shim_command
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.slots.attempts import Attempt
-from llmaz.controller.slots.nodes import affinity, node_selector
+from llmaz.controller.slots.nodes import affinity, node_selector, spread
 from llmaz.controller.slots.pod import ATTEMPT, FAILURES, GATE, RANK, REPLICA, SLOT_KEY, SPARE
 from llmaz.controller.slots.policy import SlotPolicy
 
@@ -63,7 +63,7 @@ def slot_pod(demand: Demand, attempt: Attempt, place: Place, policy: SlotPolicy)
         "terminationGracePeriodSeconds": grace + _ENDING_SECONDS,
         "securityContext": _pod_security(policy),
         "nodeSelector": node_selector(attempt, policy.node_selector),
-        "tolerations": _tolerations(option, policy),
+        "tolerations": _tolerations(option, service, policy),
         "initContainers": [_bringer(policy)],
         "containers": [_runner(demand, option, policy, grace)],
         "volumes": _volumes(demand, policy),
@@ -74,6 +74,8 @@ def slot_pod(demand: Demand, attempt: Attempt, place: Place, policy: SlotPolicy)
         spec["schedulingGates"] = [{"name": GATE}]
     if policy.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in policy.image_pull_secrets]
+    if constraints := spread(service):
+        spec["topologySpreadConstraints"] = cast("Json", constraints)
     claims = _claims(option, policy)
     if claims:
         spec["resourceClaims"] = [
@@ -82,7 +84,8 @@ def slot_pod(demand: Demand, attempt: Attempt, place: Place, policy: SlotPolicy)
         ]
     chosen = {
         "runtimeClassName": policy.runtime_class_name,
-        "priorityClassName": policy.priority_class_name,
+        "priorityClassName": service.spec.placement.priority_class_name
+        or policy.priority_class_name,
         "schedulerName": policy.scheduler_name,
     }
     spec |= {key: value for key, value in chosen.items() if value}
@@ -245,12 +248,13 @@ def _on_node(policy: SlotPolicy, name: str) -> Manifest:
     return {"path": f"{policy.host_path}/{name}", "type": "DirectoryOrCreate"}
 
 
-def _tolerations(option: Option, policy: SlotPolicy) -> list[Json]:
+def _tolerations(option: Option, service: Service, policy: SlotPolicy) -> list[Json]:
     own: list[Json] = [
         {"key": resource, "operator": "Exists"} for resource in sorted(option.needs.devices)
     ]
-    further = (cast("Manifest", encode(one)) for one in policy.tolerations)
-    return [*own, *({"operator": "Exists", **one} for one in further)]
+    asked = [cast("Manifest", encode(one)) for one in service.spec.placement.tolerations]
+    further = [cast("Manifest", encode(one)) for one in policy.tolerations]
+    return [*own, *asked, *({"operator": "Exists", **one} for one in further)]
 
 
 def _pod_security(policy: SlotPolicy) -> Manifest:

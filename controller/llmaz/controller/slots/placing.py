@@ -57,16 +57,19 @@ class Slotted:
 
 def place_slots(demand: Demand, look: Look) -> Slotted:
     """Decide on the slots of one Service."""
-    attempts = attempts_of(demand)
-    units = {id_: unit_of(str(i), look.pods, attempts) for i, id_ in enumerate(demand.ids)}
+    all_attempts = {id_: attempts_of(demand, id_) for id_ in demand.ids}
+    units = {
+        id_: unit_of(str(index), look.pods, all_attempts[id_])
+        for index, id_ in enumerate(demand.ids)
+    }
     free = _replaceable(demand, units, look)
-    spares = spares_of(look.pods, attempts)
+    spares = spares_of(look.pods, attempts_of(demand))
     outcomes: dict[str, Outcome] = {}
     held: set[str] = set()
     actions: list[Action] = []
     waits: list[float] = []
     for id_, unit in units.items():
-        group = look.groups.get(id_, ())
+        group, attempts = look.groups.get(id_, ()), all_attempts[id_]
         outcome = _outcome(demand, id_, unit, attempts, look)
         if isinstance(outcome, Unplaced) and group:
             if unit.outdated and is_serving(group):
