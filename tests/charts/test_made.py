@@ -138,9 +138,22 @@ def test_the_notes_say_what_an_upgrade_does_not_do() -> None:
     assert "updateStrategy" in template()
 
 
-def test_reasons_that_the_install_guide_explains_exist() -> None:
+def _explained() -> set[str]:
+    """The reasons of the tables in the install guide."""
     rows = [line for line in (ROOT / "docs/install.md").read_text().splitlines() if "| `" in line]
-    reasons = {reason for row in rows for reason in re.findall(r"`([A-Z]\w+)`", row.split("|")[1])}
+    return {reason for row in rows for reason in re.findall(r"`([A-Z]\w+)`", row.split("|")[1])}
+
+
+def test_every_refusal_of_the_controller_is_explained() -> None:
+    sources = (ROOT / "controller").rglob("*.py")
+    refusals = re.compile(r'Refusal\(\s*reason="(\w+)"')
+    found = {reason for path in sources for reason in refusals.findall(path.read_text())}
+    assert len(found) > 10
+    assert found - _explained() == set()
+
+
+def test_reasons_that_the_install_guide_explains_exist() -> None:
+    reasons = _explained()
     sources = [
         path.read_text()
         for program in ("controller", "agent", "api")

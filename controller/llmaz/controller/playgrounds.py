@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from llmaz.api.defaults import default_labels
-from llmaz.api.kinds import PLAYGROUND, SERVICE
+from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND, SERVICE
 from llmaz.api.manifest import Manifest, encode
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
@@ -68,7 +68,7 @@ def _expand(playground: Playground, snapshot: ClusterSnapshot) -> PlaygroundView
         return PlaygroundView(playground=playground, why=why, aborted=_CONFLICT)
     missing = missing_model(playground, snapshot.models)
     if missing is not None:
-        why = absent("Model", missing, snapshot)
+        why = absent(OPEN_MODEL, missing, snapshot)
         return PlaygroundView(playground=playground, why=why, aborted=_NO_MODEL)
     service = resolve(playground, snapshot)
     if isinstance(service, Refusal):

@@ -15,7 +15,7 @@ from llmaz.api.backendruntime import (
     BackendRuntimeSpec,
     RecommendedConfig,
 )
-from llmaz.api.kinds import PLAYGROUND
+from llmaz.api.kinds import BACKEND_RUNTIME, PLAYGROUND
 from llmaz.api.meta import ObjectMeta, OwnerReference
 from llmaz.api.openmodel import Flavor, OpenModel
 from llmaz.api.playground import Playground
@@ -55,7 +55,7 @@ def resolve(playground: Playground, snapshot: ClusterSnapshot) -> Service | Refu
     wanted = playground.spec.backend_runtime_config
     runtime = snapshot.runtimes.get(wanted.backend_name)
     if runtime is None:
-        return absent("Runtime", wanted.backend_name, snapshot)
+        return absent(BACKEND_RUNTIME, wanted.backend_name, snapshot)
     launcher = wanted.launcher or runtime.spec.launcher or snapshot.slot_policy.launcher
     # In a slot the program is the image's: what brings one to a node is none of its business.
     spec = dataclasses.replace(runtime.spec, process=None) if launcher == SLOT else runtime.spec

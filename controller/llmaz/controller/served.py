@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from llmaz.api.kinds import SERVICE
+from llmaz.api.kinds import OPEN_MODEL, SERVICE
 from llmaz.api.node import EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.absent import absent
@@ -133,7 +133,7 @@ def _demand(
     claimed = (ref.name for ref in pinned.spec.model_claims.models)
     missing = next((name for name in claimed if name not in snapshot.models), None)
     if missing is not None:
-        return absent("Model", missing, snapshot)
+        return absent(OPEN_MODEL, missing, snapshot)
     needed = demand(pinned, snapshot.models, snapshot.runtimes, snapshot.priorities)
     if isinstance(needed, Demand) and is_slotted(pinned, snapshot.slot_policy):
         return for_slots(needed)
