@@ -72,6 +72,10 @@ def test_what_no_program_can_be_given_is_said(
     assert shim.status()["clear"]
 
 
+def test_a_limit_that_only_newer_shims_know_is_passed_over(shim: Connection) -> None:
+    assert shim.start(*SLEEPER, limits={"disk": 1})["status"]["state"] == "running"
+
+
 def test_a_lower_epoch_is_refused(shim: Connection) -> None:
     shim.start(*PYTHON, "-c", "", epoch=7)
     shim.wait_clear()
@@ -180,6 +184,23 @@ def test_the_next_shim_ends_what_a_killed_one_left(directory: Path, switch: str)
     assert [pid for pid in pids if is_running(pid)] == []
     assert (status["state"], status["clear"], status["run"]) == ("exited", True, 1)
     assert status["exit"]["error"] == "its shim was killed"
+
+
+@pytest.mark.parametrize("journal", [b"", b"{", b"[]", b"\xff", b'{"v": 1}', None])
+def test_without_a_journal_the_next_shim_ends_what_a_killed_one_left_too(
+    directory: Path, journal: bytes | None
+) -> None:
+    launch(directory, hide_cgroups=True)
+    with Connection(directory) as shim:
+        pids = tree(shim, directory, "--double-fork", "1")
+    kill_shim(directory)
+    (directory / "shim.json").unlink()
+    if journal is not None:
+        (directory / "shim.json").write_bytes(journal)
+    assert launch(directory, hide_cgroups=True) == 0
+    assert [pid for pid in pids if is_running(pid)] == []
+    with Connection(directory) as shim:
+        assert shim.start(*SLEEPER)["ok"]
 
 
 def test_a_process_that_only_has_the_pid_of_a_former_one_is_left_alone(directory: Path) -> None:

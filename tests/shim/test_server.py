@@ -1,5 +1,6 @@
 """The shim's socket: who may speak, what is understood, what is refused, who hears of events."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -60,6 +61,41 @@ def test_nonsense_is_refused_and_the_connection_lives(shim: Connection) -> None:
     assert shim.status()["state"] == "idle"
 
 
+def test_a_request_that_nests_too_deep_is_refused_and_the_engine_lives(shim: Connection) -> None:
+    engine = shim.start(*SLEEPER)["status"]["engine"][0]
+    shim.send(b"[" * 100_000 + b"\n")
+    assert shim.read()["error"] == "bad-request"
+    assert shim.status()["state"] == "running"
+    assert is_running(engine)
+
+
+def test_more_connections_than_anybody_needs_are_closed(shim: Connection, directory: Path) -> None:
+    with contextlib.ExitStack() as held:
+        for _ in range(63):
+            assert held.enter_context(Connection(directory)).status()["state"] == "idle"
+        with Connection(directory) as surplus, pytest.raises(ConnectionError):
+            surplus.read()
+        assert shim.status()["state"] == "idle"
+    wait_until(lambda: _is_heard(directory), "there is room for a connection again")
+
+
+def _is_heard(directory: Path) -> bool:
+    try:
+        with Connection(directory) as connection:
+            return bool(connection.status())
+    except ConnectionError:
+        return False
+
+
+def test_output_that_is_no_text_is_told_in_answers_that_arrive(shim: Connection) -> None:
+    program = "import os; os.write(1, b'\\xff' * (1 << 18))"
+    shim.start(sys.executable, "-I", "-S", "-c", program)
+    shim.wait_clear()
+    first = shim.ask("logs", limit=1 << 30)
+    second = shim.ask("logs", offset=first["next"], limit=1 << 30)
+    assert (first["text"] + second["text"], second["next"]) == ("\ufffd" * (1 << 18), 1 << 18)
+
+
 def test_a_signal_that_there_is_not_is_refused_and_the_engine_lives(shim: Connection) -> None:
     engine = shim.start(*SLEEPER)["status"]["engine"][0]
     assert shim.ask("signal", signal=999)["error"] == "bad-request"
@@ -68,7 +104,7 @@ def test_a_signal_that_there_is_not_is_refused_and_the_engine_lives(shim: Connec
     assert is_running(engine)
 
 
-@pytest.mark.parametrize("grace", ["NaN", "Infinity", "-Infinity", "true", '"soon"'])
+@pytest.mark.parametrize("grace", ["NaN", "Infinity", "-Infinity", "true", '"soon"', "9" * 400])
 def test_a_grace_that_is_no_time_is_refused_and_the_engine_lives(
     shim: Connection, grace: str
 ) -> None:

@@ -29,19 +29,19 @@ def place(name: str) -> str | None:
 def create(path: str, limits: dict[str, int], effects: Effects) -> bool:
     """Make a cgroup; False when that is not allowed.
 
-    `limits` has `memory` in bytes, `pids`, and `cpu` in thousandths of a processor. A limit whose
-    controller is not delegated here is not enforced. Where memory ends, all of the engine does: one
-    that lost a worker answers health checks and serves nobody.
+    `limits` has `memory` in bytes, `pids`, and `cpu` in thousandths of a processor. A limit of
+    another name, or whose controller is not delegated here, is not enforced. Where memory ends, all
+    of the engine does: one that lost a worker answers health checks and serves nobody.
     """
     try:
         effects.announce("make the cgroup")
         if not os.path.isdir(path):
             os.mkdir(path)
-        for key, amount in limits.items():
-            text = f"{amount * _CPU_PERIOD_US // 1000} {_CPU_PERIOD_US}" if key == "cpu" else amount
-            file = os.path.join(path, _FILES[key])
-            if os.path.exists(file):
-                _write(file, str(text))
+        for key, name in _FILES.items():
+            file = os.path.join(path, name)
+            if key in limits and os.path.exists(file):
+                share = f"{limits[key] * _CPU_PERIOD_US // 1000} {_CPU_PERIOD_US}"
+                _write(file, share if key == "cpu" else str(limits[key]))
         if "memory" in limits and os.path.exists(group := os.path.join(path, "memory.oom.group")):
             _write(group, "1")
     except OSError:

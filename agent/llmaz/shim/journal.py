@@ -16,12 +16,11 @@ def write(record: Record, effects: Effects) -> None:
     """Replace the working directory's journal; once this returns it survives a loss of power."""
     effects.announce("write the journal")
     beside = protocol.JOURNAL + ".new"
-    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, json.dumps(record).encode())
-        os.fsync(file)
-    finally:
-        os.close(file)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with open(os.open(beside, flags, 0o600), "wb") as file:  # the rest of a short write is tried
+        file.write(json.dumps(record).encode())
+        file.flush()
+        os.fsync(file.fileno())
     effects.announce("rename the journal")
     os.rename(beside, protocol.JOURNAL)
     directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -38,4 +37,4 @@ def read(directory: str = ".") -> Record | None:
             record = json.loads(file.read())
     except (FileNotFoundError, ValueError):
         return None
-    return record if isinstance(record, dict) else None
+    return record if isinstance(record, dict) and "mark" in record else None

@@ -18,6 +18,8 @@ from llmaz.shim.spawn import Spec
 
 IDLE_SECONDS = 60.0  # how often one without an engine looks whether its directory is there
 _MAX_BACKLOG_BYTES = 1 << 20  # of a client that does not read: it is let go
+_MAX_LOG_BYTES = 1 << 17  # of one answer: as JSON, a byte that is no text takes six
+_MAX_CLIENTS = 64  # an agent has one connection; a shim without descriptors could not go on
 
 
 class Client:
@@ -94,7 +96,7 @@ class Server:
         connection, _ = self._listener.accept()
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         _, uid, _ = struct.unpack("3i", credentials)
-        if uid not in (0, os.geteuid()):
+        if uid not in (0, os.geteuid()) or len(self._clients) >= _MAX_CLIENTS:
             connection.close()
             return
         connection.setblocking(False)
@@ -134,7 +136,7 @@ class Server:
             return {**head, "ok": True, **self._carry_out(client, request)}
         except Refused as refusal:
             return {**head, "ok": False, "error": refusal.code, "message": refusal.message}
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError) as error:
             text = f"the request can't be read: {error!r}"
             return {**head, "ok": False, "error": protocol.BAD_REQUEST, "message": text}
 
@@ -154,7 +156,7 @@ class Server:
                 tail = {"tail": self._output.tail()} if request.get("tail") else {}
                 return {"status": {**self._status(), **tail}}
             case protocol.LOGS:
-                limit = min(fields.integer(request.get("limit", 1 << 16)), 1 << 18)
+                limit = min(fields.integer(request.get("limit", 1 << 16)), _MAX_LOG_BYTES)
                 run, offset = (
                     fields.integer(request.get("run", 0)),
                     fields.integer(request.get("offset", 0)),

@@ -31,7 +31,12 @@ def spawn(spec: Spec, output: int, cgroup_path: str | None) -> int:
     """
     told, tell = os.pipe()  # closed by a successful exec, else it carries the error
     parent = os.getpid()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(told)
+        os.close(tell)
+        raise OSError(error.errno, error.strerror, "fork") from None
     if pid == 0:
         try:
             os.close(told)
