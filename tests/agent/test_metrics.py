@@ -28,6 +28,7 @@ SEEN = EngineSeen(
     port=9000,
     health=Health.READY,
     restarted={"OutOfDeviceMemory": 2},
+    woke_seconds=0.5,
     ready_at=NOW + timedelta(seconds=12),
 )
 NUMBERS = Numbers(
@@ -72,6 +73,7 @@ def test_engines_and_accelerators_are_told_in_base_units() -> None:
         'llmaz_engine_phase{engine="default/a-0",phase="Ready"} 1.0',
         'llmaz_engine_phase{engine="default/a-0",phase="Failed"} 0.0',
         'llmaz_engine_restarts_total{engine="default/a-0",reason="OutOfDeviceMemory"} 2.0',
+        'llmaz_engine_wake_seconds{engine="default/a-0"} 0.5',
         'llmaz_engine_time_to_ready_seconds{engine="default/a-0"} 12.0',
         'llmaz_accelerator_healthy{uuid="GPU-1"} 1.0',
         'llmaz_accelerator_memory_bytes{uuid="GPU-1"} 1.073741824e+09',

@@ -189,3 +189,12 @@ llmaz_engine_phase{{engine="a/c-0",phase="Ready"}} 1.0
 
 def test_an_elastic_config_has_targets_of_its_own() -> None:
     assert Policy.of(ElasticConfig(max_replicas=3), only_to_zero=False).targets == LoadTargets()
+
+
+def test_an_idle_playground_that_can_sleep_does_so_after_its_own_time() -> None:
+    targets = LoadTargets(sleep_seconds=30, idle_seconds=120)
+    policy = Policy(minimum=0, maximum=8, targets=targets, sleeps=True)
+    assert decided(policy, looks(look(IDLE), 25)).replicas == 1
+    asleep = decided(policy, looks(look(IDLE), 30))
+    assert (asleep.replicas, asleep.reason) == (0, "Sleep")
+    assert asleep.message == "no request for 30 seconds"

@@ -387,7 +387,8 @@ def _stepped(one: InferenceNode) -> InferenceNode:
         mark = fingerprint(engine)
         old = seen.get(engine.id)
         begun = old is not None and old.fingerprint == mark
-        phase = EnginePhase.READY if begun else EnginePhase.STARTING
+        awake = EnginePhase.ASLEEP if engine.asleep else EnginePhase.READY
+        phase = awake if begun else EnginePhase.STARTING
         report = EngineReport(
             id=engine.id, phase=phase, fingerprint=mark, address="10.0.0.1", port=40000
         )

@@ -18,6 +18,12 @@ from pathlib import Path
 from typing import Any
 
 PHASES = ("start", "bind", "ready", "request")
+# The calls of two kinds of engines. Only the first kind tells whether it sleeps, and can be told
+# the same twice.
+SLEEPS = {
+    "vllm": ("/sleep?level=1", "/wake_up"),
+    "sglang": ("/release_memory_occupation", "/resume_memory_occupation"),
+}
 HOLDING = "import time; time.sleep(100000)"
 
 
@@ -32,6 +38,7 @@ class State:
         self.requests = 0
         self.hanging = threading.Event()
         self.unwell = threading.Event()
+        self.asleep = threading.Event()
 
 
 def options() -> argparse.Namespace:
@@ -62,6 +69,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--hold-file", type=Path, help="stands for device memory: its pid is in it")
     parser.add_argument("--flood-bytes", type=int, default=0, help="written to its log at once")
     parser.add_argument("--print-environment", action="store_true")
+    parser.add_argument("--sleeps", choices=SLEEPS, help="whose calls it knows to sleep and wake")
+    parser.add_argument("--wake-seconds", type=float, default=0.0)
+    parser.add_argument("--no-wake", action="store_true", help="it never wakes again")
     return parser.parse_args()
 
 
@@ -119,6 +129,8 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/models":
             name = self.state.options.list_model or self.state.options.model
             self._send(200, {"object": "list", "data": [{"id": name, "object": "model"}]})
+        elif self.path == "/is_sleeping" and self.state.options.sleeps == "vllm":
+            self._send(200, {"is_sleeping": self.state.asleep.is_set()})
         elif self.path == "/metrics" and not self.state.options.no_metrics:
             self._metrics()
         else:
@@ -127,6 +139,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         given = self.state.options
+        if given.sleeps and self.path in SLEEPS[given.sleeps]:
+            self._rest(falls_asleep=self.path == SLEEPS[given.sleeps][0])
+            return
+        if self.state.asleep.is_set():  # as the real ones do when they have no memory to work in
+            say("asked while asleep")
+            os._exit(1)
         if self.path not in ("/v1/completions", "/v1/chat/completions"):
             self._send(404, {"error": "no such path"})
             return
@@ -145,6 +163,26 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             with self.state.lock:
                 self.state.in_flight -= 1
+
+    def _rest(self, *, falls_asleep: bool) -> None:
+        given, asleep = self.state.options, self.state.asleep
+        if given.sleeps == "sglang" and asleep.is_set() is falls_asleep:
+            say("told twice")
+            os._exit(1)
+        with self.state.lock:
+            busy = self.state.in_flight
+        if falls_asleep and busy:
+            say(f"told to sleep with {busy} requests in flight")
+            os._exit(1)
+        if falls_asleep:
+            asleep.set()
+        elif given.no_wake:
+            self._send(500, {"error": "it can't wake"})
+            return
+        else:
+            time.sleep(given.wake_seconds)
+            asleep.clear()
+        self._send(200, {})
 
     def _complete(self, body: dict[str, Any]) -> None:
         count = int(body.get("max_tokens") or 16)

@@ -47,6 +47,7 @@ class AgentCollector(Collector):
         state, decided = seen
         yield from _of_engines(decided.status)
         yield _restarts(state)
+        yield _wakes(state)
         yield from _of_numbers(self._numbers())
         yield from _of_assignment(state)
         yield from _of_models(decided.status)
@@ -82,6 +83,18 @@ def _restarts(state: NodeState) -> Metric:
         for reason, count in engine.restarted.items():
             restarts.add_metric([engine.id, reason], count)
     return restarts
+
+
+def _wakes(state: NodeState) -> Metric:
+    wakes = GaugeMetricFamily(
+        "llmaz_engine_wake_seconds",
+        "What the last wake of an engine took that had slept.",
+        labels=["engine"],
+    )
+    for engine in state.engines:
+        if engine.woke_seconds is not None:
+            wakes.add_metric([engine.id], engine.woke_seconds)
+    return wakes
 
 
 _NUMBERS = (

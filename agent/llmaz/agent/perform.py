@@ -18,8 +18,10 @@ from llmaz.agent.engines.state import (
     BuildEnvironment,
     EngineAction,
     ForgetEngine,
+    SleepEngine,
     StartEngine,
     StopEngine,
+    WakeEngine,
 )
 from llmaz.agent.plan import AgentAction, AskThenStop
 from llmaz.kube.errors import KubeError
@@ -68,7 +70,7 @@ class Performer:
                 self._begin(engine.id, self._engine(action), action)
             case BuildEnvironment(requirements=requirements):
                 self._begin(", ".join(requirements), self._engine(action), action)
-            case StopEngine() | ForgetEngine():
+            case StopEngine() | ForgetEngine() | SleepEngine() | WakeEngine():
                 self._begin(action.id, self._engine(action), action)
             case AskThenStop():
                 self._begin(action.id, self._ask_then_stop(action), action)
@@ -126,5 +128,9 @@ def _words(action: EngineAction) -> str:
             return f"stopping engine {id_}: {reason}"
         case ForgetEngine(id=id_):
             return f"forgetting engine {id_}"
+        case SleepEngine(id=id_):
+            return f"putting engine {id_} to sleep"
+        case WakeEngine(id=id_):
+            return f"waking engine {id_}"
         case _:
             assert_never(action)

@@ -11,11 +11,8 @@ from llmaz.agent.cache.entitle import decide_rights
 from llmaz.agent.cache.state import ModelAction
 from llmaz.agent.engines.decide import decide_engines
 from llmaz.agent.engines.state import (
-    BuildEnvironment,
     EngineAction,
     EngineSeen,
-    ForgetEngine,
-    StartEngine,
     StopEngine,
 )
 from llmaz.agent.report import report
@@ -37,9 +34,7 @@ class AskThenStop:
         return self.stop.id
 
 
-AgentAction: TypeAlias = (
-    ModelAction | BuildEnvironment | StartEngine | StopEngine | ForgetEngine | AskThenStop
-)
+AgentAction: TypeAlias = ModelAction | EngineAction | AskThenStop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

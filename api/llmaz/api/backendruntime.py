@@ -10,6 +10,7 @@ from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
 from llmaz.api.quantity import Quantity
 from llmaz.api.scaling import NamedScaleTrigger, ScaleTrigger
+from llmaz.api.sleep import SleepMode
 from llmaz.api.slot import Launcher
 
 # Names of recommendedConfigs with a meaning; others are chosen by configName alone.
@@ -69,6 +70,7 @@ class BackendRuntimeSpec:
     process: how the engine runs as a process of the node, where there are no containers
     launcher: process or slot (a pod of its own), where it is not the controller's default
     memory: how the engine uses the memory of its accelerators, to tell before a start what fits
+    sleep: how an idle engine frees the memory of its accelerators, and takes it again
     image: the container image without its tag
     version: the tag of the image
     envs: environment variables, in order
@@ -86,6 +88,7 @@ class BackendRuntimeSpec:
     process: Process | None = None
     launcher: Launcher | None = None
     memory: EngineMemory | None = None
+    sleep: SleepMode | None = None
     image: str = field(metadata=bounds(shortest=1))
     version: str = field(metadata=bounds(shortest=1))
     envs: tuple[EnvVar, ...] = field(default=(), metadata=bounds(longest=256))

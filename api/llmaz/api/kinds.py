@@ -57,9 +57,7 @@ HORIZONTAL_POD_AUTOSCALER = Kind(
 PRIORITY_CLASS = Kind(
     "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False
 )
-NODE_FEATURE = Kind(
-    "nfd.k8s-sigs.io", "v1alpha1", "NodeFeature", "nodefeatures", namespaced=True
-)
+NODE_FEATURE = Kind("nfd.k8s-sigs.io", "v1alpha1", "NodeFeature", "nodefeatures", namespaced=True)
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
 CUSTOM_RESOURCE_DEFINITION = Kind(
     "apiextensions.k8s.io",

@@ -13,6 +13,7 @@ RUNTIME_NAME = "llmaz.io/backend-runtime"
 REQUIREMENTS = "llmaz.io/python-requirements"  # of the engines of a Service, one a line
 QUEUE = "kueue.x-k8s.io/queue-name"  # on a Playground: the queue that its pods wait in
 LAUNCHER = "llmaz.io/launcher"  # on a Service: process or slot, where it is not the default
+SLEEPS = "llmaz.io/sleeps"  # "true" on a Service: its engines can sleep, and are told how
 REVISION = "llmaz.io/revision"  # on a Playground or a Service: the revision that it keeps to
 APPLIED = "llmaz.io/applied"  # on what the controller makes: a digest of what it last wrote there
 OWNED_LABELS = "llmaz.io/owned-labels"  # on a Node: the label keys that the controller may remove

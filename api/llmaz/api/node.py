@@ -20,6 +20,7 @@ from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.names import TERMINATION_GRACE_SECONDS
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
 from llmaz.api.quantity import Quantity
+from llmaz.api.sleep import SleepCalls
 from llmaz.api.slot import AssignedSlot
 from llmaz.api.source import ModelSource
 
@@ -97,6 +98,8 @@ class AssignedEngine:
     rank: its place in a group: 0 leads, and the others answer nobody but the leader
     epoch: the group's, if it is a rank of one; a lower one than the running is refused
     slot: the pod that it runs in; without one, it is a process of the agent's own
+    sleep: how it is told to sleep and to wake, if it can
+    asleep: whether it shall sleep: its process stays, and it answers nobody
     """
 
     id: str
@@ -125,6 +128,8 @@ class AssignedEngine:
     rank: int = 0
     epoch: int = 0
     slot: AssignedSlot | None = None
+    sleep: SleepCalls | None = None
+    asleep: bool = False
 
     @property
     def namespace(self) -> str:
@@ -134,13 +139,20 @@ class AssignedEngine:
 
 def fingerprint(engine: AssignedEngine) -> str:
     """Return 16 hex digits that differ when the process must be started anew to match `engine`."""
-    return digest(encode(engine))
+    return digest(encode(as_started(engine)))
+
+
+def as_started(engine: AssignedEngine) -> AssignedEngine:
+    """Return the part of an assignment that a process is started for: not whether it sleeps."""
+    if engine.sleep is None and not engine.asleep:
+        return engine
+    return dataclasses.replace(engine, sleep=None, asleep=False)
 
 
 def is_next_epoch(engine: AssignedEngine, former: AssignedEngine) -> bool:
     """Tell whether an engine is assigned as before, but for its group that starts anew."""
-    later = dataclasses.replace(former, epoch=engine.epoch)
-    return engine.epoch > former.epoch > 0 and engine == later
+    later = dataclasses.replace(as_started(former), epoch=engine.epoch)
+    return engine.epoch > former.epoch > 0 and as_started(engine) == later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +222,7 @@ class EnginePhase(StrEnum):
     STARTING = "Starting"
     READY = "Ready"
     UNREADY = "Unready"  # was ready; runs, but does not answer as it should
+    ASLEEP = "Asleep"  # runs, has freed its accelerators' memory, and answers once it is woken
     BACKOFF = "Backoff"  # has exited; starts again at `retry_at`
     FAILED = "Failed"  # will not be started again until its assignment changes
     STOPPING = "Stopping"

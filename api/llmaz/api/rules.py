@@ -16,7 +16,7 @@ from llmaz.api.openmodel import OpenModel, OpenModelSpec
 from llmaz.api.playground import Playground, PlaygroundSpec
 from llmaz.api.pod import EnvVar, EnvVarSource, LifecycleHandler, Probe, Resources
 from llmaz.api.podtemplate import PodSpec, Volume
-from llmaz.api.scaling import ElasticConfig
+from llmaz.api.scaling import ElasticConfig, LoadTargets
 from llmaz.api.service import RollingUpdate, Service
 from llmaz.api.source import Hub, ModelHub, ModelSource
 
@@ -184,6 +184,13 @@ _CLAIMS: tuple[Rule[Any], ...] = (
         message="can't be given together with scaleTrigger",
         cel="!(has(self.scaleTrigger) && has(self.scaleTriggerRef))",
         holds=lambda elastic: elastic.scale_trigger is None or elastic.scale_trigger_ref is None,
+    ),
+    Rule(
+        of=LoadTargets,
+        field="sleepSeconds",
+        message="must be less than idleSeconds, after which the engine stops",
+        cel="!has(self.sleepSeconds) || self.sleepSeconds < self.idleSeconds",
+        holds=lambda load: load.sleep_seconds is None or load.sleep_seconds < load.idle_seconds,
     ),
 )
 

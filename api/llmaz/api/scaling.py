@@ -61,6 +61,8 @@ class LoadTargets:
     scale_up_seconds: for how long more replicas must be needed
     scale_down_seconds: for how long fewer replicas must suffice
     idle_seconds: after how long without a request the last replica stops, with minReplicas 0
+    sleep_seconds: after how long without a request it sleeps before that, if its engine can
+    release_seconds: after how long without a request its node need not keep the weights any more
     """
 
     waiting_requests: int = field(default=1, metadata=bounds(minimum=0))
@@ -70,6 +72,8 @@ class LoadTargets:
     scale_up_seconds: int = field(default=10, metadata=bounds(minimum=0))
     scale_down_seconds: int = field(default=300, metadata=bounds(minimum=0))
     idle_seconds: int = field(default=300, metadata=bounds(minimum=1))
+    sleep_seconds: int | None = field(default=None, metadata=bounds(minimum=1))
+    release_seconds: int = field(default=3600, metadata=bounds(minimum=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

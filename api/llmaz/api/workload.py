@@ -1,6 +1,7 @@
 """The status that Playgrounds and Services have in common."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from llmaz.api.meta import Condition
 
@@ -17,6 +18,7 @@ class WorkloadStatus:
     ready: ready replicas of those wanted, as n/m
     selector: labels of the engines' EndpointSlices, as text
     flavor: the accelerators in use, such as a10, or a10,a100 while replicas differ
+    idle_since: since when no replicas are asked for, of a Playground that comes back by itself
     url: the OpenAI endpoint at which the model answers, where the controller was told
     message: why it waits or failed, in one sentence
     conditions: Progressing, and Available
@@ -30,6 +32,7 @@ class WorkloadStatus:
     ready: str = ""
     selector: str = ""
     flavor: str = ""
+    idle_since: datetime | None = None
     url: str = ""
     message: str = ""
     conditions: tuple[Condition, ...] = ()

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, NodeSpec
 from llmaz.api.source import Hub
 from llmaz.controller.actions import Assign
 from llmaz.controller.catalogue import held_revisions
 from llmaz.controller.displaced import told
+from llmaz.controller.ladder import warm_models
 from llmaz.controller.outcomes import Unplaced
 from llmaz.controller.peers import with_peers
 from llmaz.controller.prefetch import prefetch, wish_for_waiting, wish_of
@@ -16,7 +18,7 @@ from llmaz.controller.snapshot import ClusterSnapshot, Key
 from llmaz.controller.turns import turns
 
 
-def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
+def assign(snapshot: ClusterSnapshot, served: Served, now: datetime) -> tuple[Assign, ...]:
     """Return the assignment of every node that shall hold or run something else than it is told."""
     engines: dict[str, list[AssignedEngine]] = {name: [] for name in snapshot.nodes}
     models: dict[str, list[AssignedModel]] = {name: [] for name in snapshot.nodes}
@@ -29,6 +31,8 @@ def assign(snapshot: ClusterSnapshot, served: Served) -> tuple[Assign, ...]:
             engines[where].append(engine)
         for where in turn.nodes:
             models[where] += turn.demand.models
+    for name, warm in warm_models(snapshot, now).items():
+        models[name] += warm
     for name, ahead in _ahead(snapshot, served, models).items():
         models[name] += ahead
     pins = held_revisions(snapshot)

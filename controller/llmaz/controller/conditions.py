@@ -15,6 +15,7 @@ from llmaz.controller.progress import Progress
 AVAILABLE = "Available"
 PROGRESSING = "Progressing"
 SCALING_ACTIVE = "ScalingActive"
+AT_REST = ("ScaledToZero", "Asleep")  # reasons of what comes back when somebody asks
 
 Conditions = tuple[Condition, ...]
 
@@ -115,7 +116,7 @@ def scaling_conditions(
 def _unavailable(
     old: Conditions, why: Refusal, *, ready: str, unready: str, waiting: str
 ) -> Condition:
-    if why.reason == "ScaledToZero" or not _was_available(old, ready, unready):
+    if why.reason in AT_REST or not _was_available(old, ready, unready):
         return _condition(AVAILABLE, "False", why.reason, why.message)
     return _condition(
         AVAILABLE, "False", unready, f"Waiting for {waiting} ready: {why.reason}: {why.message}"
@@ -124,7 +125,7 @@ def _unavailable(
 
 def _was_available(old: Conditions, *reasons: str) -> bool:
     available = find_condition(old, AVAILABLE)
-    return available is not None and available.reason in (*reasons, "ScaledToZero")
+    return available is not None and available.reason in (*reasons, *AT_REST)
 
 
 def _condition(type_: str, status: str, reason: str, message: str) -> Condition:

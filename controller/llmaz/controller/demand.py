@@ -67,10 +67,11 @@ class Demand:
     models: tuple[AssignedModel, ...]  # that a node must hold for it
     worker: AssignedEngine | None = None  # the pattern of a group's workers, if it may be a group
     priority: Priority = Priority()  # noqa: RUF009  # a frozen value
+    resting: int = 0  # replicas that stay, of a Service that asks for none: they sleep, or wake up
 
     @property
     def replicas(self) -> int:
-        return self.service.spec.replicas
+        return self.service.spec.replicas or self.resting
 
     @property
     def prefix(self) -> str:

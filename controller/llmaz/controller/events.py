@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from llmaz.api.meta import Condition, find_condition
 from llmaz.controller.actions import RecordEvent
-from llmaz.controller.conditions import AVAILABLE
+from llmaz.controller.conditions import AT_REST, AVAILABLE
 from llmaz.controller.snapshot import Ref
 
 # Reasons that are a step on the way; every other one of an object that is not available is a fault.
-_STEPS = frozenset({"StartingEngine", "StoppingEngine", "FetchingModel", "ScaledToZero", "Pending"})
+_STEPS = frozenset({"StartingEngine", "StoppingEngine", "FetchingModel", "Pending", *AT_REST})
 
 
 def turn(

@@ -11,7 +11,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from llmaz.api.node import AssignedEngine
+from llmaz.api.node import AssignedEngine, as_started
 from llmaz.controller.board import Board, capacity_of, in_order
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.fleet import Fleet
@@ -116,7 +116,9 @@ def _is_updating(
 
 def _is_changed(engine: AssignedEngine, now: AssignedEngine) -> bool:
     """Tell whether an engine shall be another; a group that starts anew is the same."""
-    return engine != now and dataclasses.replace(engine, epoch=now.epoch) != now
+    if engine == now:
+        return False
+    return as_started(dataclasses.replace(engine, epoch=now.epoch)) != as_started(now)
 
 
 def _place_new(

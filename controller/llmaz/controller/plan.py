@@ -13,6 +13,7 @@ from llmaz.controller.assignment import assign
 from llmaz.controller.catalogue import report_models
 from llmaz.controller.discovery import tell_discovery
 from llmaz.controller.endpoints import publish, published
+from llmaz.controller.ladder import next_steps
 from llmaz.controller.playgrounds import PlaygroundView, expand, report_playgrounds
 from llmaz.controller.progress import progress
 from llmaz.controller.revisions import record
@@ -39,13 +40,13 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
         *writes.values(),
         *_records(snapshot, served),
         *served.slots.actions,
-        *assign(snapshot, served),
+        *assign(snapshot, served, now),
         *_publications(snapshot, served),
         *autoscalers(snapshot),
         *_reports(snapshot, playgrounds, served, now),
         *_node_labels(snapshot, served),
     )
-    waits = (_next_look(snapshot, now), served.slots.look_again_in)
+    waits = (_next_look(snapshot, now), served.slots.look_again_in, *next_steps(snapshot, now))
     return Plan(actions=does, look_again_in=min((w for w in waits if w is not None), default=None))
 
 

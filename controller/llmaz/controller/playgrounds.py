@@ -21,6 +21,7 @@ from llmaz.controller.conditions import (
 )
 from llmaz.controller.endpoints import selector
 from llmaz.controller.events import turn
+from llmaz.controller.ladder import idle_since
 from llmaz.controller.owned import controller_of, ensure
 from llmaz.controller.progress import Progress
 from llmaz.controller.resolve import missing_model, resolve
@@ -134,6 +135,7 @@ def _status(
         ready=f"{seen.ready if seen else 0}/{view.playground.spec.replicas}",
         selector=selector(service) if service else "",
         flavor=seen.flavor if seen else "",
+        idle_since=idle_since(view.playground, now),
         url=snapshot.gateway_url,
         message=view.why.message if view.why else (seen.message if seen else ""),
         conditions=_conditions(view, seen, snapshot, now),

@@ -14,14 +14,16 @@ from llmaz.api.node import (
 )
 from llmaz.api.service import Service
 from llmaz.controller.actions import Refusal
-from llmaz.controller.demand import engine_prefix
+from llmaz.controller.demand import Demand, engine_prefix
 from llmaz.controller.flavors import ANY
+from llmaz.controller.ladder import warm_nodes
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.revisions import current, wanted_revision
 from llmaz.controller.seats import Seat
 from llmaz.controller.served import Served, service_of
+from llmaz.controller.sleeping import why_asleep
 from llmaz.controller.slots.said import why_not_running
-from llmaz.controller.snapshot import ClusterSnapshot
+from llmaz.controller.snapshot import ClusterSnapshot, Key
 
 # What a user can do something about is told before what only takes time.
 _ORDER = (
@@ -103,8 +105,21 @@ def progress(
         ),
         pinned=refusal is None and wanted_revision(service) is not None,
         refused=refusal,
-        why=_worst(waits, wanted),
+        why=_worst(waits, wanted) if wanted else _at_rest(key, demand, served, snapshot, now),
     )
+
+
+def _at_rest(
+    key: Key, demand: Demand | Refusal, served: Served, snapshot: ClusterSnapshot, now: datetime
+) -> Refusal:
+    """Say what became of the last replica of a Service that asks for none."""
+    if isinstance(demand, Demand) and demand.resting:
+        group = next((served.groups[id_] for id_ in demand.ids if id_ in served.outcomes), ())
+        if group:
+            return why_asleep(group[0], wanted=not demand.pattern.asleep)
+    there = ", ".join(warm_nodes(key, snapshot, now))
+    warm = f"; its weights stay on {there}" if there else ""
+    return Refusal(reason="ScaledToZero", message=f"no replicas are asked for{warm}")
 
 
 def _is_updated(id_: str, served: Served) -> bool:
@@ -126,8 +141,6 @@ def _flavor(ids: list[str], outcomes: Mapping[str, Outcome]) -> str:
 
 
 def _worst(waits: list[tuple[int, int, Refusal]], wanted: int) -> Refusal | None:
-    if wanted == 0:
-        return Refusal(reason="ScaledToZero", message="no replicas are asked for")
     if not waits:
         return None
     _, index, why = min(waits, key=lambda wait: wait[:2])

@@ -36,6 +36,7 @@ from llmaz.controller.absent import absent
 from llmaz.controller.actions import Refusal
 from llmaz.controller.flavors import candidate_flavors, hosts_of
 from llmaz.controller.grouptemplate import group_template
+from llmaz.controller.ladder import as_used
 from llmaz.controller.merging import merged_envs, merged_resources
 from llmaz.controller.snapshot import ClusterSnapshot
 
@@ -59,6 +60,7 @@ def resolve(playground: Playground, snapshot: ClusterSnapshot) -> Service | Refu
     launcher = wanted.launcher or runtime.spec.launcher or snapshot.slot_policy.launcher
     # In a slot the program is the image's: what brings one to a node is none of its business.
     spec = dataclasses.replace(runtime.spec, process=None) if launcher == SLOT else runtime.spec
+    spec = as_used(spec, playground)
     flavors = candidate_flavors(playground.spec.claims, snapshot.models)
     if isinstance(flavors, Refusal):
         return flavors
@@ -83,7 +85,8 @@ def _config(
     name = wanted.config_name or _automatic(playground, runtime, flavors)
     found = runtime.config(name)
     if found is not None:
-        return found
+        more = runtime.sleep.args if runtime.sleep else ()
+        return dataclasses.replace(found, args=(*found.args, *more)) if more else found
     if not runtime.recommended_configs and wanted.config_name is None:
         return RecommendedConfig(resources=runtime.resources)
     known = ", ".join(config.name for config in runtime.recommended_configs) or "none"
@@ -204,7 +207,8 @@ def _service(
             annotations=_passed_on(playground)
             | ({names.LAUNCHER: launcher} if _is_said(launcher, playground, runtime) else {})
             | {names.RUNTIME_NAME: playground.spec.backend_runtime_config.backend_name}
-            | ({names.REQUIREMENTS: "\n".join(required)} if required else {}),
+            | ({names.REQUIREMENTS: "\n".join(required)} if required else {})
+            | ({names.SLEEPS: "true"} if runtime.sleep else {}),
             owner_references=(owner,),
         ),
         spec=ServiceSpec(

@@ -125,6 +125,7 @@ _ANNOTATIONS = (
     names.REQUIREMENTS,
     names.LAUNCHER,
     names.SKIP_MODEL_LOADER,
+    names.SLEEPS,
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from llmaz.api.kinds import OPEN_MODEL, SERVICE
-from llmaz.api.node import EngineReport
+from llmaz.api.node import EngineReport, as_started
 from llmaz.api.service import Service
 from llmaz.controller.absent import absent
 from llmaz.controller.actions import ApplyOwned, Refusal
@@ -19,6 +19,7 @@ from llmaz.controller.ranks import leader_id
 from llmaz.controller.revisions import Revision, as_pinned, recorded
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.seats import Seat
+from llmaz.controller.sleeping import able_to_sleep, with_sleeper
 from llmaz.controller.slots.placing import Slotted
 from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.slots.serving import (
@@ -67,14 +68,14 @@ class Served:
 def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: datetime) -> Served:
     """Place the replicas of every Service; `made_anew` are those that are about to be written."""
     revisions = recorded(snapshot)
-    demands = {
+    needed = {
         key: _demand(service, revisions.get(key, []), snapshot) for key, service in living(snapshot)
     }
     views = node_views(snapshot, now)
-    places = homes(snapshot.seats, _by_engine(demands), views)
+    places = homes(snapshot.seats, _by_engine(needed), views)
     seated = places.seated
     groups = groups_of(seated)
-
+    demands = {key: with_sleeper(one, groups, snapshot, now) for key, one in needed.items()}
     kept = frozenset(id_ for id_ in seated if _is_kept(id_, demands, made_anew, snapshot))
     placeable = {key: one for key, one in demands.items() if isinstance(one, Demand)}
     slotted = {
@@ -87,7 +88,7 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     going = {
         id_: better_options(one, seated[id_], views[seated[id_].node])
         for one in by_process
-        if (id_ := may_go_back(one, seated, views, now)) is not None
+        if not one.resting and (id_ := may_go_back(one, seated, views, now)) is not None
     }
     left = {id_: seat for id_, seat in places.left.items() if id_ not in kept | in_slots.keys()}
     placed = place(
@@ -104,9 +105,11 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
         for id_, outcome in outcomes.items()
         if isinstance(outcome, Placed) and _is_outdated(groups.get(id_, ()), outcome)
     )
+    # An engine that would have to start anew in order to sleep stops instead.
+    tired = {id_ for one in placeable.values() if one.resting for id_ in one.ids} & outdated
     return Served(
         demands=demands,
-        outcomes=outcomes,
+        outcomes={id_: outcome for id_, outcome in outcomes.items() if id_ not in tired},
         seated=seated,
         groups=groups,
         kept=kept | slots.held,
@@ -135,9 +138,11 @@ def _demand(
     if missing is not None:
         return absent(OPEN_MODEL, missing, snapshot)
     needed = demand(pinned, snapshot.models, snapshot.runtimes, snapshot.priorities)
-    if isinstance(needed, Demand) and is_slotted(pinned, snapshot.slot_policy):
-        return for_slots(needed)
-    return needed
+    if isinstance(needed, Refusal):
+        return needed
+    if is_slotted(pinned, snapshot.slot_policy):
+        needed = for_slots(needed)
+    return able_to_sleep(needed, snapshot.runtimes)
 
 
 def _is_kept(
@@ -160,8 +165,9 @@ def _is_kept(
 
 
 def _is_outdated(group: tuple[Seat, ...], outcome: Placed) -> bool:
-    there = [(seat.node, seat.engine) for seat in group]
-    return bool(there) and there != [(one.node, one.engine) for one in outcome.members]
+    there = [(seat.node, as_started(seat.engine)) for seat in group]
+    after = [(one.node, as_started(one.engine)) for one in outcome.members]
+    return bool(there) and there != after
 
 
 def living(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Service]]:

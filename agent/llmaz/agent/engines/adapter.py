@@ -33,8 +33,10 @@ from llmaz.agent.engines.state import (
     EngineSeen,
     Environment,
     ForgetEngine,
+    SleepEngine,
     StartEngine,
     StopEngine,
+    WakeEngine,
 )
 from llmaz.agent.engines.supervised import Supervised
 from llmaz.agent.engines.tools import Tools
@@ -176,6 +178,12 @@ class Engines:
             case StopEngine(id=id_, reason=reason):
                 if id_ in self._engines:
                     await self._engines[id_].stop(reason)
+            case SleepEngine(id=id_, calls=calls):
+                if id_ in self._engines:
+                    self._engines[id_].rest(calls)
+            case WakeEngine(id=id_):
+                if id_ in self._engines:
+                    self._engines[id_].rest(None)
             case ForgetEngine(id=id_):
                 if id_ in self._engines and await self._engines[id_].forget():
                     if self._engines.pop(id_).record.assignment.accelerators:

@@ -25,8 +25,10 @@ from llmaz.agent.engines.state import (
     ForgetEngine,
     Health,
     Running,
+    SleepEngine,
     StartEngine,
     StopEngine,
+    WakeEngine,
 )
 from llmaz.agent.slots.decide import ENDING, SlotSeen, is_ending, missing_slot, within
 from llmaz.api.node import (
@@ -138,6 +140,8 @@ def _keep(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step
         case Running() if seen.health is Health.DEAD:
             stop = StopEngine(id=engine.id, reason=seen.detail)
             return _Step(action=stop, report=telling.stopping(seen, stop.reason))
+        case Running() if (turn := _turn(engine, seen)) is not None:
+            return _Step(action=turn, report=telling.resting(seen))
         case Exited(clear=True, fault=fault) as exited:
             again = not changed or is_next_epoch(engine, seen.assignment)
             if fault is None or not again:
@@ -147,6 +151,15 @@ def _keep(engine: AssignedEngine, seen: EngineSeen | None, node: _Node) -> _Step
             return _retry(engine, seen, exited, fault, node)
         case _:
             return _resting(seen)
+
+
+def _turn(engine: AssignedEngine, seen: EngineSeen) -> SleepEngine | WakeEngine | None:
+    """Have an engine sleep that is ready and shall, and wake one that shall not sleep."""
+    if not engine.asleep or engine.sleep is None:
+        return WakeEngine(id=seen.id) if seen.sleeping else None
+    if seen.sleeping or seen.health not in (Health.READY, Health.DROWSY):
+        return None
+    return SleepEngine(id=seen.id, calls=engine.sleep)
 
 
 def _retry(

@@ -47,7 +47,7 @@ def stop(
         return kept.stopping
     fault = verdict if health is Health.DEAD else None
     is_worker = kept.assignment.rank > 0  # of a group: it has no requests of its own
-    drained = is_worker or health in (Health.DEAD, Health.STARTING)
+    drained = is_worker or health in (Health.DEAD, Health.STARTING, Health.ASLEEP)
     return Stopping(since=now, reason=reason, fault=fault, drained=drained)
 
 

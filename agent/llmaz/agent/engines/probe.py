@@ -130,6 +130,28 @@ class Prober:
                         return numbers
         return None
 
+    async def post(self, target: Target, path: str, seconds: float) -> Answer:
+        """Tell the engine to do something that it answers when it is done."""
+        try:
+            async with asyncio.timeout(seconds):
+                async with self._session.post(target.url(path), json={}) as response:
+                    text = await response.text()
+        except TimeoutError:
+            return Answer(ok=False, detail=f"{path}: no answer within {seconds:g} s")
+        except (OSError, aiohttp.ClientError) as error:
+            return _failed(error, f"{path}: ")
+        said = f"{path} says {response.status}: {text[:200]}"
+        return Answer(ok=response.status < 400, detail=said)
+
+    async def says(self, target: Target, path: str, seconds: float) -> bool | None:
+        """Ask whether the engine sleeps; None where it does not tell."""
+        with contextlib.suppress(OSError, ValueError, TimeoutError, aiohttp.ClientError):
+            async with asyncio.timeout(seconds), self._session.get(target.url(path)) as response:
+                told = json.loads(await response.text())
+            if isinstance(told, dict) and isinstance(told.get("is_sleeping"), bool):
+                return bool(told["is_sleeping"])
+        return None
+
     async def run(self, action: Exec, target: Target) -> Answer:
         """Run a command of a probe or a hook, in the engine's environment and without a shell."""
         if target.slot is not None:

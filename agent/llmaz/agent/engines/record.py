@@ -16,6 +16,7 @@ from llmaz.agent.engines.errors import EngineError
 from llmaz.agent.engines.state import Fault
 from llmaz.api.manifest import UnknownFieldError, decode, encode
 from llmaz.api.node import AssignedEngine
+from llmaz.api.sleep import SleepCalls
 from llmaz.shim.crash import Effects
 
 FILE = "engine.json"
@@ -51,6 +52,7 @@ class EngineRecord:
     ready_run: int = 0  # the shim's run that became ready, at `ready_at`
     ready_at: datetime | None = None
     stopping: Stopping | None = None
+    asleep: SleepCalls | None = None  # how it was told to sleep, before it was
 
 
 def directory_of(root: Path, engine_id: str) -> Path:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from llmaz.api.node import AssignedEngine, EngineReport
+from llmaz.api.sleep import SleepCalls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,8 @@ class Health(StrEnum):
     STARTING = "Starting"
     READY = "Ready"
     UNREADY = "Unready"  # was ready, and may be again
+    DROWSY = "Drowsy"  # falls asleep, or wakes up
+    ASLEEP = "Asleep"
     DEAD = "Dead"  # only a restart helps: hung, or its start made no progress
 
 
@@ -78,6 +81,8 @@ class EngineSeen:
     failures: int = 0  # in a row, without a healthy while between them
     restarted: Mapping[str, int] = field(default_factory=dict)  # starts again, by reason
     ready_at: datetime | None = None
+    sleeping: bool = False  # it sleeps, or is on its way there
+    woke_seconds: float | None = None  # what its last wake took
     log: str = ""
 
     @property
@@ -111,13 +116,28 @@ class ForgetEngine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SleepEngine:
+    """Have an engine free its accelerators' memory, once it has nothing to do."""
+
+    id: str
+    calls: SleepCalls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeEngine:
+    """Have an engine that sleeps, or falls asleep, answer again."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildEnvironment:
     """Have the Python environment that engines wait for."""
 
     requirements: tuple[str, ...]
 
 
-EngineAction = BuildEnvironment | StartEngine | StopEngine | ForgetEngine
+EngineAction = BuildEnvironment | StartEngine | StopEngine | ForgetEngine | SleepEngine | WakeEngine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

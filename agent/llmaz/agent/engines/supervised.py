@@ -19,6 +19,7 @@ from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.record import EngineRecord, Stopping
+from llmaz.agent.engines.sleeping import Sleeping
 from llmaz.agent.engines.state import (
     EngineSeen,
     Exited,
@@ -32,6 +33,7 @@ from llmaz.agent.engines.tools import Launcher, Tools, target_of
 from llmaz.agent.engines.view import View
 from llmaz.agent.engines.watching import Watching
 from llmaz.agent.slots.about import SlotAbout
+from llmaz.api.sleep import SleepCalls
 from llmaz.shim import protocol
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,9 @@ class Supervised:
         self._turn = asyncio.Lock()
         self._tasks = Tasks(f"engine {engine_id}")
         self._watching = Watching(tools, self._tasks, self._on_finding)
+        self._sleeping = Sleeping(
+            tools, self._tasks, self._keep_asleep, self._on_rest, self._on_no_wake
+        )
         self._forgotten = False
         self._heard = asyncio.Event()  # replaced each time something happened
 
@@ -65,6 +70,8 @@ class Supervised:
                 detail=self._watching.detail,
                 verdict=self._watching.verdict,
                 log=str(self._place()[1] / protocol.LOG),
+                sleeping=self._sleeping.is_wanted,
+                woke_seconds=self._sleeping.woke_seconds,
             )
         )
 
@@ -101,6 +108,7 @@ class Supervised:
             self._tasks.begin(self._finish_stop(self.record.stopping))
         if self.record.ready_run == self._run():  # taken for ready until a probe says otherwise
             self._watching.health = Health.READY
+            self._sleeping.resume(self.record.asleep)
         self._watch()
         self._show()
         self._changed()
@@ -144,10 +152,18 @@ class Supervised:
             stop = lifecycle.shortened(stop, within)
         if stop == self.record.stopping:
             return
+        self._sleeping.end()
         self._keep(dataclasses.replace(self.record, stopping=stop))
         self._show()
         self._changed()
         self._tasks.begin(self._finish_stop(stop))
+
+    def rest(self, calls: SleepCalls | None) -> None:
+        """Begin to have it sleep by these calls, or with None to wake it."""
+        if not isinstance(self._process(), Running) or self.record.stopping is not None:
+            return
+        self._watching.end()
+        self._sleeping.want(calls, lambda: target_of(self.record, self._tools, self.slot))
 
     async def change(self) -> None:
         """Wait until something happens to it."""
@@ -255,6 +271,7 @@ class Supervised:
             return
         self._watching.numbers = None
         self._watching.end()
+        self._sleeping.end()
         if lost:
             self._client = None
         self._tasks.begin(self.attach() if lost else self._settle_in_turn())
@@ -267,8 +284,21 @@ class Supervised:
 
     def _watch(self) -> None:
         process = self._process()
-        if isinstance(process, Running) and self.record.stopping is None and self._client:
+        awake = self.record.stopping is None and self.record.asleep is None
+        if isinstance(process, Running) and awake and self._client:
             self._watching.begin(self.record, process, self._client)
+
+    def _on_rest(self, health: Health, detail: str) -> None:
+        self._watching.found(health, detail)
+        if health is Health.READY:
+            self._watch()
+
+    def _on_no_wake(self, fault: Fault) -> None:
+        self._watching.verdict = fault
+        self._watching.found(Health.DEAD, fault.message)
+
+    def _keep_asleep(self, calls: SleepCalls | None) -> None:
+        self._keep(dataclasses.replace(self.record, asleep=calls))
 
     def _on_finding(self, health: Health, is_news: bool) -> None:
         if health is Health.READY:

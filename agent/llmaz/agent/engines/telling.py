@@ -19,6 +19,8 @@ _PHASES = {
     Health.STARTING: EnginePhase.STARTING,
     Health.READY: EnginePhase.READY,
     Health.UNREADY: EnginePhase.UNREADY,
+    Health.DROWSY: EnginePhase.UNREADY,
+    Health.ASLEEP: EnginePhase.ASLEEP,
     Health.DEAD: EnginePhase.UNREADY,
 }
 

@@ -31,6 +31,8 @@ class View:
     detail: str
     verdict: Fault | None  # of whom watched it, when it is dead
     log: str
+    sleeping: bool = False
+    woke_seconds: float | None = None
 
 
 def process(record: EngineRecord, status: ShimStatus | None, *, launching: bool) -> Process:
@@ -70,5 +72,7 @@ def seen(view: View) -> EngineSeen:
         failures=kept.failures,
         restarted=kept.restarted,
         ready_at=kept.ready_at if ready else None,
+        sleeping=view.sleeping,
+        woke_seconds=view.woke_seconds,
         log=view.log,
     )

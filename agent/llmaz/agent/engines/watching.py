@@ -46,14 +46,15 @@ class Watching:
             target=await target_of(kept, self._tools, client.status.slot),
             started_ago=(datetime.now(UTC) - process.started_at).total_seconds(),
             marks=partial(_marks, client),
-            tell=self._found,
+            tell=self.found,
             count=self._count,
         )
         monitor = Monitor(watched, self._tools.prober, self._tools.patience)
         self.verdict = await monitor.run(was_ready=kept.ready_run == process.run)
-        self._found(Health.DEAD, self.verdict.message)
+        self.found(Health.DEAD, self.verdict.message)
 
-    def _found(self, health: Health, detail: str) -> None:
+    def found(self, health: Health, detail: str) -> None:
+        """Take in how the engine is."""
         is_news = (health, detail) != (self.health, self.detail)
         self.health, self.detail = health, detail
         self._tell(health, is_news)

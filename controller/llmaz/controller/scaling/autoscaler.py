@@ -128,13 +128,19 @@ class Autoscaler:
             ref=Ref(kind=PLAYGROUND, namespace=target.key[0], name=meta.name),
             uid=meta.uid,
             type="Normal",
-            reason="ScaledUp" if up else ("ScaledDown" if decision.replicas else "ScaledToZero"),
+            reason="ScaledUp" if up else _reason_of_less(decision),
             message=words,
         )
         try:
             await self._performer.perform(event)
         except KubeError as error:
             logger.warning("event not recorded: %s", error)
+
+
+def _reason_of_less(decision: Decision) -> str:
+    if decision.replicas:
+        return "ScaledDown"
+    return "FellAsleep" if decision.reason == "Sleep" else "ScaledToZero"
 
 
 async def _loads(client: aiohttp.ClientSession, agents: Collection[str]) -> dict[str, EngineLoad]:

@@ -29,15 +29,23 @@ class Policy:
     maximum: int
     targets: LoadTargets
     only_to_zero: bool = False  # something else decides between 1 and the maximum
+    sleeps: bool = False  # the last replica sleeps before it stops
 
     @classmethod
-    def of(cls, elastic: ElasticConfig, *, only_to_zero: bool) -> "Policy":
+    def of(cls, elastic: ElasticConfig, *, only_to_zero: bool, sleeps: bool = False) -> "Policy":
         return cls(
             minimum=elastic.min_replicas,
             maximum=elastic.max_replicas,
             targets=elastic.load,
             only_to_zero=only_to_zero,
+            sleeps=sleeps,
         )
+
+    @property
+    def rest_seconds(self) -> int:
+        """After how long without a request the last replica is wanted no more."""
+        asleep = self.targets.sleep_seconds if self.sleeps else None
+        return self.targets.idle_seconds if asleep is None else asleep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +84,7 @@ def decide(series: Sequence[Sample], policy: Policy) -> Decision:
 
 def _idle(series: Sequence[Sample], policy: Policy) -> Decision | None:
     """Return the decision to stop a Playground that did nothing for its idle time."""
-    last, seconds = series[-1], policy.targets.idle_seconds
+    last, seconds = series[-1], policy.rest_seconds
     # What decides by load takes the replicas down to one first.
     if policy.minimum > 0 or (policy.only_to_zero and last.replicas != 1):
         return None
@@ -85,7 +93,8 @@ def _idle(series: Sequence[Sample], policy: Policy) -> Decision | None:
         return None
     if any(_tokens(one) != _tokens(last) for one in window):
         return None
-    return Decision(replicas=0, reason="Idle", message=f"no request for {seconds} seconds")
+    words = f"no request for {seconds} seconds"
+    return Decision(replicas=0, reason="Sleep" if policy.sleeps else "Idle", message=words)
 
 
 def _does_nothing(sample: Sample) -> bool:

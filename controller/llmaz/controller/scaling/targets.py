@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from llmaz.api.node import EnginePhase
 from llmaz.api.playground import Playground
+from llmaz.controller.ladder import may_sleep
 from llmaz.controller.scaling.decide import Policy
 from llmaz.controller.scaling.hpa import hpa_rules
 from llmaz.controller.seats import Seat
@@ -57,7 +58,9 @@ def _policy(playground: Playground, snapshot: ClusterSnapshot) -> Policy | None:
     has_hpa = hpa_rules(playground, snapshot.runtimes) is not None
     if has_hpa and elastic.min_replicas > 0:
         return None
-    return Policy.of(elastic, only_to_zero=has_hpa)
+    runtime = snapshot.runtimes.get(playground.spec.backend_runtime_config.backend_name)
+    sleeps = may_sleep(playground, runtime.spec if runtime else None)
+    return Policy.of(elastic, only_to_zero=has_hpa, sleeps=sleeps)
 
 
 def _serving_seats(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Seat]]:
