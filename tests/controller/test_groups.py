@@ -6,8 +6,10 @@ from llmaz.api.kinds import ENDPOINT_SLICE
 from llmaz.api.manifest import decode
 from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.controller.actions import Assign
+from llmaz.controller.groups import groups_of, is_serving
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.ranks import leader_id
+from llmaz.controller.seats import seats_by_engine
 from llmaz.controller.snapshot import KubeNode
 from support.controlling import World, flavor, model, node, on, playground, told
 from support.groups import (
@@ -263,3 +265,15 @@ def test_members_are_in_one_nvlink_domain_where_one_has_room() -> None:
         world.kube_nodes[name] = KubeNode(name=name, labels={"nvidia.com/gpu.clique": clique})
     world.settle()
     assert {name for name, _ in world.engines().values()} == {"n3", "n4"}
+
+
+def test_what_is_left_of_a_group_does_not_count_as_serving() -> None:
+    world = group_world(nodes=3)
+    world.settle()
+    del world.nodes["n1"]
+    (worker,) = groups_of(seats_by_engine(world.snapshot().seats))["default/chat-0"]
+    assert worker.is_ready
+    assert not is_serving([worker])
+    world.settle()
+    assert sorted(node for node, _ in world.engines().values()) == ["n2", "n3"]
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")

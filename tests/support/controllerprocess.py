@@ -30,6 +30,13 @@ class ControllerProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
 
+    def resident_mib(self) -> float:
+        """Return the memory that the process holds."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        (kibibytes,) = (line.split()[1] for line in status.splitlines() if "VmRSS" in line)
+        return int(kibibytes) / 1024
+
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()

@@ -51,8 +51,11 @@ def epoch_of(group: Sequence[Seat]) -> int:
 
 
 def is_serving(group: Sequence[Seat]) -> bool:
-    """Tell whether every member is ready: the leader alone can't answer for long."""
-    return bool(group) and all(seat.is_ready for seat in group)
+    """Tell whether every member is there and ready: what is left of a group can't answer."""
+    if not group or not all(seat.is_ready for seat in group):
+        return False
+    told = (env.value for env in group[0].engine.env if env.name == names.LWS_GROUP_SIZE)
+    return [seat.engine.rank for seat in group] == list(range(int(next(told, "1"))))
 
 
 def staying(option: Option, group: Sequence[Seat], fleet: Fleet) -> tuple[Spot, ...] | None:

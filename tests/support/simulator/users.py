@@ -68,6 +68,8 @@ def offer(world: World, name: str, revision: str) -> None:
     for playground, model in MODEL_OF.items():
         if model == name:
             world.rules.excuse_playground(playground)
+            # Where no flavor that is left allows a replica to be, it ends, wherever else it fits.
+            world.rules.roughen(playground)
     flavors = _FLAVORS[name][-1:] if revision == "last flavor only" else _FLAVORS[name]
     hub = {"modelID": f"org/{name}", "revision": "v2" if revision == "v2" else "v1"}
     spec = {

@@ -1,0 +1,65 @@
+"""An agent in front of an API server that fails in every way that servers do."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from llmaz.api.node import EngineReport
+from support.controlplane import EmbeddedServer
+from support.faultproxy import Fault, proxied
+from support.nodes import Node, fake_engine, node, on_path, serve_inference_nodes
+from support.weights import gguf
+
+EVERYTHING: dict[Fault, float] = {
+    "busy": 0.1,
+    "broken": 0.1,
+    "lost": 0.1,
+    "unanswered": 0.1,
+    "slow": 0.1,
+    "expired": 0.05,
+}
+
+
+@pytest.mark.slow
+async def test_an_engine_notices_nothing_and_news_arrive_in_the_end(
+    embedded_server: EmbeddedServer, tmp_path: Path
+) -> None:
+    plane = embedded_server.start()
+    await serve_inference_nodes(plane.kubeconfig)
+    weights = tmp_path / "model.gguf"
+    weights.write_bytes(gguf())
+    async with (
+        proxied(plane, tmp_path, seed=2) as proxy,
+        node(plane.kubeconfig, tmp_path, "behind") as worker,
+    ):
+        worker.kubeconfig = proxy.kubeconfig
+        await worker.start("--register-node")
+        await worker.assign(fake_engine(), models=(on_path(weights),))
+        before = await worker.engine("Ready")
+        proxy.shares = EVERYTHING
+        for round_ in range(3):
+            proxy.drop_watches()
+            await _start_and_stop_another(worker, weights, f"default/fake-{round_ + 1}")
+        proxy.is_away = True
+        proxy.drop_watches()
+        await asyncio.sleep(3)  # a silence, in which nothing may end
+        proxy.is_away, proxy.shares = False, {}
+        await _start_and_stop_another(worker, weights, "default/fake-9")
+        after = await worker.engine("Ready")
+        assert _life(after) == _life(before)
+
+
+def _life(engine: EngineReport) -> tuple[int | None, int, object]:
+    return engine.pid, engine.restarts, engine.started_at
+
+
+async def _start_and_stop_another(worker: Node, weights: Path, id_: str) -> None:
+    models = (on_path(weights),)
+    await worker.assign(fake_engine(), fake_engine(engine_id=id_), models=models)
+    await worker.engine("Ready", id_)
+    await worker.assign(fake_engine(), models=models)
+    await worker.until(
+        lambda status: [engine.id for engine in status.engines or ()] == ["default/fake-0"],
+        f"{id_} has not ended",
+    )
