@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -6,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from llmaz.agent.engines.launch import shim_lives
-from llmaz.shim import protocol
+from llmaz.api.slot import DIRECTORY, PROGRAMS, shim_command
+from llmaz.shim import bring, protocol
 from llmaz.shim.container import devices
 from support.kubelet.slots import SlotContainer
 from support.shims import SLEEPER, Connection, is_running, wait_until
+
+NOBODY = 65534
+ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 
 
 @pytest.fixture
@@ -94,3 +99,30 @@ def test_device_files_of_accelerators_are_told_from_others(tmp_path: Path) -> No
     (tmp_path / "dri" / "renderD128").touch()
     (tmp_path / "null").touch()
     assert devices(str(tmp_path)) == ["dri/renderD128", "nvidia0"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change what the root directory is")
+def test_an_image_without_python_and_without_a_c_library_runs_a_shim(tmp_path: Path) -> None:
+    programs, slot = tmp_path / PROGRAMS.lstrip("/"), tmp_path / DIRECTORY.lstrip("/")
+    bring.main([str(programs), str(slot)])
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "null").touch()
+    os.chown(slot, NOBODY, NOBODY)
+    tmp_path.chmod(0o755)
+    # What a runtime does: namespaces of processes and mounts, a root, a user without rights.
+    enter = 'mount -t proc proc "$1/proc" && mount --bind /dev/null "$1/dev/null" && shift && '
+    enter += f'exec chroot --userspec={NOBODY}:{NOBODY} "$0" "$@"'
+    image = (*ALONE, "sh", "-c", enter, str(tmp_path), str(tmp_path))
+    process = subprocess.Popen([*image, *shim_command(PROGRAMS, "run")], env={})
+    try:
+        wait_until(lambda: shim_lives(slot) and (slot / protocol.SOCKET).exists(), "it listens")
+        with Connection(slot) as shim:
+            print_ = [*shim_command(PROGRAMS)[:-1], "-c", "print('from within')"]
+            shim.start(*print_, env={}, cwd=".")
+            shim.wait_clear()
+            assert shim.status()["tail"] == "from within\n"
+            assert shim.status()["shim"][0] == 1  # the first process of the container
+    finally:
+        process.kill()
+        process.wait()
