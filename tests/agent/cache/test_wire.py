@@ -7,8 +7,16 @@ from contextlib import closing
 import pytest
 from aiohttp import web
 
+from llmaz.agent.cache.failures import explained
 from llmaz.agent.cache.remote import Target
-from llmaz.agent.cache.wire import Forbidden, NetworkError, Wire, may_lead
+from llmaz.agent.cache.wire import (
+    LARGEST_TEXT,
+    Forbidden,
+    NetworkError,
+    TooLong,
+    Wire,
+    may_lead,
+)
 from support.origins import serving_routes
 
 
@@ -62,3 +70,35 @@ async def test_a_place_where_nobody_listens_is_a_passing_error() -> None:
 )
 def test_from_the_internet_no_redirect_leads_inside(here: str, there: str, may: bool) -> None:
     assert may_lead(ipaddress.ip_address(here), ipaddress.ip_address(there)) is may
+
+
+async def test_a_listing_without_an_end_is_left_off() -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(LARGEST_TEXT // 2**20 + 8):
+            await response.write(bytes(2**20))
+        return response
+
+    async with serving_routes([web.get("/a", endless)]) as url:
+        with pytest.raises(TooLong) as refused:
+            await asyncio.to_thread(_asked, f"{url}/a")
+    assert explained(refused.value, "acme/tiny").reason == "ListingTooLong"
+
+
+async def test_what_tells_a_secret_follows_no_redirect() -> None:
+    asked: list[str] = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.append(f"{request.method} {(await request.text()) or None}")
+        return web.Response(status=307, headers={"Location": "/b"})
+
+    def posted(url: str, near: bool) -> int:
+        with closing(Wire(near=near)) as wire:
+            form = {} if near else {"token": "secret"}
+            return wire.text(Target(url=url, form=form))[0].status
+
+    async with serving_routes([web.post("/a", redirect), web.get("/a", redirect)]) as url:
+        assert await asyncio.to_thread(posted, f"{url}/a", False) == 307
+        assert await asyncio.to_thread(posted, f"{url}/a", True) == 307
+    assert asked == ["POST token=secret", "GET None"]

@@ -3,7 +3,7 @@
 import errno
 
 from llmaz.agent.cache.state import FetchFailed
-from llmaz.agent.cache.wire import CutError, Forbidden, NetworkError
+from llmaz.agent.cache.wire import CutError, Forbidden, NetworkError, TooLong
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -16,6 +16,8 @@ def explained(error: Exception, name: str) -> FetchFailed:
             return _passing("TruncatedDownload", f"{name}: {_line(error)}")
         case NetworkError():
             return _passing("NetworkUnreachable", f"{name} can't be fetched now: {_line(error)}")
+        case TooLong():
+            return _lasting("ListingTooLong", f"{name}: {_line(error)}")
         case Forbidden():
             return _lasting("ForbiddenAddress", f"{name}: {_line(error)}")
         case OSError(errno=number) if number in FULL:

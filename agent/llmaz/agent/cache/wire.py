@@ -36,7 +36,11 @@ _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Forbidden(Exception):
-    """A place that must not be asked, or not be heard out. Trying again is of no use."""
+    """A place that must not be asked. Trying again is of no use."""
+
+
+class TooLong(Forbidden):
+    """A listing that has no end, or as good as none."""
 
 
 class NetworkError(Exception):
@@ -105,7 +109,7 @@ class Wire:
         finally:
             self.finish(answer)
         if len(body) > LARGEST_TEXT:
-            raise Forbidden(f"{_host(answer.url)} answers with more than {LARGEST_TEXT} bytes")
+            raise TooLong(f"{_host(answer.url)} answers with more than {LARGEST_TEXT} bytes")
         return answer, body
 
     def read_into(self, answer: Answer, view: memoryview) -> int:
