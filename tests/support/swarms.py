@@ -7,10 +7,12 @@ TCP. That is enough to see who fetches what from where, and how close to the bou
 
 import functools
 import heapq
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from llmaz.agent.swarm.choice import nearness
 from llmaz.agent.swarm.chunks import chunk_count, span_of
 from llmaz.agent.swarm.machine import Swarm
 from llmaz.agent.swarm.values import (
@@ -58,7 +60,9 @@ class Node:
     joined: bool = False
     begins: float = 0.0
     have: int = 0
+    from_origin: int = 0  # bytes, those on their way among them
     done_at: float | None = None
+    claimed: int = 0
     untold: int = 0
     unclaimed: int = 0
     neighbours: list[str] = field(default_factory=list)
@@ -73,12 +77,14 @@ class Simulation:
     origin_speed: float
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
+    connection_speed: float = math.inf  # of each to the origin, where that limits them
     neighbours: int = 16
     piece: int = 2**17  # bytes that a transfer sends at a turn
     nodes: dict[str, Node] = field(default_factory=dict)
     now: float = 0.0
     origin_bytes: int = 0
     cross_zone_bytes: int = 0
+    cross_rack_bytes: int = 0  # within a zone
     bans: set[str] = field(default_factory=set)
     origin: Link = field(init=False)
     _queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -88,16 +94,24 @@ class Simulation:
         self.origin = Link(self.origin_speed)
 
     def add(
-        self, name: str, speed: float, *, zone: str = "", begins: float = 0.0, lies: bool = False
-    ) -> None:
+        self,
+        name: str,
+        speed: float,
+        *,
+        zone: str = "",
+        rack: str = "",
+        begins: float = 0.0,
+        lies: bool = False,
+    ) -> Node:
         """Let a node join at a time."""
-        member = Member(name=name, zone=zone)
+        member = Member(name=name, zone=zone, rack=rack)
         swarm = Swarm(
             "blob", self.size, member, members=(), awaited=(), limits=self.limits, now=begins
         )
         links = Link(speed), Link(speed)
         self.nodes[name] = Node(member, swarm, *links, lies=lies, begins=begins)
         self.at(begins, lambda: self._join(name))
+        return self.nodes[name]
 
     def at(self, when: float, what: Callable[[], None]) -> None:
         self._turn += 1
@@ -173,7 +187,7 @@ class Simulation:
         if other.member.name not in node.neighbours:
             node.neighbours.append(other.member.name)
         self._give(node, PeerKnown(other.member))
-        self._give(node, PeerTold(other.member.name, other.have, anew=True))
+        self._give(node, PeerTold(other.member.name, other.have, other.claimed, anew=True))
 
     def _tick(self, node: Node) -> None:
         if node.alive and (node.done_at is None):
@@ -203,8 +217,11 @@ class Simulation:
         size = end - start
         if source is None:
             self.origin_bytes += size
+            node.from_origin += size
         else:
-            self.cross_zone_bytes += size * (source.member.zone != node.member.zone)
+            relation = nearness(node.member, source.member)
+            self.cross_zone_bytes += size * (relation == 2)
+            self.cross_rack_bytes += size * (relation == 1)
         name = None if source is None else source.member.name
         coming = set(range(parts))
 
@@ -230,7 +247,8 @@ class Simulation:
             again = max(self.now, there)
             self.at(again, lambda: self._piece(node, source, left - size, ended))
 
-        self.at(out.take(size, self.now), leaves)
+        least = size / self.connection_speed if source is None else 0.0
+        self.at(max(out.take(size, self.now), self.now + least), leaves)
 
     def _arrive(self, node: Node, source: Node | None, name: str | None, chunk: int) -> None:
         if not node.alive:
@@ -247,6 +265,7 @@ class Simulation:
             node.done_at = self.now
 
     def _claim(self, node: Node, chunk: int) -> None:
+        node.claimed |= 1 << chunk
         self._tell_later(node, 0, 1 << chunk)
 
     def _tell_later(self, node: Node, have: int, claims: int) -> None:

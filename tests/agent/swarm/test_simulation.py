@@ -1,5 +1,7 @@
 """Fleets in one process: how much comes from outside, and how close to the bound all are done."""
 
+import random
+
 import pytest
 
 from support.swarms import Simulation
@@ -65,10 +67,48 @@ def test_two_halves_that_do_not_see_each_other_take_twice_at_most() -> None:
     assert simulation.origin_bytes <= 2.05 * SIZE
 
 
-def test_a_stripe_enters_a_zone_once() -> None:
+@pytest.mark.parametrize(("zones", "racks"), [(2, 1), (1, 2), (2, 2), (4, 2)])
+def test_a_stripe_enters_a_zone_and_a_rack_once(zones: int, racks: int) -> None:
     simulation = Simulation(SIZE, 40 * MIB)
-    for number in range(8):
-        simulation.add(f"node-{number}", 80 * MIB, zone="ab"[number % 2])
+    for number in range(16):
+        zone, rack = number % zones, number // zones % racks
+        simulation.add(f"node-{number}", 80 * MIB, zone=f"zone-{zone}", rack=f"rack-{rack}")
     simulation.run()
-    assert simulation.cross_zone_bytes <= 1.02 * SIZE
     assert simulation.origin_bytes <= 1.01 * SIZE
+    assert simulation.cross_zone_bytes <= 1.02 * (zones - 1) * SIZE
+    assert simulation.cross_rack_bytes <= 1.02 * zones * (racks - 1) * SIZE
+    assert simulation.seconds <= 1.25 * SIZE / simulation.origin_speed
+
+
+def test_nodes_together_fill_a_wire_whose_connections_are_limited_each() -> None:
+    simulation = Simulation(SIZE, 40 * MIB, connection_speed=5 * MIB)
+    for number in range(4):
+        simulation.add(f"node-{number}", 40 * MIB)
+    simulation.run()
+    assert simulation.origin_bytes <= 1.01 * SIZE
+    assert simulation.seconds <= 1.2 * SIZE / simulation.origin_speed
+
+
+_QUICK, _ALL = range(6), range(60)
+
+
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=() if n in _QUICK else pytest.mark.slow) for n in _ALL]
+)
+def test_whoever_dies_lies_is_slow_or_comes_late_all_others_are_done(seed: int) -> None:
+    chance, size = random.Random(seed), SIZE // 2
+    simulation = Simulation(size, chance.uniform(20, 80) * MIB, seed=seed)
+    count, zones = chance.randint(6, 16), chance.randint(1, 3)
+    for number in range(count):
+        begins = chance.choice((0.0, 0.0, 0.0, chance.uniform(0, 4)))
+        zone = f"zone-{chance.randrange(zones)}"
+        simulation.add(f"node-{number}", 80 * MIB, zone=zone, begins=begins)
+    simulation.add("slow", chance.uniform(1, 20) * MIB, zone="zone-0")
+    liar = simulation.add("liar", 80 * MIB, zone="zone-0", lies=True)
+    dying = simulation.nodes[f"node-{chance.randrange(count)}"]
+    simulation.kill(dying.member.name, when=dying.begins + chance.uniform(0.1, 3))
+    simulation.run(until=1000)
+    assert simulation.seconds < 1000
+    assert simulation.bans == {"liar"}
+    helped_nobody = dying.from_origin + liar.from_origin
+    assert simulation.origin_bytes <= 1.05 * size + helped_nobody

@@ -4,7 +4,7 @@ from llmaz.agent.swarm.choice import mask_of, nearness, rarest
 from llmaz.agent.swarm.state import OUTSIDE, Peer, State
 from llmaz.agent.swarm.values import AskPeer, Instruction
 
-_ELSEWHERE = 2  # the nearness of another zone
+_OTHER_RACK = 1  # of the same zone: a nearness
 _MOST_SOURCES = 3  # of one chunk at a time
 
 
@@ -86,32 +86,35 @@ def _by_need(state: State, sources: dict[str, Peer]) -> list[int]:
 
 
 def _source(state: State, chunk: int, sources: dict[str, Peer], now: float) -> str | None:
-    """Return the nearest and least busy peer; another zone's only for who brings it into ours.
+    """Return the nearest and least busy peer; a far one's only for who brings it near.
 
-    A stripe enters a zone once: by its owner among the zone's members.
+    A stripe enters a zone once, and a rack that is known once: by its owner among those there.
     """
     near: list[tuple[tuple[int, int, int, int], str]] = []
     for name, peer in sources.items():
         if not peer.have >> chunk & 1:
             continue
         distance = nearness(state.me, peer.member)
-        if distance == _ELSEWHERE and not _enters_here(state, chunk, now):
+        if distance > 0 and not _enters_here(state, chunk, distance, now):
             continue
         turn = (state.order[chunk] + len(name) * 7 + sum(name.encode())) % 97
         near.append(((distance, peer.slow + peer.asked, peer.slow, turn), name))
     return min(near)[1] if near else None
 
 
-def _enters_here(state: State, chunk: int, now: float) -> bool:
-    zone = [
+def _enters_here(state: State, chunk: int, distance: int, now: float) -> bool:
+    """Tell whether this node brings a chunk over the border of its zone, or else of its rack."""
+    if distance == _OTHER_RACK and not state.me.rack:
+        return True
+    inside = [
         name
         for name, peer in state.peers.items()
-        if peer.member.zone == state.me.zone and peer.wants and peer.banned_until <= now
+        if nearness(state.me, peer.member) < distance and peer.wants and peer.banned_until <= now
     ]
-    if not zone:
+    if not inside:
         return True
     me = state.me.name
-    order = [name for name in state.ranked(chunk) if name in zone or name == me]
+    order = [name for name in state.ranked(chunk) if name in inside or name == me]
     rank = order.index(me) if me in order else len(order)
     waited = now - state.held.get(chunk, now)
     return waited >= rank * state.limits.patience_seconds * 2

@@ -69,6 +69,7 @@ class Swarm:
         match event:
             case PeerKnown(member=member):
                 state.members.add(member.name)
+                state.gone.discard(member.name)
                 state.peers.setdefault(member.name, Peer(member)).member = member
             case PeerLost(peer=peer):
                 _lost(state, peer)
@@ -103,7 +104,9 @@ class Swarm:
 
 def _lost(state: State, name: str) -> None:
     state.peers.pop(name, None)
-    state.members.discard(name)
+    if name in state.members:
+        state.members.discard(name)
+        state.gone.add(name)
     state.awaited.discard(name)
     for sources in state.asked.values():
         sources.pop(name, None)

@@ -22,24 +22,41 @@ class Shares:
 
 
 @functools.lru_cache(maxsize=64)
-def shares(what: str, chunks: int, stripe: int, members: frozenset[str]) -> Shares:
+def shares(
+    what: str,
+    chunks: int,
+    stripe: int,
+    members: frozenset[str],
+    out: frozenset[str] = frozenset(),
+) -> Shares:
     """Share a file's chunks, `stripe` in a row, out among the members, to each as many.
 
     Whose share is full is passed over: the largest of uneven shares would come last, and whole
-    files are waited for.
+    files are waited for. What those bring no more who are `out` falls to the next of each stripe,
+    and nothing else moves: nodes find out one after the other.
     """
+    order = tuple(
+        [name for name in names if name not in out]
+        for names in _evenly(what, chunks, stripe, members)
+    )
+    of = dict.fromkeys(members - out, 0)
+    for number, names in enumerate(order):
+        first = number * stripe
+        of[names[0]] |= ((1 << min(stripe, chunks - first)) - 1) << first
+    return Shares(members=members - out, order=order, of=of)
+
+
+@functools.lru_cache(maxsize=64)
+def _evenly(what: str, chunks: int, stripe: int, members: frozenset[str]) -> tuple[list[str], ...]:
     stripes = -(-chunks // stripe)
     order = tuple(ranked(what, number, members) for number in range(stripes))
     most, owned = -(-stripes // len(members)), dict.fromkeys(members, 0)
-    of = dict.fromkeys(members, 0)
-    for number, names in enumerate(order):
+    for names in order:
         name = next(name for name in names if owned[name] < most)
         names.remove(name)
         names.insert(0, name)
         owned[name] += 1
-        first = number * stripe
-        of[name] |= ((1 << min(stripe, chunks - first)) - 1) << first
-    return Shares(members=members, order=order, of=of)
+    return order
 
 
 @functools.lru_cache(maxsize=64)

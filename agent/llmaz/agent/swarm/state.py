@@ -79,7 +79,9 @@ class State:
         self.order = shuffled(self.count, f"{what}/{me.name}")
         self.idle_since: float | None = None  # since nothing is left of its own share
         self.members_moved = True
+        self.gone: set[str] = set()  # members that were lost: others may not know it yet
         self._shared: Shares | None = None
+        self._out: frozenset[str] = frozenset()
         self._of_all: Shares | None = None
 
     @property
@@ -128,14 +130,20 @@ class State:
         known = self._shared
         if known is not None and not self.members_moved:
             return known
-        out = {
-            name
-            for name, peer in self.peers.items()
-            if (peer.told and not peer.wants) or peer.banned_until > self.now
-        }
-        members = frozenset(self.members - out) or frozenset((self.me.name,))
-        if known is None or known.members != members:
-            known = shares(self.what, self.count, self.stripe, members)
+        members = frozenset(self.members | self.gone) or frozenset((self.me.name,))
+        out = frozenset(
+            self.gone
+            | {
+                name
+                for name, peer in self.peers.items()
+                if (peer.told and not peer.wants) or peer.banned_until > self.now
+            }
+        )
+        if not members - out:
+            members, out = frozenset((self.me.name,)), frozenset()
+        if known is None or (known.members, self._out) != (members - out, out):
+            known = shares(self.what, self.count, self.stripe, members, out)
+            self._out = out
         self._shared, self.members_moved = known, False
         return known
 
