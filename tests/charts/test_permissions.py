@@ -81,6 +81,7 @@ def test_an_agent_reads_a_secret_only_by_a_name_it_was_given() -> None:
     grants = [grant for grant in granted(rendered(), "agent") if grant.resource == "secrets"]
     (grant,) = grants
     assert grant.verb == "get"
+    assert grant.namespace == ""  # of any namespace: the engines' own, and that of the platform
     assert grant.names == {
         "modelhub-secret",
         "oss-access-secret",
