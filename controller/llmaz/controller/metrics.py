@@ -29,6 +29,12 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self._slots = Gauge(
+            "llmaz_controller_slots",
+            "Pods of engines, by how far they are",
+            ["state"],
+            registry=self.registry,
+        )
         self._actions = Counter(
             "llmaz_controller_actions", "Actions performed", ["action"], registry=self.registry
         )
@@ -78,6 +84,12 @@ class Metrics:
         self._waiting.clear()
         for reason, count in reasons.items():
             self._waiting.labels(reason).set(count)
+
+        pods = [pod for of in snapshot.slots.values() for pod in of]
+        states = Tally(pod.state for pod in pods)
+        self._slots.clear()
+        for state, count in states.items():
+            self._slots.labels(state).set(count)
 
     def decided(self, seconds: float) -> None:
         self._seconds.observe(seconds)

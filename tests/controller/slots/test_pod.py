@@ -54,3 +54,16 @@ def test_a_pod_that_is_being_pulled_waits_for_nothing_that_has_to_be_told() -> N
     assert first is not None
     assert second is not None
     assert (first.waiting, second.waiting) == (None, "ErrImagePull: not found")
+
+
+def test_the_state_of_a_pod_is_one_word_for_the_metrics() -> None:
+    spare = {"llmaz.io/service": "chat", "llmaz.io/replica": "spare"}
+    seen = (
+        read_pod(pod()),
+        read_pod(pod(labels=spare)),
+        read_pod(pod(deletionTimestamp=MADE)),
+        read_pod(pod({"phase": "Failed"})),
+        read_pod({**pod(), "spec": {}}),
+    )
+    states = [one.state for one in seen if one is not None]
+    assert states == ["Bound", "Spare", "Ending", "Ended", "Pending"]

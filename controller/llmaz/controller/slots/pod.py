@@ -48,6 +48,17 @@ class SlotPod:
         return not self.is_ending and self.ended is None
 
     @property
+    def state(self) -> str:
+        """How far it is, in one word: Pending, Bound, Spare, Ending or Ended."""
+        if self.ended is not None:
+            return "Ended"
+        if self.is_ending:
+            return "Ending"
+        if not self.node:
+            return "Pending"
+        return "Spare" if self.replica == SPARE else "Bound"
+
+    @property
     def is_gated(self) -> bool:
         """Whether the rest of its group is waited for."""
         return GATE in self.gates
