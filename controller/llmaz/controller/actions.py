@@ -107,3 +107,4 @@ class Plan:
 
     actions: tuple[Action, ...] = ()
     look_again_in: float | None = None
+    unplaced: Mapping[str, int] = field(default_factory=dict)  # replicas, by what they lack

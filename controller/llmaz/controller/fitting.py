@@ -77,7 +77,9 @@ def fits(
 def _of_flavor(option: Option, *, empty: Fleet, full: Fleet) -> Iterator[Fit]:
     selected = full.selected(option)
     for name, ledger in full.ledgers.items():
-        short = why_not(option, ledger) if option.worker is None else short_of(option, ledger)
+        short: str | None = (
+            why_not(option, ledger) if option.worker is None else short_of(option, ledger)
+        )
         verdict: Verdict = "no" if short else "fits"
         if name not in selected:
             wanted = ",".join(f"{key}={value}" for key, value in option.selector)

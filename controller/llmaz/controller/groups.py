@@ -16,6 +16,7 @@ from llmaz.controller.ledger import Ledger
 from llmaz.controller.peers import RACKS, ZONE
 from llmaz.controller.ranks import Spot, leader_id
 from llmaz.controller.seats import Seat
+from llmaz.controller.shortage import Lack, Shortage
 
 # Members talk all the time: those of one NVLink domain are nearer than those of one rack.
 _NEAREST_FIRST = ("nvidia.com/gpu.clique", *RACKS, ZONE)
@@ -105,10 +106,11 @@ def refusal(option: Option, fleet: Fleet) -> str:
     return f"a group takes {option.hosts} nodes, and {fits} of {len(fleet.ledgers)} fit{apart}"
 
 
-def short_of(option: Option, ledger: Ledger) -> str | None:
+def short_of(option: Option, ledger: Ledger) -> Shortage | None:
     """Say why no member of a group goes to a node; None where one does."""
     assert option.worker is not None
-    return ledger.view.closed or _shortage(option.worker, ledger)
+    closed = ledger.view.closed
+    return Shortage.of(Lack.CLOSED, closed) if closed else _shortage(option.worker, ledger)
 
 
 def _has_ended(seat: Seat) -> bool:
@@ -132,9 +134,9 @@ def _fitting(demand: Demand, option: Option, fleet: Fleet) -> Iterator[Ledger]:
             yield ledger
 
 
-def _shortage(option: Option, ledger: Ledger) -> str | None:
+def _shortage(option: Option, ledger: Ledger) -> Shortage | None:
     if not ledger.view.address:
-        return "has not reported its address"
+        return Shortage.of(Lack.UNREPORTED, "has not reported its address")
     return ledger.shortage(option.needs)
 
 

@@ -8,6 +8,7 @@ from llmaz.api.node import Accelerator
 from llmaz.controller.demand import Needs
 from llmaz.controller.memory import gib
 from llmaz.controller.nodes import NodeView
+from llmaz.controller.shortage import Lack, Shortage
 
 
 @dataclass(slots=True)
@@ -116,26 +117,36 @@ class Ledger:
         most = max((size for size in sizes if size < needs.device_memory), default=0)
         return f" with {gib(needs.device_memory)} GiB memory, the others have at most {gib(most)}"
 
-    def shortage(self, needs: Needs) -> str | None:
+    def shortage(self, needs: Needs) -> Shortage | None:
         """Say what the node lacks for one more engine, or None when it fits."""
         if (taint := self.view.taint_against(needs.devices, needs.tolerations)) is not None:
-            return f"is tainted {taint}"
+            return Shortage.of(Lack.TAINT, f"is tainted {taint}")
+        return self._of_accelerators(needs) or self._of_the_rest(needs)
+
+    def _of_accelerators(self, needs: Needs) -> Shortage | None:
         for resource, count in needs.devices.items():
             if self.view.accelerators is None:
-                return "has not reported its accelerators"
+                return Shortage.of(Lack.UNREPORTED, "has not reported its accelerators")
             if len(free := self.free(resource)) < count:
-                return f"has {len(free)} of {count} {resource}{self._unwell(resource)}"
+                words = f"has {len(free)} of {count} {resource}{self._unwell(resource)}"
+                return Shortage.of(Lack.ACCELERATORS, words)
             if len(large := self.fitting(resource, needs)) < count:
-                return f"has {len(large)} of {count} {resource}{self._too_small(free, needs)}"
+                words = f"has {len(large)} of {count} {resource}{self._too_small(free, needs)}"
+                return Shortage.of(Lack.ACCELERATOR_MEMORY, words)
+        return None
+
+    def _of_the_rest(self, needs: Needs) -> Shortage | None:
         if self.view.cpu is None or self.view.memory is None:
-            return "has not reported its cpu and memory"
+            return Shortage.of(Lack.UNREPORTED, "has not reported its cpu and memory")
         if needs.cpu and self.view.cpu - self.cpu < needs.cpu:
-            return f"has {_cores(self.view.cpu - self.cpu)} of {_cores(needs.cpu)} cpu"
+            words = f"has {_cores(self.view.cpu - self.cpu)} of {_cores(needs.cpu)} cpu"
+            return Shortage.of(Lack.CPU, words)
         if needs.memory and self.view.memory - self.memory < needs.memory:
             left = max(0, self.view.memory - self.memory)
-            return f"has {gib(left)} of {gib(needs.memory)} GiB memory"
+            words = f"has {gib(left)} of {gib(needs.memory)} GiB memory"
+            return Shortage.of(Lack.MEMORY, words)
         if needs.port is not None and needs.port in self.ports:
-            return f"has an engine on port {needs.port}"
+            return Shortage.of(Lack.PORT, f"has an engine on port {needs.port}")
         return None
 
 

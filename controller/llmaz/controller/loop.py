@@ -82,7 +82,7 @@ class Loop:
         snapshot = self._observer.snapshot(self._refused)
         started = time.perf_counter()
         decided = plan(snapshot, datetime.now(UTC))
-        self._metrics.decided(time.perf_counter() - started)
+        self._metrics.decided(time.perf_counter() - started, decided.unplaced)
         self._metrics.saw(snapshot)
         failed = await self._act(self._due(decided.actions))
         refused = {ref: words for ref, words in failed.items() if ref is not None}

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from llmaz.controller.actions import Action, Assign
+from llmaz.controller.shortage import Lack
 from llmaz.controller.snapshot import ClusterSnapshot
+
+_NONE: Mapping[str, int] = {}
 
 
 class Metrics:
@@ -47,6 +50,12 @@ class Metrics:
             "llmaz_controller_scalings",
             "Changes of a Playground's replicas by the autoscaler",
             ["direction", "reason"],
+            registry=self.registry,
+        )
+        self._unplaced = Gauge(
+            "llmaz_controller_unplaced_replicas",
+            "Replicas that have no place, by what most nodes are short of",
+            ["lack"],
             registry=self.registry,
         )
         self._displacements = Counter(
@@ -91,8 +100,10 @@ class Metrics:
         for state, count in states.items():
             self._slots.labels(state).set(count)
 
-    def decided(self, seconds: float) -> None:
+    def decided(self, seconds: float, unplaced: Mapping[str, int] = _NONE) -> None:
         self._seconds.observe(seconds)
+        for lack in Lack:
+            self._unplaced.labels(lack).set(unplaced.get(lack, 0))
 
     def performed(self, action: Action) -> None:
         self._actions.labels(type(action).__name__).inc()

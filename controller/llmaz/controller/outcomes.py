@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from llmaz.api.node import AssignedEngine
 from llmaz.controller.demand import Option
+from llmaz.controller.shortage import Lack
 from llmaz.controller.tenants import Cause
 
 
@@ -34,6 +35,7 @@ class Unplaced:
     reasons: tuple[str, ...]
     reason: str = "Unplaceable"  # Pending where that only takes time
     displaced: "Displacement | None" = None
+    lack: Lack | None = None  # what most of the nodes are short of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

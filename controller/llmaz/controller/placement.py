@@ -20,7 +20,7 @@ from llmaz.controller.moves import Moves
 from llmaz.controller.nodes import NodeView, needs_of
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.preempt import Displacing
-from llmaz.controller.refusals import is_runnable, reasons
+from llmaz.controller.refusals import is_runnable, unplaced
 from llmaz.controller.seats import Seat
 from llmaz.controller.staying import Group, is_driven, stay, stays
 from llmaz.controller.taking import place_many, place_one
@@ -145,7 +145,7 @@ def _place_new(
             if stay(demand, group, board) is not None:
                 continue
             if displacing is None or displacing.place(demand, id_, last_epoch(group)) is None:
-                why = why or Unplaced(reasons=reasons(demand, options, board))
+                why = why or unplaced(demand, options, board)
                 board.outcomes[id_] = why
 
 

@@ -4,6 +4,7 @@ The order of the steps is the order of the actions: what engines run and where f
 objects say about it last.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from llmaz.controller.catalogue import report_models
 from llmaz.controller.discovery import tell_discovery
 from llmaz.controller.endpoints import publish, published
 from llmaz.controller.ladder import next_steps
+from llmaz.controller.outcomes import Unplaced
 from llmaz.controller.playgrounds import PlaygroundView, expand, report_playgrounds
 from llmaz.controller.progress import progress
 from llmaz.controller.revisions import record
@@ -47,7 +49,15 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
         *_node_labels(snapshot, served),
     )
     waits = (_next_look(snapshot, now), served.slots.look_again_in, *next_steps(snapshot, now))
-    return Plan(actions=does, look_again_in=min((w for w in waits if w is not None), default=None))
+    return Plan(
+        actions=does,
+        look_again_in=min((wait for wait in waits if wait is not None), default=None),
+        unplaced=Counter(
+            outcome.lack
+            for outcome in served.outcomes.values()
+            if isinstance(outcome, Unplaced) and outcome.lack is not None
+        ),
+    )
 
 
 def _records(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:

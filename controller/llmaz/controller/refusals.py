@@ -1,5 +1,6 @@
 """Why a replica runs nowhere: per flavor, how many nodes fitted and what the others lack."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from llmaz.controller.board import Board, devices_of
@@ -9,6 +10,8 @@ from llmaz.controller.fleet import Fleet
 from llmaz.controller.groups import refusal, short_of
 from llmaz.controller.ledger import Ledger
 from llmaz.controller.memory import gib
+from llmaz.controller.outcomes import Unplaced
+from llmaz.controller.shortage import Lack, Shortage
 
 _NAMED = 3  # nodes that a refusal names per flavor; the rest are counted
 
@@ -18,36 +21,35 @@ def is_runnable(option: Option) -> bool:
     return option.worker is not None or hosts_of(option.flavor) == 1
 
 
-def reasons(demand: Demand, options: Sequence[Option], board: Board) -> tuple[str, ...]:
+def unplaced(demand: Demand, options: Sequence[Option], board: Board) -> Unplaced:
     """Say for each flavor of a replica that has no place why not, and who is more important."""
-    flavors = [_reason(option, demand, board) for option in options]
+    found = [_reason(option, demand, board) for option in options]
     above = board.outranked(demand)
-    return (*flavors, f"{above} replicas of higher priority have a place") if above else (*flavors,)
+    ranks = [f"{above} replicas of higher priority have a place"] if above else []
+    lacks = Counter(lack for _, mine in found for lack in mine)
+    most = min(lacks, key=lambda lack: (-lacks[lack], lack), default=Lack.LABELS)
+    return Unplaced(reasons=(*(words for words, _ in found), *ranks), lack=most)
 
 
-def _reason(option: Option, demand: Demand, board: Board) -> str:
-    above = board.usage.above_limit(board.path(demand), devices_of(option))
-    if above is not None:
-        return f"{_called(option)}: {above}"
-    return reason(option, board.fleet)
-
-
-def _called(option: Option) -> str:
-    """Name a flavor, and the machines where only some that have it are meant."""
-    return option.flavor.name + (f" on {option.capacity} nodes" if option.capacity else "")
-
-
-def reason(option: Option, fleet: Fleet) -> str:
+def _reason(option: Option, demand: Demand, board: Board) -> tuple[str, list[Lack]]:
     """Say for one flavor how many nodes fit, and what the others are short of."""
     name = _called(option)
-    hosts = hosts_of(option.flavor)
+    above = board.usage.above_limit(board.path(demand), devices_of(option))
+    if above is not None:
+        return f"{name}: {above}", [Lack.TENANT_LIMIT]
+    hosts, fleet = hosts_of(option.flavor), board.fleet
     if not is_runnable(option):
-        return (
+        words = (
             f"{name}: PP {hosts} takes a group of {hosts} nodes, and a replica runs on one: there "
             "are no multiHostCommands and no leaderTemplate"
         )
+        return words, [Lack.COMMANDS]
     if not fleet.ledgers:
-        return f"{name}: there are no nodes"
+        return f"{name}: there are no nodes", [Lack.LABELS]
+    return _of_nodes(name, option, fleet)
+
+
+def _of_nodes(name: str, option: Option, fleet: Fleet) -> tuple[str, list[Lack]]:
     chosen = fleet.selected(option)
     if option.worker is None:
         none_fits = f"{name}: 0 of {len(fleet.ledgers)} nodes fit"
@@ -57,14 +59,21 @@ def reason(option: Option, fleet: Fleet) -> str:
         problems = {one: short_of(option, ledger) for one, ledger in chosen.items()}
     if not chosen:
         if fleet.labelled(option):
-            return f"{none_fits}: none is {option.capacity}"
+            return f"{none_fits}: none is {option.capacity}", [Lack.LABELS]
         wanted = ",".join(f"{key}={value}" for key, value in option.selector)
-        return f"{none_fits}: none is labelled {wanted}"
-    short = [f"{one} {problem}" for one, problem in problems.items() if problem is not None]
+        return f"{none_fits}: none is labelled {wanted}", [Lack.LABELS]
+    short = [(one, problem) for one, problem in problems.items() if problem is not None]
     if not short:
-        return none_fits
+        return none_fits, [Lack.LABELS]
+    named = ", ".join(f"{one} {problem}" for one, problem in short[:_NAMED])
     more = f", and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
-    return f"{none_fits}: {', '.join(short[:_NAMED])}{more}{_made_up(option, chosen)}"
+    lacks = [problem.lack for _, problem in short]
+    return f"{none_fits}: {named}{more}{_made_up(option, chosen)}", lacks
+
+
+def _called(option: Option) -> str:
+    """Name a flavor, and the machines where only some that have it are meant."""
+    return option.flavor.name + (f" on {option.capacity} nodes" if option.capacity else "")
 
 
 def _made_up(option: Option, chosen: Mapping[str, Ledger]) -> str:
@@ -74,6 +83,7 @@ def _made_up(option: Option, chosen: Mapping[str, Ledger]) -> str:
     return f" ({gib(memory.each)} GiB are {memory})" if lacking and memory is not None else ""
 
 
-def why_not(option: Option, ledger: Ledger) -> str | None:
+def why_not(option: Option, ledger: Ledger) -> Shortage | None:
     """Say what a node lacks for one replica of one node; None where it fits."""
-    return ledger.view.closed or ledger.shortage(option.needs)
+    closed = ledger.view.closed
+    return Shortage.of(Lack.CLOSED, closed) if closed else ledger.shortage(option.needs)
