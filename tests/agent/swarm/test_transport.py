@@ -4,13 +4,17 @@ import asyncio
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from llmaz.agent.cache.chunkmap import write_chunkmap
 from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.cache.wanted import Wish
 from llmaz.agent.swarm.choice import bits
 from llmaz.agent.swarm.chunks import chunk_count, chunk_size, chunks_of_stripe, span_of
 from llmaz.agent.swarm.owners import shares
+from llmaz.agent.swarm.peering import peers_path, write_peers
 from llmaz.agent.swarm.values import Limits
+from llmaz.api.node import ModelPeer
 from support.downloads import Downloads
 from support.hub import Repository, serving
 from support.swarmnodes import SwarmNode, swarm_nodes
@@ -48,6 +52,22 @@ async def test_nodes_that_start_together_take_from_each_other(tmp_path: Path) ->
         outcomes = await asyncio.gather(*(node.fetch(hub.url) for node in nodes))
     assert all(map(_right, outcomes))
     assert downloads.sent < 3 * len(MODEL)  # what three would bring for themselves
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_nodes_of_two_zones_take_a_model_over_their_border_once(tmp_path: Path) -> None:
+    repositories, _ = _hub(rate=4 * 2**20)
+    async with serving(repositories) as hub, swarm_nodes(tmp_path, list("abcd")) as nodes:
+        urls = [(node.name, node.served.url) for node in nodes]
+        zones = dict.fromkeys("ab", "east") | dict.fromkeys("cd", "west")
+        peers = [ModelPeer(name=name, url=url, zone=zones[name]) for name, url in urls]
+        for node in nodes:
+            write_peers(peers_path(node.cache_dir, "model"), peers)
+        outcomes = await asyncio.gather(*(node.fetch(hub.url) for node in nodes))
+    assert all(map(_right, outcomes))
+    over = sum(node.told[-1].tally.by_relation.get("none", 0) for node in nodes)
+    assert over < 1.5 * SIZE  # two, where a node takes what it lacks from anywhere
 
 
 async def test_a_node_that_disappears_in_the_middle_takes_nobody_along(tmp_path: Path) -> None:
