@@ -14,9 +14,10 @@ from llmaz.kube import AlreadyExists, Conflict, Kube, KubeError, NotFound
 
 logger = logging.getLogger(__name__)
 
-DURATION_SECONDS = 15
-RENEW_SECONDS = 5.0
-RETRY_SECONDS = 2.0
+# A standby takes over within 20 s of a leader's death, also where everything takes its time.
+DURATION_SECONDS = 12
+RENEW_SECONDS = 4.0
+RETRY_SECONDS = 1.0
 
 
 def may_take(lease: Manifest, identity: str, now: datetime) -> bool:
