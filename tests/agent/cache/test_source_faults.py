@@ -77,7 +77,7 @@ def _bring(source: Source, cache_dir: Path) -> Path:
     store = Store(cache_dir)
     with closing(_wire_of(source)):
         (file,) = source.listing().files
-        transfer = Transfer(source, store, _untold, stall_seconds=1.0)
+        transfer = Transfer(source, store, _untold, stall_seconds=2.0)
         return store.path(transfer.bring([file], {file.path: "key"})[file.path])
 
 
