@@ -58,7 +58,7 @@ async def sharing(
     child = SharingChild(settings, address="127.0.0.1", environ=os.environ, changed=changed.set)
     running = asyncio.create_task(child.run())
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not child.url:
                 await changed.wait()
                 changed.clear()
