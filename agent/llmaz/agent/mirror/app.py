@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from prometheus_client import Counter
 
 from llmaz.agent.mirror.assigned import noted_by_agent, why_not_fetched
 from llmaz.agent.mirror.fetching import Fetching
@@ -20,6 +21,11 @@ def add_routes(app: web.Application, context: Context) -> None:
     if policy == "off":
         return
     models = noted_by_agent(context.settings.state_dir)
+    evictions = Counter(
+        "llmaz_cache_client_evictions",
+        "Snapshots that made room for what clients of the node's endpoint asked for.",
+        registry=context.registry,
+    )
 
     def why_not(home: tuple[str, str], remote: str | None) -> str | None:
         return why_not_fetched(policy, home, remote, models())
@@ -30,7 +36,9 @@ def add_routes(app: web.Application, context: Context) -> None:
         fetching = None
         if policy != "none":
             quota = context.settings.cache_quota
-            fetching = Fetching(context.cache_dir, upstream.environ, quota, models, plain_http)
+            fetching = Fetching(
+                context.cache_dir, upstream.environ, quota, models, plain_http, evictions.inc
+            )
             app.on_cleanup.append(_ending(fetching))
         return Files(context.cache_dir, upstream, fetching, why_not)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,10 @@ Fetch = asyncio.Task[Fetched | FetchFailed]
 
 
 class Fetching:
-    """Fetches under way. A client that goes away ends none: another may wait for the same file."""
+    """Fetches under way. A client that goes away ends none: another may wait for the same file.
+
+    evicted: told how many snapshots made room, each time
+    """
 
     def __init__(
         self,
@@ -32,7 +35,9 @@ class Fetching:
         quota: int | None,
         models: Models,
         plain_http: tuple[str, ...] = (),
+        evicted: Callable[[int], None] = lambda _: None,
     ) -> None:
+        self._evicted = evicted
         self._plain_http = plain_http
         self._cache_dir = cache_dir
         self._child = FetchChild(environ)
@@ -90,6 +95,7 @@ class Fetching:
             evicted, refusal = make_room(self._cache_dir, need=needed, keep=keep, limits=limits)
         except OSError as error:  # such as what the agent has evicted at the same moment
             return Room(refusal=f"room can't be made: {error}")
+        self._evicted(len(evicted))
         for root in evicted:
             logger.info("evicted %s: it was used least recently", root)
         return Room(refusal=refusal)
