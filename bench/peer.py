@@ -212,7 +212,7 @@ def main() -> None:
         read_all(sys.argv[2], sys.argv[3], int(sys.argv[4]))
         return
     quick = options(__doc__ or "").quick
-    size, rounds = (256 * MEBIBYTE, 3) if quick else (1024 * MEBIBYTE, 7)
+    size, rounds = (256 * MEBIBYTE, 3) if quick else (2048 * MEBIBYTE, 5)
     has_nginx = shutil.which("nginx") is not None
     if not has_nginx:
         print("nginx is not installed (Debian: nginx-light): there is nothing to compare with")
