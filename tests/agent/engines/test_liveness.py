@@ -195,6 +195,20 @@ def test_the_first_request_after_an_idle_while_gets_the_full_time() -> None:
     assert not in_doubt(busy, PATIENCE, 1005 + PATIENCE.hang_seconds - PATIENCE.token_seconds - 1)
 
 
+def test_an_idle_engine_that_falls_silent_gets_the_full_time() -> None:
+    idle = felt(BORN, working(5, in_flight=0), 55)
+    silent = answered(unheard(idle), ok=False, now=90)
+    assert not is_dead(silent, PATIENCE, 55 + PATIENCE.hang_seconds - 1)
+    assert is_dead(silent, PATIENCE, 55 + PATIENCE.hang_seconds)
+
+
+def test_an_idle_engine_that_is_silent_at_times_is_asked_for_a_token_all_the_same() -> None:
+    pulse = BORN
+    for second in range(0, 60, 10):
+        pulse = unheard(felt(pulse, working(5, in_flight=0), second))
+    assert in_doubt(felt(pulse, working(5, in_flight=0), 60), PATIENCE, 60)
+
+
 def test_an_engine_of_which_nothing_is_known_is_not_dead() -> None:
     blind = answered(felt(BORN, None, 60), ok=False, now=80)
     assert not is_dead(answered(blind, ok=False, now=100), PATIENCE, 100)

@@ -60,6 +60,8 @@ class Pulse:
     """What is known of an engine's life."""
 
     proven_at: float
+    heard_at: float = 0.0  # when it last told of itself
+    busy_since: float = 0.0  # when it last ceased to be idle: tokens were not due before
     activity: Activity | None = None
     told: Activity | None = None  # the last that was not guessed
     processor_seconds: float | None = None  # that it has used; None where they prove nothing
@@ -88,9 +90,13 @@ def felt(pulse: Pulse, activity: Activity | None, now: float, *, asking: bool = 
         and activity.tokens != before.tokens
     )
     is_first = activity is not None and before is not None and _became_busy(before, activity, own)
-    pulse = _proven(pulse, now) if moved or is_first else pulse
+    if moved:
+        pulse = _proven(pulse, now)
+    elif is_first:
+        pulse = _busy_from(pulse, now)
     return dataclasses.replace(
         pulse,
+        heard_at=pulse.heard_at if activity is None or activity.guessed else now,
         activity=activity,
         told=pulse.told if activity is None or activity.guessed else activity,
         failed_tries=0 if moved else pulse.failed_tries,
@@ -101,9 +107,10 @@ def felt(pulse: Pulse, activity: Activity | None, now: float, *, asking: bool = 
 def unheard(pulse: Pulse) -> Pulse:
     """Take into account that it tells nothing, though it did before, or answers nothing at all.
 
-    Requests may run. Whatever its processors do is no sign of life now: a server that is stuck in
-    a loop uses them as well.
+    Requests may run, but before it fell silent none did if it was idle. Whatever its processors do
+    is no sign of life now: a server that is stuck in a loop uses them as well.
     """
+    pulse = pulse if _is_busy(pulse) else _busy_from(pulse, pulse.heard_at)
     return dataclasses.replace(pulse, activity=Activity(in_flight=1, tokens=None), others=True)
 
 
@@ -176,7 +183,7 @@ def _is_stuck(pulse: Pulse, patience: Patience, now: float, ahead: float = 0.0) 
     With `ahead`: whether that is so in as many seconds if nothing moves until then.
     """
     then = now + ahead
-    silent = then - pulse.proven_at
+    silent = then - max(pulse.proven_at, pulse.busy_since)
     toils = pulse.processor_seconds is not None and then - pulse.worked_at < patience.hang_seconds
     if not toils or pulse.toil_seconds + ahead >= patience.toil_seconds:
         return silent >= patience.hang_seconds
@@ -185,6 +192,10 @@ def _is_stuck(pulse: Pulse, patience: Patience, now: float, ahead: float = 0.0) 
 
 def _proven(pulse: Pulse, now: float) -> Pulse:
     return dataclasses.replace(pulse, proven_at=now, toil_seconds=0.0)
+
+
+def _busy_from(pulse: Pulse, moment: float) -> Pulse:
+    return dataclasses.replace(pulse, busy_since=moment, toil_seconds=0.0)
 
 
 def _became_busy(before: Activity, after: Activity, own: int) -> bool:
