@@ -157,3 +157,12 @@ def test_what_is_stored_is_read_again_unless_that_is_off() -> None:
     assert _run().scrub_rate == 50 * 10**6
     assert _run("--scrub-rate", "1Gi").scrub_rate == 2**30
     assert _run("--scrub-rate", "off").scrub_rate is None
+
+
+def test_what_is_sent_to_peers_at_a_time_has_a_bound_for_all_and_for_each() -> None:
+    assert (_run().peer_uploads, _run().peer_uploads_each) == (16, 4)
+    told = _run("--peer-uploads", "64", "--peer-uploads-each", "8")
+    assert (told.peer_uploads, told.peer_uploads_each) == (64, 8)
+    for nothing in ("0", "-1", "many"):
+        with pytest.raises(SystemExit):
+            _run("--peer-uploads", nothing)

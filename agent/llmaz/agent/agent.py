@@ -256,6 +256,8 @@ def _sharing(settings: RunAgent, name: str) -> SharingSettings:
         cache_dir=settings.cache_dir,
         token_file=settings.peer_token_file,
         tls=settings.peer_tls,
+        uploads=settings.peer_uploads,
+        uploads_per_peer=settings.peer_uploads_each,
         mirror_fetch=settings.mirror_fetch,
         plain_http=settings.fetch_policy.plain_http,
         state_dir=settings.state_dir,

@@ -9,6 +9,8 @@ from pathlib import Path
 from llmaz.api.manifest import ManifestError
 from llmaz.api.quantity import Quantity
 
+_MOST = 10_000
+
 
 def seconds(text: str) -> float:
     """Read a time to wait."""
@@ -41,6 +43,13 @@ def byte_count(text: str) -> int:
         return int(Quantity.from_json(text, "quota"))
     except ManifestError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def count(text: str) -> int:
+    """Read how many of something there may be, at least one."""
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST}")
+    return int(text)
 
 
 def endpoint(text: str) -> tuple[str, int]:

@@ -17,8 +17,13 @@ from llmaz.agent.cache.options import (
 )
 from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.engines.liveness import Patience
-from llmaz.agent.options import byte_count, endpoint, seconds
-from llmaz.agent.sharing.settings import MirrorFetch, TlsFiles
+from llmaz.agent.options import byte_count, count, endpoint, seconds
+from llmaz.agent.sharing.settings import (
+    DEFAULT_UPLOADS,
+    DEFAULT_UPLOADS_PER_PEER,
+    MirrorFetch,
+    TlsFiles,
+)
 
 DEFAULT_ROOT = "/var/lib/llmaz"  # a DaemonSet mounts the node's directory of this name
 DEFAULT_LISTEN = "127.0.0.1:9400"
@@ -46,6 +51,8 @@ class RunAgent:
     sharing_port: int
     peer_token_file: Path | None  # None: nothing is shared with other nodes
     peer_tls: TlsFiles | None
+    peer_uploads: int  # chunks that are sent to peers at a time
+    peer_uploads_each: int  # of these, to one peer
     mirror_fetch: MirrorFetch
     state_dir: Path
     cache_dir: Path
@@ -105,6 +112,20 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         ("authority", "the authority that signed the certificates of all nodes"),
     ):
         parser.add_argument(f"--peer-tls-{name}", type=Path, help=words)
+    parser.add_argument(
+        "--peer-uploads",
+        type=count,
+        default=DEFAULT_UPLOADS,
+        metavar="COUNT",
+        help="how many chunks are sent to other nodes at a time (default: %(default)d)",
+    )
+    parser.add_argument(
+        "--peer-uploads-each",
+        type=count,
+        default=DEFAULT_UPLOADS_PER_PEER,
+        metavar="COUNT",
+        help="how many of these to one node (default: %(default)d); more is told that it is busy",
+    )
     parser.add_argument("--cache-dir", type=Path, default=_root(environ) / "cache")
     add_cache_options(parser)
     parser.add_argument(
@@ -168,6 +189,8 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         sharing_port=sharing_port,
         peer_token_file=given.peer_token_file,
         peer_tls=_tls(parser, given),
+        peer_uploads=given.peer_uploads,
+        peer_uploads_each=given.peer_uploads_each,
         mirror_fetch=given.mirror_fetch or ("any" if is_loopback(sharing_host) else "assigned"),
         state_dir=given.state_dir.absolute(),
         cache_dir=given.cache_dir.absolute(),
