@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -266,6 +267,7 @@ def main() -> None:
     parser.add_argument("--no-rivals", action="store_true")
     parser.add_argument("--simulate", type=int, metavar="NODES", help="nodes in one process")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # namespaces are taken down with it
     shape = Shape(
         nodes=given.simulate or given.nodes,
         size=(64 if given.quick else given.mebibytes) << 20,
