@@ -6,9 +6,11 @@ versions, of which the renewals of Leases are taken off.
 """
 
 import asyncio
+import contextlib
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +22,7 @@ from llmaz.api.kinds import INFERENCE_NODE, LEASE, OPEN_MODEL, PLAYGROUND
 from llmaz.api.manifest import Manifest
 from llmaz.api.names import SYSTEM_NAMESPACE
 from llmaz.api.node import EnginePhase
-from llmaz.kube import Kube
+from llmaz.kube import Kube, KubeError
 from support.cluster import Agent, install, make_namespace
 
 GPUS, REPLICAS = 8, 4
@@ -45,17 +47,24 @@ class Simulated:
             await self._agent.beat()
 
     async def follow(self) -> None:
-        seen = 0
+        seen = 1
+        while True:
+            with contextlib.suppress(KubeError):  # a watch may end: the next says what is there
+                async for generation in self._generations():
+                    if generation > seen:
+                        seen = generation
+                        await self._agent.report(EnginePhase.READY)
+            await asyncio.sleep(1)
+
+    async def _generations(self) -> AsyncIterator[int]:
         watch = self._kube.watch(
             INFERENCE_NODE,
             resource_version="0",
             field_selector=f"metadata.name={self._agent.node}",
         )
         async for event in watch:
-            meta = cast("Any", event.object)["metadata"]
-            if event.type != "BOOKMARK" and meta["generation"] > max(seen, 1):
-                seen = meta["generation"]
-                await self._agent.report(EnginePhase.READY)
+            if event.type != "BOOKMARK":
+                yield cast("Any", event.object)["metadata"]["generation"]
 
 
 async def serve_all(kube: Kube, playgrounds: int) -> None:

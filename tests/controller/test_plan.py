@@ -206,6 +206,24 @@ def test_a_missing_runtime_is_told_and_its_creation_recovers() -> None:
     assert told(world.available("chat")) == ("True", "PlaygroundReady")
 
 
+@pytest.mark.parametrize("missing", ["runtime", "model"])
+def test_a_playground_is_scaled_though_its_runtime_or_model_is_gone(missing: str) -> None:
+    world = World().add(model("qwen"), runtime(), playground("chat", "qwen", 3), node("n1"))
+    world.settle()
+    if missing == "runtime":
+        del world.runtimes["vllm"]
+    else:
+        del world.models["qwen"]
+    world.edit("chat", 1)
+    world.decide()
+    assert world.services["default", "chat"].spec.replicas == 1
+    assert list(world.engines()) == ["default/chat-0"]
+    world.add(model("qwen"), runtime())
+    world.settle()
+    assert list(world.engines()) == ["default/chat-0"]
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+
+
 def test_deleting_a_playground_ends_its_engines() -> None:
     world = world_of(2)
     world.settle()

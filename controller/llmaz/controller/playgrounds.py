@@ -70,10 +70,12 @@ def _expand(playground: Playground, snapshot: ClusterSnapshot) -> PlaygroundView
     missing = missing_model(playground, snapshot.models)
     if missing is not None:
         why = absent(OPEN_MODEL, missing, snapshot)
-        return PlaygroundView(playground=playground, why=why, aborted=_NO_MODEL)
+        write = _rescaled(playground, ref, snapshot)
+        return PlaygroundView(playground=playground, write=write, why=why, aborted=_NO_MODEL)
     service = resolve(playground, snapshot)
     if isinstance(service, Refusal):
-        return PlaygroundView(playground=playground, why=service)
+        write = _rescaled(playground, ref, snapshot)
+        return PlaygroundView(playground=playground, write=write, why=service)
     write = ensure(ref, _manifest(service), snapshot.manifests.get(ref))
     refused = snapshot.refused.get(ref)
     if refused is None:
@@ -87,6 +89,23 @@ def _is_foreign(ref: Ref, playground: Playground, snapshot: ClusterSnapshot) -> 
     if service is None:
         return ref in snapshot.unreadable
     return controller_of(service.metadata.owner_references) != playground.metadata.uid
+
+
+def _rescaled(playground: Playground, ref: Ref, snapshot: ClusterSnapshot) -> ApplyOwned | None:
+    """Return the write that gives a Service its number of replicas, all else as it was.
+
+    How many there shall be is known even where it is not known what they shall be.
+    """
+    service, seen = snapshot.services.get(ref.key), snapshot.manifests.get(ref)
+    wanted = playground.spec.replicas
+    if service is None or seen is None or service.spec.replicas == wanted:
+        return None
+    meta = cast("Manifest", seen["metadata"])
+    kept = ("name", "namespace", "labels", "annotations", "ownerReferences")
+    metadata: Manifest = {key: meta[key] for key in kept if key in meta}
+    spec: Manifest = {**cast("Manifest", seen["spec"]), "replicas": wanted}
+    head: Manifest = {"apiVersion": SERVICE.api_version, "kind": SERVICE.kind}
+    return ensure(ref, {**head, "metadata": metadata, "spec": spec}, seen)
 
 
 def _manifest(service: Service) -> Manifest:
