@@ -157,6 +157,9 @@ async def test_a_container_that_was_started_again_gets_its_engine_again(
             "the engine runs again",
         )
         assert node.reports["default/fake-0"].restarts == 1
+        (again,) = (e.restarted for e in await under.observe())
+        # The end is told by what stands for the dead shim, or by its successor that was quicker.
+        assert again in ({"SlotEnded": 1}, {"ShimKilled": 1})
 
 
 async def test_the_slot_of_an_engine_that_is_assigned_no_more_stays(

@@ -11,6 +11,7 @@ from signal import Signals
 from llmaz.agent.accelerators.xid import XidClass
 from llmaz.agent.engines.blame import REASONS
 from llmaz.agent.engines.state import Fault
+from llmaz.agent.slots.decide import SLOT_ENDED
 from llmaz.shim.protocol import SHIM_KILLED
 
 LAST_LINES = 5
@@ -139,6 +140,8 @@ def _reason(end: End, tail: str) -> tuple[str, str]:
 def _not_started(error: str) -> Fault:
     if error == SHIM_KILLED:
         return Fault(reason="ShimKilled", message=f"ended because {error}")
+    if error == SLOT_ENDED:
+        return Fault(reason="SlotEnded", message=f"ended because {error}")
     program, _, why = error.rpartition(": ")
     if why == "No such file or directory":
         message = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from llmaz.api.node import AssignedEngine, EngineReport
 
 ENDING = "its pod is about to end"
+SLOT_ENDED = "its slot has ended"  # the error of an exit that nobody saw: the container is gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

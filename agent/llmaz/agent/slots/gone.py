@@ -11,10 +11,10 @@ from pathlib import Path
 from llmaz.agent.engines.client import ShimStatus
 from llmaz.agent.engines.errors import ShimLost
 from llmaz.agent.engines.launch import shim_lives
+from llmaz.agent.slots.decide import SLOT_ENDED
 from llmaz.shim import journal, protocol
 
 LOOK_SECONDS = 0.25
-SLOT_ENDED = "its slot has ended"
 
 
 class GoneShim:
