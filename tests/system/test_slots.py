@@ -11,7 +11,7 @@ from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND
 from support.kubelet.cluster import SlotCluster, slot_cluster
 from support.smollm2 import SMOLLM2
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def serve(cluster: SlotCluster) -> None:
