@@ -30,7 +30,7 @@ def assign(snapshot: ClusterSnapshot, served: Served, now: datetime) -> tuple[As
         for where, engine in turn.engines:
             engines[where].append(engine)
         for where in turn.nodes:
-            models[where] += turn.demand.models
+            models[where] += turn.models
     for name, warm in warm_models(snapshot, now).items():
         models[name] += warm
     for name, ahead in _ahead(snapshot, served, models).items():

@@ -159,6 +159,9 @@ def _why_unseated(
     """Return why a replica runs nowhere, or None when it is assigned to a node."""
     if isinstance(outcome, Unplaced) and not (outcome.displaced and group):
         return Refusal(reason=outcome.reason, message="; ".join(outcome.reasons))
+    if group and group[0].engine.rank:
+        words = "its former leader finishes the requests that it has, and its workers go then"
+        return Refusal(reason="StoppingEngine", message=words)
     if group:
         return None
     node = outcome.node if isinstance(outcome, Placed) else "its node"

@@ -10,49 +10,22 @@ away all go at once.
 
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPhase
 from llmaz.controller.demand import Demand
 from llmaz.controller.outcomes import Placed
+from llmaz.controller.parting import parted
 from llmaz.controller.rollout import most_unavailable
 from llmaz.controller.seats import Seat
 from llmaz.controller.served import Served
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One replica: the engines that it has, those that it shall have, and whether it waits.
-
-    One that `moves` has both until the second is ready.
-    """
-
-    demand: Demand
-    now: tuple[tuple[str, AssignedEngine], ...]  # each with its node
-    after: tuple[tuple[str, AssignedEngine], ...]
-    waits: bool
-    moves: bool = False
-
-    @property
-    def engines(self) -> tuple[tuple[str, AssignedEngine], ...]:
-        """The engines that are assigned now, each with its node."""
-        if self.moves:
-            return *self.now, *self.after
-        return self.now if self.waits else self.after
-
-    @property
-    def nodes(self) -> tuple[str, ...]:
-        """The nodes that hold its models: those of engines that will come as well."""
-        here = (*self.now, *self.after) if self.waits or self.moves else self.after
-        return tuple(node for node, _ in here)
+from llmaz.controller.turn import Turn
 
 
 def turns(served: Served, nodes: Mapping[str, InferenceNode]) -> Sequence[Turn]:
     """Return every replica that is somewhere or shall be."""
     holding = _holding(served, nodes)
-    found = [
-        turn for demand in served.placeable() for turn in _turns(demand, served, nodes, holding)
-    ]
+    due = [turn for demand in served.placeable() for turn in _turns(demand, served, nodes, holding)]
+    found = parted(due, served, nodes)
     while True:
         staying = [turn for turn in found if turn.waits or turn.moves]
         held = {thing for turn in staying for thing in _things(turn.now)}
@@ -84,7 +57,7 @@ def _turns(
         now = tuple((seat.node, seat.engine) for seat in served.groups.get(id_, ()))
         if not isinstance(outcome, Placed):
             if outcome.displaced is not None and outcome.displaced.by in holding:
-                yield Turn(demand=demand, now=now, after=(), waits=True)
+                yield Turn(replica=id_, models=demand.models, now=now, after=(), waits=True)
             continue
         after = tuple((one.node, one.engine) for one in outcome.members)
         there = [nodes[one.node] for one in outcome.members]
@@ -94,14 +67,16 @@ def _turns(
             goes = id_ in served.left or _is_urgent(old, served) or has_turn
             moving -= goes and id_ not in served.left
             now = ((old.node, old.engine),)
-            yield Turn(demand=demand, now=now, after=after, waits=not goes, moves=goes)
+            yield Turn(
+                replica=id_, models=demand.models, now=now, after=after, waits=not goes, moves=goes
+            )
             continue
         is_free = (id_ not in served.outdated or id_ not in serving) and id_ not in holding
         may_turn = id_ in serving and not is_free and spare > 0
         if may_turn and all(_has_weights(one, demand.models) for one in there):
             is_free = True
             spare -= 1
-        yield Turn(demand=demand, now=now, after=after, waits=not is_free)
+        yield Turn(replica=id_, models=demand.models, now=now, after=after, waits=not is_free)
 
 
 def _left_by(id_: str, outcome: Placed, served: Served, old: Seat | None) -> Seat | None:
