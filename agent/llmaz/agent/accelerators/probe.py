@@ -29,18 +29,22 @@ class ChildProbe:
         self._program = program
         self._deadline_seconds = deadline_seconds
         self._child: asyncio.subprocess.Process | None = None
+        self._ended: asyncio.subprocess.Process | None = None  # the one before, killed
 
     async def look(self) -> Answer:
-        """Return the drivers' answer, LookFailed where none came in time."""
+        """Return the drivers' answer, LookFailed where none came in time.
+
+        A killed child that hangs in an uninterruptible call lives until the driver lets it go. No
+        other is started before: it would hang too, and they would become ever more.
+        """
+        if self._ended is not None and self._ended.returncode is None:
+            return self._no_answer()
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 answer = await self._ask()
         except TimeoutError:
             await self.aclose()
-            return LookFailed(
-                reason="NoAnswer",
-                message=f"the driver did not answer within {self._deadline_seconds:g} s",
-            )
+            return self._no_answer()
         except (OSError, ValueError) as error:
             await self.aclose()
             return LookFailed(reason="ProbeFailed", message=f"the device probe failed: {error}")
@@ -53,13 +57,18 @@ class ChildProbe:
         child, self._child = self._child, None
         if child is None:
             return
+        self._ended = child
         with suppress(ProcessLookupError):
             child.kill()
-        with suppress(
-            TimeoutError
-        ):  # a process in uninterruptible sleep dies when the driver lets it
+        with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await child.wait()
+
+    def _no_answer(self) -> LookFailed:
+        return LookFailed(
+            reason="NoAnswer",
+            message=f"the driver did not answer within {self._deadline_seconds:g} s",
+        )
 
     async def _ask(self) -> Answer:
         if self._child is None:
