@@ -1,5 +1,6 @@
 """A Hugging Face hub on loopback, as the real client sees one, with switches for its faults."""
 
+import functools
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -133,6 +134,7 @@ def _entry(path: str, data: bytes) -> dict[str, object]:
     return entry
 
 
+@functools.lru_cache(maxsize=64)  # each range of a large file would else be a digest of it all
 def _etag(path: str, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest() if path.endswith(LARGE) else _git_sha1(data)
 
