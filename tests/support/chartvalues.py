@@ -56,6 +56,7 @@ _ANYTHING: Cases = {
         )
     },
     "controller.nodeLabels": ("nfd", '"--node-features"'),
+    "controller.progressEnds": (True, '"--progress-ends"'),
     "controller.replicas": (5, '"replicas": 5'),
     "agent.hostPath": ("/data", '"hostPath": {"path": "/data/agent"'),
     "agent.sharedMemory": ("7Gi", '"sizeLimit": "7Gi"'),

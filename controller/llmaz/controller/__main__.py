@@ -43,6 +43,7 @@ async def run(settings: Settings) -> None:
             gateway_url=settings.gateway_url,
             slot_policy=settings.slots,
             node_features=settings.node_features,
+            progress_ends=settings.progress_ends,
         )
         leadership = Leadership(kube, settings.identity, changed, observer.list_anew)
         loop = Loop(observer, Performer(kube, observer), leadership, metrics)

@@ -1,6 +1,7 @@
 """Conditions of Playgrounds and Services: upstream's types, reasons and transitions; more words.
 
-Progressing is never set to False by success, only by AbortProcessing. Available is False with the
+Progressing is set to False by AbortProcessing, and by success only where it is asked for: upstream
+leaves it True. Available is False with the
 reason of the wait until the first success, and PlaygroundNotReady or ServiceNotReady after it; so
 the condition itself remembers whether there was one.
 """
@@ -21,12 +22,13 @@ Conditions = tuple[Condition, ...]
 
 
 def service_conditions(
-    old: Conditions, seen: Progress, generation: int, now: datetime
+    old: Conditions, seen: Progress, generation: int, now: datetime, *, progress_ends: bool = False
 ) -> Conditions:
     """Return a Service's conditions."""
     if seen.why is None:
-        ready = _condition(AVAILABLE, "True", "ServiceReady", "Inference Service is ready")
-        return _set(old, [ready], generation, now)
+        words = "ServiceReady", "Inference Service is ready"
+        done = [_condition(PROGRESSING, "False", *words)] if progress_ends else []
+        return _set(old, [*done, _condition(AVAILABLE, "True", *words)], generation, now)
     return _set(
         old,
         [
@@ -43,7 +45,12 @@ def service_conditions(
 
 
 def playground_conditions(
-    old: Conditions, seen: Progress | Refusal, generation: int, now: datetime
+    old: Conditions,
+    seen: Progress | Refusal,
+    generation: int,
+    now: datetime,
+    *,
+    progress_ends: bool = False,
 ) -> Conditions:
     """Return the conditions of a Playground that is not aborted.
 
@@ -53,7 +60,7 @@ def playground_conditions(
     was_available = _was_available(old, "PlaygroundReady", "PlaygroundNotReady")
     progressing = find_condition(old, PROGRESSING)
     new = []
-    if progressing is None or progressing.status == "False":
+    if progressing is None or progressing.reason == "AbortProcessing":
         new.append(
             _condition(PROGRESSING, "True", "Pending", "Waiting for inference Service ready")
         )
@@ -67,7 +74,9 @@ def playground_conditions(
             )
         )
     if why is None:
-        new.append(_condition(AVAILABLE, "True", "PlaygroundReady", "Playground is ready"))
+        words = "PlaygroundReady", "Playground is ready"
+        done = [_condition(PROGRESSING, "False", *words)] if progress_ends else []
+        new += [*done, _condition(AVAILABLE, "True", *words)]
     else:
         new.append(
             _unavailable(

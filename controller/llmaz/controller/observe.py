@@ -69,10 +69,12 @@ class Observer:
         gateway_url: str,
         slot_policy: SlotPolicy | None = None,
         node_features: bool = False,
+        progress_ends: bool = False,
         decode: Decode = manifest.decode,
     ) -> None:
         self.changed = changed
         self._gateway_url = gateway_url
+        self._progress_ends = progress_ends
         self._slot_policy = slot_policy or SlotPolicy()
         self.leases_changed = asyncio.Event()
         informers = [Informer(kube, kind, changed=changed) for kind in _WATCHED]
@@ -160,6 +162,7 @@ class Observer:
             node_features=self._node_features,
             gateway_url=self._gateway_url,
             unknown_loads=self._unknown_loads,
+            progress_ends=self._progress_ends,
         )
 
     def _slots(self) -> dict[Key, tuple[SlotPod, ...]]:

@@ -172,7 +172,9 @@ def _conditions(
         why = None if serves else view.why
         new = aborted_conditions(old, why, view.aborted, generation, now)
     else:
-        new = playground_conditions(old, _judged(view, seen), generation, now)
+        new = playground_conditions(
+            *(old, _judged(view, seen), generation, now), progress_ends=snapshot.progress_ends
+        )
     return scaling_conditions(new, scaling_of(view.playground, snapshot), generation, now)
 
 

@@ -33,7 +33,10 @@ def report_service(
         selector=selector(service),
         flavor=seen.flavor,
         message=message,
-        conditions=service_conditions(service.status.conditions, seen, meta.generation, now),
+        conditions=service_conditions(
+            *(service.status.conditions, seen, meta.generation, now),
+            progress_ends=snapshot.progress_ends,
+        ),
     )
     if status == service.status:
         return

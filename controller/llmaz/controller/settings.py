@@ -25,6 +25,7 @@ class Settings:
     lifeline: bool
     log_format: Literal["text", "json"]
     slots: SlotPolicy = field(default_factory=SlotPolicy)
+    progress_ends: bool = False  # whether Progressing is False once all is done
     node_features: bool = False  # tell Node Feature Discovery the labels, and write no Node
     scaling_record: Path | None = None  # where each look of the autoscaler is written down
 
@@ -66,6 +67,11 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         ' {"launcher": "slot", "image": "llmaz-agent:0.1.0"}',
     )
     parser.add_argument(
+        "--progress-ends",
+        action="store_true",
+        help="set the condition Progressing to False once all is done, which upstream never does",
+    )
+    parser.add_argument(
         "--node-features",
         action="store_true",
         help="write NodeFeatures for Node Feature Discovery to label Nodes by, and no Node",
@@ -90,6 +96,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         lifeline=given.lifeline,
         log_format=given.log_format,
         slots=given.slots,
+        progress_ends=given.progress_ends,
         node_features=given.node_features,
         scaling_record=given.scaling_record,
     )

@@ -103,6 +103,7 @@ class ClusterSnapshot:
     refused: Mapping[Ref, str] = field(default_factory=dict)  # writes that the server refused
     node_features: bool = False  # whether Node Feature Discovery labels the Nodes, as it is told
     gateway_url: str = ""  # where users reach the gateway; not known without
+    progress_ends: bool = False  # whether Progressing is False once all is done
     unknown_loads: frozenset[Key] = frozenset()  # elastic Playgrounds whose engines tell nothing
 
     def is_fresh(self, node: str, now: datetime) -> bool:
