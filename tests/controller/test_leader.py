@@ -54,13 +54,15 @@ async def test_a_standby_takes_over_when_the_leader_stops(
     await eventually(lease, lambda seen: held_by(seen) == "tests")
     standby = ControllerProcess(controller.kubeconfig, tmp_path / "standby.log")
     standby.start("standby")
-    controller.stop()
-    await eventually(lease, lambda seen: held_by(seen) == "standby")
-    agent = await cluster.agent(gpus=1)
-    await cluster.playground("chat", await cluster.model("qwen", agent))
-    await agent.assigned([f"{cluster.namespace}/chat-0"])
-    controller.start()
-    assert standby.stop() == 0
+    try:
+        controller.stop()
+        await eventually(lease, lambda seen: held_by(seen) == "standby")
+        agent = await cluster.agent(gpus=1)
+        await cluster.playground("chat", await cluster.model("qwen", agent))
+        await agent.assigned([f"{cluster.namespace}/chat-0"])
+    finally:
+        controller.start()
+        assert standby.stop() == 0
     await eventually(lease, lambda seen: held_by(seen) == "tests")
 
 
