@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +29,7 @@ from support.cluster import Agent, install, make_namespace
 
 GPUS, REPLICAS = 8, 4
 RENEW_SECONDS = 20.0
+WATCHES_PER_CLIENT = 50
 PATIENCE_SECONDS = 900.0
 
 
@@ -121,11 +123,16 @@ async def measure(kubeconfig: Path, scratch: Path, *, agents: int, server: int) 
     playgrounds = agents * GPUS // REPLICAS // 2
     argv = [sys.executable, "-m", "llmaz.controller", "--listen", "127.0.0.1:0"]
     argv += ["--kubeconfig", str(kubeconfig), "--identity", "bench"]
-    async with await Kube.connect(kubeconfig) as kube:
+    async with AsyncExitStack() as stack:
+        several = range(0, agents, WATCHES_PER_CLIENT)  # a client has a bound of connections
+        clients = [await stack.enter_async_context(await Kube.connect(kubeconfig)) for _ in several]
+        kube = await stack.enter_async_context(await Kube.connect(kubeconfig))
         await install(kube)
         await make_namespace(kube, SYSTEM_NAMESPACE)
         await make_namespace(kube, "default")
-        everyone = [Simulated(kube, index) for index in range(agents)]
+        everyone = [
+            Simulated(clients[index // WATCHES_PER_CLIENT], index) for index in range(agents)
+        ]
         gate = asyncio.Semaphore(16)
         await asyncio.gather(*(one.register(gate) for one in everyone))
         tasks = [asyncio.create_task(one.follow()) for one in everyone]

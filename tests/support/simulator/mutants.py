@@ -60,11 +60,6 @@ MUTANTS: Mapping[str, tuple[object, str, object]] = MappingProxyType(
             "take",
             lambda *_: None,
         ),
-        "an accelerator that is not well drives nothing away": (
-            staying,
-            "_is_settled",
-            lambda *_: True,
-        ),
         "what is not known to be wanted ends": (served, "_is_kept", lambda *_: False),
         "a group begins without enough nodes": (
             groups,
