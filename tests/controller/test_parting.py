@@ -107,3 +107,17 @@ def test_the_next_epoch_of_a_group_begins_with_all_of_its_members() -> None:
     fail(world, WORKER)
     world.decide()
     assert {one.epoch for one in members(world).values()} == {2}
+
+
+def test_workers_that_outlive_their_service_are_assigned_once() -> None:
+    world = settled()
+    world.edit("chat", 0)
+    world.decide()
+    assert set(members(world)) == {WORKER}
+    world.delete_service("chat")
+    world.edit("chat", 1)
+    for _ in range(3):  # the first decision makes the Service anew
+        for action in world.plan():
+            world.perform(action)
+        ids = [(node, one.id) for node, one in places(world)]
+        assert len(ids) == len(set(ids))

@@ -30,7 +30,7 @@ def parted(found: Sequence[Turn], served: Served, nodes: Mapping[str, InferenceN
         id_: workers
         for id_, group in served.groups.items()
         if (workers := tuple(seat for seat in group if seat.engine.rank))
-        and id_ not in served.kept
+        and served.kept.isdisjoint(seat.engine.id for seat in group)
         and not any(served.views[seat.node].is_lost for seat in workers)
         and _go_together(workers, planned)
     }

@@ -77,11 +77,12 @@ class Rules:
     def check_settled(self) -> None:
         """Each replica is ready once, or its Playground says why not; nothing else runs."""
         seats = list(self._seats())
-        ids = [seat.engine.id for seat in seats]
-        assert len(ids) == len(set(ids)), f"runs twice: {sorted(ids)}"
         groups = groups_of({seat.engine.id: seat for seat in seats})
         services = {one.metadata.name: one for one in self._server.all(SERVICE, Service)}
         orphans = set(self._orphans())
+        # What never becomes ready where it moves to, and can't be mended, serves where it was.
+        ids = [seat.engine.id for seat in seats if service_of(seat.engine.id)[1] not in orphans]
+        assert len(ids) == len(set(ids)), f"runs twice: {sorted(ids)}"
         for leader, group in groups.items():
             if service_of(leader)[1] not in orphans:
                 _check_whole(leader, group)
@@ -100,11 +101,13 @@ class Rules:
             )
 
     def _orphans(self) -> Iterator[str]:
-        """Yield the Playgrounds that can't go on for want of their model or runtime."""
+        """Yield the Playgrounds that can't go on for want of a model, or of a runtime that fits."""
         kinds = Counter(ref.kind for ref in self._server.objects)
         for playground in self._server.all(PLAYGROUND, Playground):
             model = Ref(kind=OPEN_MODEL, name=playground.spec.claims.main)
-            if model not in self._server.objects or not kinds[BACKEND_RUNTIME]:
+            available = find_condition(playground.status.conditions, "Available")
+            is_unfit = available is not None and available.reason == "InvalidTemplate"
+            if model not in self._server.objects or not kinds[BACKEND_RUNTIME] or is_unfit:
                 yield playground.metadata.name
 
     def _assigned(self, before: InferenceNode, after: InferenceNode) -> None:

@@ -53,6 +53,9 @@ class World:
         """End all faults and let everything settle; what is disturbed after has no excuse."""
         self.server.fault = lambda: None
         self.deaf = ()
+        for agent in self.agents.values():
+            if not agent.is_silent:
+                agent.beat()
         self.server.collect()
         quiet = 0  # rounds; an agent that starts what has crashed says nothing new in the first
         for _ in range(_PATIENCE):
