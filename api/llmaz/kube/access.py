@@ -42,6 +42,9 @@ async def from_kubeconfig(path: Path) -> Access:
         else:
             who = await asyncio.to_thread(credentials.identity, user, path.parent)
         return await asyncio.to_thread(_access, cluster, who, path.parent)
+    except FileNotFoundError as error:
+        where = path if error.filename == str(path) else f"{path}: {error.filename}"
+        raise KubeError(f"{where}: there is no such file") from error
     except (OSError, ValueError) as error:
         raise KubeError(f"{path}: {error}") from error
 

@@ -85,6 +85,8 @@ def test_only_what_may_serve_requests_is_drained() -> None:
         Health.STARTING: True,
         Health.READY: False,
         Health.UNREADY: False,
+        Health.DROWSY: False,
+        Health.ASLEEP: True,
         Health.DEAD: True,
     }
 
