@@ -52,14 +52,22 @@ class Rules:
         self._rough.add(name)
 
     def forget(self, *, still: Iterable[str]) -> None:
-        """The cluster is calm: from now on nothing is excused but what still is not well."""
+        """The cluster is calm: from now on nothing is excused but what still is not well.
+
+        An update that came to a halt may go on as soon as something else changes.
+        """
         troubled = set(still)
         self._nodes &= troubled
         if not troubled:  # else an update may wait for one of them
-            self._services.clear()
+            self._services &= set(self._updating())
             self._rough.clear()
             self._groups.clear()
         self.has_rival = False
+
+    def _updating(self) -> Iterator[str]:
+        for one in self._server.all(SERVICE, Service):
+            if one.status.updated_replicas < one.status.replicas:
+                yield one.metadata.name
 
     def check(self) -> None:
         """No accelerator belongs to two engines, none to a node that does not have it.
@@ -142,6 +150,9 @@ class Rules:
         leader, key = leader_id(id_), service_of(id_)
         if leader in self._groups or not self._served(seat):
             return
+        members = (one for one in self._seats() if leader_id(one.engine.id) == leader)
+        if any(one.node in self._nodes for one in members):
+            return  # what drives one of a group away drives all of it
         assert key[1] in self._services, f"{id_} served on {seat.node}, and nobody asked to stop it"
         if seat.engine.epoch:
             self._groups.add(leader)  # the rest of it follows, and counts once
