@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from llmaz.agent.cache import marks
+from llmaz.agent.cache.failures import explained
 from llmaz.agent.cache.fetch import fetch
 from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.origin import HubRepository
@@ -147,7 +148,11 @@ def _fetch(asked: dict[str, Any]) -> str:
     outcome = fetch(request, os.environ, lambda _: None, lambda _: Room())
     if not isinstance(outcome, Fetched):
         return f"{outcome.reason}: {outcome.message}"
-    marks.remember(cache_dir, KEY, outcome)
+    try:
+        marks.remember(cache_dir, KEY, outcome)
+    except OSError as error:  # of the agent's own last step, which it tells as it does a fetch's
+        failed = explained(error, KEY)
+        return f"{failed.reason}: {failed.message}"
     return ""
 
 

@@ -20,7 +20,6 @@ _MOUNTS = """
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs tmp /run
-mount -t tmpfs tmp /tmp
 mount -t cgroup2 none /sys/fs/cgroup
 """
 _ROOT = Path(__file__).parents[2]
@@ -40,7 +39,7 @@ def run_in_guest(directory: Path, program: Path, *arguments: str) -> dict[str, A
     words = " ".join((sys.executable, str(program), *arguments))
     paths = os.pathsep.join(path for path in sys.path if path.startswith(str(_ROOT)))
     first.write_text(
-        f"{_FIRST}PYTHONPATH={paths}:{_ROOT}/tests PATH={os.environ['PATH']} {words}\n"
+        f"{_FIRST}TMPDIR=/run PYTHONPATH={paths}:{_ROOT}/tests PATH={os.environ['PATH']} {words}\n"
         "echo o > /proc/sysrq-trigger\nsleep 60\n"
     )
     first.chmod(0o755)

@@ -38,7 +38,9 @@ class Inside:
         return text
 
     def environment(self) -> dict[str, str]:
-        return {name: self.placed(value) for name, value in self.env.items()}
+        """Return the variables; programs are the image's, whatever is mounted over their paths."""
+        placed = {name: self.placed(value) for name, value in self.env.items()}
+        return {**placed, "PATH": self.env["PATH"]}
 
 
 class Process:
