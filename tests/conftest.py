@@ -1,5 +1,6 @@
 """Fixtures and settings that tests of several programs share."""
 
+import pytest
 from hypothesis import settings
 
 # The same examples in each run, and no clock: the cores may be shared.
@@ -7,3 +8,11 @@ settings.register_profile("llmaz", deadline=None, derandomize=True)
 settings.load_profile("llmaz")
 
 pytest_plugins = ("support.controlplane",)
+
+SLOW_SECONDS = 900  # that a slow test may take, on cores that are shared with four others
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
