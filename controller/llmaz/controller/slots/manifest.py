@@ -16,6 +16,7 @@ from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service
 from llmaz.api.slot import DIRECTORY, PROGRAMS, SLOTS, shim_command
 from llmaz.controller.demand import Demand, Option
+from llmaz.controller.owned import reference
 from llmaz.controller.slots.attempts import Attempt
 from llmaz.controller.slots.nodes import affinity, node_selector, spread
 from llmaz.controller.slots.pod import ATTEMPT, FAILURES, GATE, RANK, REPLICA, SLOT_KEY, SPARE
@@ -115,20 +116,12 @@ def _metadata(service: Service, attempt: Attempt, place: Place) -> Manifest:
     if attempt.size > 1 and names.QUEUE in labels:
         labels[_GROUP] = f"{meta.name}-{place.replica}-{place.attempt}"
         notes[_GROUP_SIZE] = str(attempt.size)
-    owner: Manifest = {
-        "apiVersion": SERVICE.api_version,
-        "kind": SERVICE.kind,
-        "name": meta.name,
-        "uid": meta.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
     return {
         "name": place.name(meta.name, attempt.key),
         "namespace": meta.namespace,
         "labels": labels,
         "annotations": notes,
-        "ownerReferences": [owner],
+        "ownerReferences": [reference(SERVICE, meta)],
     }
 
 
