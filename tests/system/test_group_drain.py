@@ -6,18 +6,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from llmaz.api.kinds import OPEN_MODEL, SERVICE
+from llmaz.api.kinds import SERVICE
 from llmaz.api.manifest import Manifest
-from llmaz.api.names import SYSTEM_NAMESPACE
 from llmaz.api.node import EngineReport, NodeStatus
 from llmaz.kube import Kube
-from support.cluster import install, make_namespace
-from support.controllerprocess import ControllerProcess
-from support.controlplane import running_control_plane
 from support.machine import is_alive
 from support.nodes import Node
-from support.twonodes import LEADER, WORKER, group_members, member, pair, tiny, two_nodes
-from support.weights import gguf
+from support.twonodes import LEADER, WORKER, group_members, member, pair, running_pair
 
 pytestmark = pytest.mark.timeout(500)
 
@@ -58,27 +53,13 @@ async def watch_worker(worker: EngineReport, streams: "list[asyncio.Task[int]]")
 
 @pytest.mark.parametrize("change", ["scaled down", "updated"])
 async def test_no_stream_of_a_group_that_goes_breaks_off(tmp_path: Path, change: str) -> None:
-    weights = tmp_path / "tiny.gguf"
-    weights.write_bytes(gguf())
-    with running_control_plane(tmp_path / "plane") as plane:
-        controller = ControllerProcess(plane.kubeconfig, tmp_path / "controller.log")
-        async with await Kube.connect(plane.kubeconfig) as kube:
-            await install(kube)
-            await make_namespace(kube, SYSTEM_NAMESPACE)
-            await make_namespace(kube, "default")
-            controller.start()
-            try:
-                async with two_nodes(plane.kubeconfig, tmp_path) as nodes:
-                    await kube.apply(OPEN_MODEL, tiny(weights), manager="tests")
-                    await kube.apply(SERVICE, slow_pair(), manager="tests")
-                    before = await group_members(nodes, epoch=1)
-                    await finish_streams(kube, before, slow_pair(change))
-                    if change == "scaled down":
-                        await gone(nodes)
-                    else:
-                        await renewed(nodes, before)
-            finally:
-                controller.stop()
+    async with running_pair(tmp_path, slow_pair()) as (kube, nodes):
+        before = await group_members(nodes)
+        await finish_streams(kube, before, slow_pair(change))
+        if change == "scaled down":
+            await gone(nodes)
+        else:
+            await renewed(nodes, before)
 
 
 async def finish_streams(kube: Kube, group: dict[str, EngineReport], wanted: Manifest) -> None:
