@@ -1,15 +1,16 @@
 """Whether the ports of `up` are free, asked before anything is started.
 
 A port that is asked for as 0 is drawn from below the kernel's ephemeral ports: one of those could
-be some connection's own by the time that the program listens.
+be some connection's own by the time that the program listens. It is claimed as well, since another
+`up` may draw in that time.
 """
 
 import dataclasses
-import random
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager
 
+from llmaz.daemon.ports import at_random, claim_first
 from llmaz.local.programs import Address, Addresses
 
 BAND = range(22000, 32000)  # above the engines'
@@ -20,25 +21,30 @@ class PortInUse(Exception):
     """A port that cannot be listened on."""
 
 
-def free(addresses: Addresses) -> Addresses:
-    """Return the addresses with a free port for each 0; raise PortInUse for one that is taken."""
-    candidates = iter(random.sample(BAND, _DRAWS))
-    return Addresses(
-        api=_free(addresses.api, candidates),
-        gateway=_free(addresses.gateway, candidates),
-        agent=_free(addresses.agent, candidates),
-        controller=_free(addresses.controller, candidates),
-        sharing=_free(addresses.sharing, candidates),
-    )
+@contextmanager
+def claimed(addresses: Addresses) -> Iterator[Addresses]:
+    """Yield the addresses with a port for each 0, which is nobody else's inside the block.
+
+    Raises PortInUse for a port that is taken.
+    """
+    with ExitStack() as claims:
+        yield Addresses(
+            api=_free(addresses.api, claims),
+            gateway=_free(addresses.gateway, claims),
+            agent=_free(addresses.agent, claims),
+            controller=_free(addresses.controller, claims),
+            sharing=_free(addresses.sharing, claims),
+        )
 
 
-def _free(address: Address, candidates: Iterator[int]) -> Address:
+def _free(address: Address, claims: ExitStack) -> Address:
     if address.port:
         return _checked(address)
-    for port in candidates:
-        with suppress(PortInUse):
-            return _checked(dataclasses.replace(address, port=port))
-    raise PortInUse(f"{_DRAWS} ports from {BAND.start} to {BAND.stop - 1} are in use")
+    found = claim_first(at_random(BAND, _DRAWS), address.host)
+    if found is None:
+        raise PortInUse(f"{_DRAWS} ports from {BAND.start} to {BAND.stop - 1} are in use")
+    claims.callback(found.release)
+    return dataclasses.replace(address, port=found.port)
 
 
 def _checked(address: Address) -> Address:

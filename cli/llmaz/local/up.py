@@ -48,8 +48,7 @@ async def up(settings: UpSettings, say: Say, stop: asyncio.Event) -> None:
     asked for: when something fails they live on, and the next `up` finds them.
     """
     settings.home.create()
-    with settings.home.locked():
-        addresses = ports.free(settings.addresses)
+    with settings.home.locked(), ports.claimed(settings.addresses) as addresses:
         machine = _Machine(settings, addresses, say)
         try:
             await _first(stop, machine.start())

@@ -91,7 +91,8 @@ class Engines:
         self._hub_url = hub_url
         self._patience = patience or Patience()
         self._compiled = compiled
-        self._port_band = port_band
+        # Two state directories on one machine shall not begin at the same port.
+        self._ports = ports.Leases(port_band, start_at=zlib.crc32(str(self._root).encode()))
         self._slots_dir = slots_dir or state_dir.parent / SLOTS
         self._slots = SlotWatch(self._slots_dir, changed=changed)
         self._engines: dict[str, Supervised] = {}
@@ -136,6 +137,7 @@ class Engines:
         await self._slots.aclose()
         await self._shims.aclose()
         await self._environments.aclose()
+        self._ports.release_all()
         if self._session is not None:
             await self._session.close()
 
@@ -186,6 +188,7 @@ class Engines:
                     self._engines[id_].rest(None)
             case ForgetEngine(id=id_):
                 if id_ in self._engines and await self._engines[id_].forget():
+                    self._ports.release(id_)
                     if self._engines.pop(id_).record.assignment.accelerators:
                         self._on_freed()
                     self.changed.set()
@@ -214,6 +217,7 @@ class Engines:
                 record.remove(directory, self._effects)
                 continue
             engine = Supervised(kept.assignment.id, directory, self._tools, kept)
+            self._ports.adopt(engine.id, kept.port)
             self._engines[engine.id] = engine
             tasks.append(engine.begin_attach())
         if tasks:
@@ -238,17 +242,11 @@ class Engines:
         return {engine.requirements for engine in (*here, *self._assigned())}
 
     def _port(self, engine: AssignedEngine, former: EngineRecord | None) -> int:
-        if engine.port is not None:
-            return engine.port
-        if engine.slot is not None:  # alone at its address
-            return ENGINE_PORT
+        if engine.port is not None or engine.slot is not None:
+            self._ports.release(engine.id)
+            return engine.port or ENGINE_PORT  # in a slot it is alone at its address
         kept = former.port if former is not None and not _clashed(former) else None
-        if kept is not None and kept in self._port_band and ports.is_free(kept):
-            return kept
-        taken = {e.record.port for e in self._engines.values() if e.record.port is not None}
-        # Two state directories on one machine shall not begin at the same port.
-        begin = zlib.crc32(str(self._root).encode())
-        return ports.lease(self._port_band, taken, start_at=begin)
+        return self._ports.lease(engine.id, kept)
 
     async def _environment(self, kept: EngineRecord, slot: SlotAbout | None) -> env.CommandLine:
         engine = kept.assignment
