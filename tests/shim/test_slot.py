@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from llmaz.agent.engines.launch import shim_lives
@@ -124,5 +125,9 @@ def test_an_image_without_python_and_without_a_c_library_runs_a_shim(tmp_path: P
             assert shim.status()["tail"] == "from within\n"
             assert shim.status()["shim"][0] == 1  # the first process of the container
     finally:
+        # Its death signal is lost with its user's rights, so that to kill its parent is not enough.
+        for first in psutil.Process(process.pid).children():
+            first.kill()
         process.kill()
         process.wait()
+        wait_until(lambda: not shim_lives(slot), "the container is gone")
