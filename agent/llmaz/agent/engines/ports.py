@@ -21,7 +21,9 @@ class Leases:
 
     def adopt(self, engine_id: str, port: int | None) -> None:
         """Take a port that an engine has from a former agent, unless another agent has it too."""
-        if port in self._band and (claimed := claim(port)) is not None:
+        if port is None or port not in self._band:
+            return
+        if (claimed := claim(port)) is not None:
             self.release(engine_id)
             self._claims[engine_id] = claimed
 
