@@ -49,7 +49,7 @@ class Api:
         return {}
 
     async def count(self, count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while len(self.written) < count:
                 self.news.clear()
                 await self.news.wait()

@@ -47,4 +47,4 @@ def test_without_a_lifeline_the_end_of_standard_input_means_nothing() -> None:
     assert process.stdout is not None
     assert process.stdout.read() == b"stopped\n"
     process.stdout.close()
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0

@@ -70,7 +70,7 @@ class Asleep:
 
     async def until_held(self, count: int) -> None:
         wanted = f'llmaz_gateway_held_requests{{model="qwen"}} {count}.0'
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while wanted not in generate_latest(self.registry).decode():
                 await asyncio.sleep(0.01)
 

@@ -29,7 +29,7 @@ async def start(*argv: str) -> asyncio.subprocess.Process:
 
 
 async def output(process: asyncio.subprocess.Process) -> str:
-    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    _, errors = await asyncio.wait_for(process.communicate(), 120)
     return errors.decode()
 
 
@@ -69,7 +69,7 @@ async def test_the_real_model_answers_and_the_server_stops_cleanly(server: Serve
             server.process.send_signal(
                 signal.SIGTERM
             )  # a stream is open: it does not hold the stop
-            await asyncio.wait_for(server.process.communicate(), 10)
+            await asyncio.wait_for(server.process.communicate(), 120)
     assert server.process.returncode == 0
 
 

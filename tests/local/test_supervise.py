@@ -41,7 +41,7 @@ async def test_a_program_is_stopped_without_being_started_again(tmp_path: Path) 
     running = asyncio.create_task(child.run())
     await holds(lambda: child.log.exists() and "up" in child.log.read_text())
     await child.stop()
-    await asyncio.wait_for(running, 30)
+    await asyncio.wait_for(running, 120)
     assert said == []
 
 

@@ -35,7 +35,7 @@ class Kubectl:
     def run(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         command = [KUBECTL, *self._options, *arguments]
         return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=60, check=False
+            command, input=stdin, capture_output=True, text=True, timeout=150, check=False
         )
 
 

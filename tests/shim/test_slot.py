@@ -78,7 +78,7 @@ def test_a_drain_tells_the_agent_and_waits_until_the_engine_has_ended(
         assert hook.poll() is None
         assert shim.events[-1] == protocol.DRAIN_EVENT
         shim.ask("stop", grace=5)
-        assert hook.wait(60) == 0
+        assert hook.wait(120) == 0
         assert shim.start(*SLEEPER)["error"] == protocol.DRAINING
 
 
@@ -88,7 +88,7 @@ def test_the_end_of_a_slot_ends_its_engine_and_then_its_shim(container: SlotCont
         shim.start(*SLEEPER)
         pid = shim.status()["engine"][0]
     process.terminate()
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
     assert not shim_lives(container.slot)
     assert not is_running(pid)
 

@@ -14,6 +14,8 @@ from llmaz.api.manifest import Manifest
 from llmaz.kube import Kube, NotFound
 from support.cluster import Agent, eventually
 
+PATIENCE_SECONDS = 120.0  # for its end, on a machine under load
+
 
 @dataclass
 class ControllerProcess:
@@ -51,7 +53,7 @@ class ControllerProcess:
         assert self.process is not None
         assert self.process.stdin is not None
         self.process.stdin.close()
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE_SECONDS)
         self.process = None
         return code
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from support.freeport import free_port
 from support.plane import ControlPlane, plane_of
 from support.realplane import real_control_plane
 
@@ -28,7 +29,7 @@ class EmbeddedServer:
     """The embedded server as a process that a test may kill and start again on the same data."""
 
     directory: Path
-    port: int = 0
+    port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     def start(self) -> ControlPlane:
@@ -39,9 +40,7 @@ class EmbeddedServer:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
         self._wait_until_ready()
-        plane = plane_of(self.directory / "kubeconfig", self.directory)
-        self.port = int(plane.url.rpartition(":")[2])
-        return plane
+        return plane_of(self.directory / "kubeconfig", self.directory)
 
     @property
     def log(self) -> Path:
@@ -91,8 +90,10 @@ def running_control_plane(directory: Path) -> Iterator[ControlPlane]:
             yield plane
     else:
         server = EmbeddedServer(directory)
-        yield server.start()
-        server.stop()
+        try:
+            yield server.start()
+        finally:
+            server.stop()
 
 
 @pytest.fixture

@@ -62,8 +62,10 @@ class LoopDisk:
     @contextmanager
     def read_only(self) -> Iterator[None]:
         self._remount("ro")
-        yield
-        self._remount("rw")
+        try:
+            yield
+        finally:
+            self._remount("rw")
 
     def _remount(self, how: str) -> None:
         subprocess.run(["mount", "-o", f"remount,{how}", str(self.path)], check=True)

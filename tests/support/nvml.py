@@ -41,7 +41,7 @@ def build(directory: Path, *options: str) -> StandIn:
             *("-o", str(directory / "libnvidia-ml.so.1"), str(SOURCE)),
         ],
         check=True,
-        timeout=60,
+        timeout=120,
     )
     return StandIn(directory)
 

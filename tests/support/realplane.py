@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from support.freeport import free_port
 from support.plane import ControlPlane, plane_of
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 
 
 @contextmanager

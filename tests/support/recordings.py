@@ -56,7 +56,7 @@ def call(
     """Send one request with the token of the control plane; a body that is no text becomes JSON."""
     trusted = ssl.create_default_context(cafile=str(plane.authority))
     connection = http.client.HTTPSConnection(
-        urlsplit(plane.url).netloc, context=trusted, timeout=30
+        urlsplit(plane.url).netloc, context=trusted, timeout=120
     )
     sent = {"User-Agent": "golden/1", "Authorization": f"Bearer {plane.token}"}
     sent |= {"Content-Type": "application/json"} if body is not None else {}

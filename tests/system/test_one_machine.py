@@ -32,7 +32,7 @@ def chat(machine: Machine, model: str) -> str:
     request = urllib.request.Request(
         f"{machine.running()['gateway_url']}/chat/completions", data=json.dumps(question).encode()
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         text: str = json.load(answer)["choices"][0]["message"]["content"]
     return text
 

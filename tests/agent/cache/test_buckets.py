@@ -55,7 +55,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
 
 
 def _address(log: Path) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text() if log.exists() else "")
         if found is not None:

@@ -61,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def _is_up(process: "subprocess.Popen[bytes]", log: Path) -> bool:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if re.search(r"listening on", log.read_text() if log.exists() else ""):
             return True

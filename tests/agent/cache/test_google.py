@@ -85,7 +85,7 @@ def _is_up(server: "subprocess.Popen[bytes]", url: str) -> bool:
 
 def _post(url: str, body: bytes) -> None:
     kind = {"Content-Type": "application/json"}
-    with urllib.request.urlopen(urllib.request.Request(url, body, kind), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, body, kind), timeout=120) as answer:
         answer.read()
 
 

@@ -138,7 +138,7 @@ def test_a_file_on_its_way_is_one_processs_alone(tmp_path: Path) -> None:
     assert not entered.wait(0.2)
     held.discard()
     held.close()
-    assert entered.wait(20)
+    assert entered.wait(120)
     waiter.join()
 
 

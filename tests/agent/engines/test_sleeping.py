@@ -89,7 +89,7 @@ async def test_what_runs_is_finished_before_an_engine_sleeps(state_dir: Path) ->
         node.assigned = (engine,)
         report = await node.until_phase(EnginePhase.READY)
         answer = asyncio.create_task(ask(report.port))
-        await asyncio.wait_for(_busy(report.port), 60)
+        await asyncio.wait_for(_busy(report.port), 120)
         node.assigned = (asleep(engine),)
         await node.until_phase(EnginePhase.ASLEEP)
         assert await answer == 200

@@ -100,7 +100,7 @@ async def test_a_capability_opens_one_key(tmp_path: Path, what: str | None, stat
 
 def _status(request: urllib.request.Request) -> int:
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -39,7 +39,7 @@ async def test_a_file_that_nobody_asks_for_is_closed_for_what_was_evicted_is_to_
     assert one is other
     assert not one.closed
     files.give_back(holding)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not one.closed:
             await asyncio.sleep(0)
     holding.path.unlink()

@@ -74,7 +74,7 @@ async def test_followers_are_told_of_chunks_as_they_come(tmp_path: Path) -> None
     ):
         headers = permission(hashlib.sha256(body).hexdigest())
         async with (
-            asyncio.timeout(60),
+            asyncio.timeout(120),
             http.post(f"{node.url}/v1/follow", data=body, headers=headers) as answer,
         ):
             first = await _told(answer)
@@ -163,7 +163,7 @@ async def test_the_process_is_started_again_when_it_dies(tmp_path: Path) -> None
         before = node.url
         (child,) = _children()
         os.kill(child.pid, signal.SIGKILL)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while node.url in ("", before) and _children() in ([], [child]):
                 await asyncio.sleep(0.02)
             while not node.url:

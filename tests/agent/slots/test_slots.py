@@ -114,7 +114,7 @@ async def test_a_slot_that_is_drained_has_its_engine_stopped_by_the_agent(
         waiting = await node.until_phase(EnginePhase.WAITING)
         assert waiting.message == "waits for another pod than fake-0-a, which is ending"
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
 
 
 async def test_an_engine_goes_on_in_another_slot_when_its_own_is_killed(

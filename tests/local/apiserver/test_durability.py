@@ -35,7 +35,7 @@ def test_every_acknowledged_write_is_there_after_a_kill(embedded_server: Embedde
     ]
     for writer in writers:
         writer.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(acknowledged) < 100 and time.monotonic() < deadline:
         time.sleep(0.005)
     embedded_server.kill()

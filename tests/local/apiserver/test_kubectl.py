@@ -83,7 +83,7 @@ class Kubectl:
             env=os.environ | {"KUBECONFIG": str(self.kubeconfig)} | (environment or {}),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
@@ -190,7 +190,7 @@ def test_kubectl_waits_for_a_deletion(kubectl: Kubectl) -> None:
     (kubectl.directory / "gone.yaml").write_text(_manifest("gone", spec={"model": "qwen"}))
     kubectl.prints("apply", "-f", "gone.yaml")
     kubectl.prints("delete", "widget", "gone")
-    ran = kubectl.run("wait", "--for=delete", "widget/gone", "--timeout=10s")
+    ran = kubectl.run("wait", "--for=delete", "widget/gone", "--timeout=120s")
     assert ran.exit == 0, ran.stderr
 
 

@@ -78,7 +78,7 @@ def test_the_end_of_the_lifeline_ends_the_server(embedded_server: EmbeddedServer
     assert embedded_server.process is not None
     assert embedded_server.process.stdin is not None
     embedded_server.process.stdin.close()
-    assert embedded_server.process.wait(20) == 0
+    assert embedded_server.process.wait(120) == 0
 
 
 def test_an_open_watch_does_not_keep_the_server_from_ending(
