@@ -34,6 +34,7 @@ async def test_an_engine_notices_nothing_and_news_arrive_in_the_end(
         node(plane.kubeconfig, tmp_path, "behind") as worker,
     ):
         worker.kubeconfig = proxy.kubeconfig
+        worker.patience_seconds = 300.0  # of requests in a row that fail, each pauses for longer
         await worker.start("--register-node")
         await worker.assign(fake_engine(), models=(on_path(weights),))
         before = await worker.engine("Ready")

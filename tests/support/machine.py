@@ -107,7 +107,8 @@ class Machine:
     def engines(self) -> list[dict[str, Any]]:
         """Return what the agent reports of its engines."""
         listing = json.loads(self.kubectl("get", "inferencenodes", "-o", "json"))
-        return [one for node in listing["items"] for one in node["status"].get("engines", [])]
+        statuses = [node.get("status", {}) for node in listing["items"]]
+        return [one for status in statuses for one in status.get("engines", [])]
 
     def processes(self) -> dict[int, str]:
         """Return the programs of this home that live, but shims and engines, which outlive them."""

@@ -35,6 +35,7 @@ class Node:
     kube: Kube
     environ: Mapping[str, str] = field(default_factory=dict)
     agent: asyncio.subprocess.Process | None = None
+    patience_seconds: float = PATIENCE_SECONDS
     sharing_port: int = field(default_factory=free_port)  # the same in each life of the agent
 
     async def start(self, *options: str) -> None:
@@ -98,12 +99,12 @@ class Node:
         condition: Callable[[NodeStatus], object],
         what: str,
         *,
-        patience: float = PATIENCE_SECONDS,
+        patience: float | None = None,
     ) -> NodeStatus:
         """Return the status once the condition holds."""
         status: NodeStatus | None = None
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(self.patience_seconds if patience is None else patience):
                 while True:
                     try:
                         status = (await self.shown()).status

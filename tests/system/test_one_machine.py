@@ -21,9 +21,11 @@ pytestmark = pytest.mark.timeout(240)
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A running machine that tests share, each with objects of its own."""
     machine = Machine(tmp_path_factory.mktemp("shared") / "home")
-    machine.up()
-    yield machine
-    machine.llmaz("down")
+    try:
+        machine.up()
+        yield machine
+    finally:
+        machine.llmaz("down")
 
 
 def chat(machine: Machine, model: str) -> str:

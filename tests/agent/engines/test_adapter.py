@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import aiohttp
@@ -75,19 +74,18 @@ async def test_no_known_assignment_stops_nothing(state_dir: Path) -> None:
 
 
 async def test_a_death_is_seen_at_once_and_the_engine_comes_back(state_dir: Path) -> None:
-    async with engines(state_dir) as under:
+    unwatched = dataclasses.replace(QUICK, watch_seconds=3600.0)  # it has to be told
+    async with engines(state_dir, patience=unwatched) as under:
         node = Node(under)
         node.assigned = (assigned(),)
         report = await node.until_phase(EnginePhase.READY)
         assert report.pid is not None
         os.kill(report.pid, signal.SIGKILL)
-        killed = time.monotonic()
         backoff = await node.until_phase(EnginePhase.BACKOFF)
-        unready = next(at for at, _, phase in reversed(node.history) if phase is not report.phase)
-        assert unready - killed < 1.0
         assert backoff.reason == "KilledBySignal"
         again = await node.until_phase(EnginePhase.READY)
-        assert (again.restarts, again.port) == (1, report.port)
+        assert again.restarts > report.restarts
+        assert again.port == report.port
 
 
 async def test_an_engine_whose_shim_is_killed_is_ended_and_started_anew(state_dir: Path) -> None:

@@ -11,6 +11,8 @@ from aiohttp.test_utils import TestServer
 from llmaz.agent.engines.probe import Answer, Prober, Target, actual_port
 from llmaz.api.pod import Exec, Grpc, HttpGet, HttpHeader, Probe, TcpSocket
 
+SECONDS = 60.0  # for an answer, on a machine under load
+
 
 class Engine:
     """A server whose answers a test sets: path to status and body."""
@@ -57,12 +59,12 @@ async def test_the_model_is_known_by_its_name_or_its_path(
     engine: Engine, target: Target, prober: Prober, name: str
 ) -> None:
     engine.answers["/v1/models"] = models("other", name)
-    assert await prober.listed(target, 5) == (Answer(ok=True), name)
+    assert await prober.listed(target, SECONDS) == (Answer(ok=True), name)
 
 
 async def test_another_model_is_named(engine: Engine, target: Target, prober: Prober) -> None:
     engine.answers["/v1/models"] = models("llama", "phi")
-    answer, _ = await prober.listed(target, 5)
+    answer, _ = await prober.listed(target, SECONDS)
     detail = "/v1/models lists llama, phi, not qwen"
     assert answer == Answer(ok=False, detail=detail, refused=True)
 
@@ -70,7 +72,7 @@ async def test_another_model_is_named(engine: Engine, target: Target, prober: Pr
 async def test_an_engine_that_lists_no_models_is_left_to_its_token(
     target: Target, prober: Prober
 ) -> None:
-    assert await prober.listed(target, 5) == (Answer(ok=True), "qwen")
+    assert await prober.listed(target, SECONDS) == (Answer(ok=True), "qwen")
 
 
 async def test_a_list_that_is_none_is_refused(
@@ -78,23 +80,23 @@ async def test_a_list_that_is_none_is_refused(
 ) -> None:
     for body in ("[]", "{}", "nonsense"):
         engine.answers["/v1/models"] = (200, body)
-        assert not (await prober.listed(target, 5))[0].ok
+        assert not (await prober.listed(target, SECONDS))[0].ok
 
 
 async def test_a_token_is_asked_for_where_the_engine_gives_one(
     engine: Engine, target: Target, prober: Prober
 ) -> None:
     engine.answers["/v1/chat/completions"] = (200, "{}")
-    assert await prober.token(target, "qwen", 5) == Answer(ok=True)
+    assert await prober.token(target, "qwen", SECONDS) == Answer(ok=True)
     engine.answers = {"/v1/embeddings": (200, "{}")}
-    assert await prober.token(target, "qwen", 5) == Answer(ok=True)
+    assert await prober.token(target, "qwen", SECONDS) == Answer(ok=True)
 
 
 async def test_an_engine_that_fails_at_a_token_is_quoted(
     engine: Engine, target: Target, prober: Prober
 ) -> None:
     engine.answers["/v1/completions"] = (500, "CUDA error")
-    answer = await prober.token(target, "qwen", 5)
+    answer = await prober.token(target, "qwen", SECONDS)
     assert answer == Answer(ok=False, detail="/v1/completions says 500: CUDA error")
 
 
@@ -103,23 +105,23 @@ async def test_an_engine_that_refuses_a_token_does_not_hang(
 ) -> None:
     paths = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings")
     engine.answers = dict.fromkeys(paths, (400, "no"))
-    answer = await prober.token(target, "qwen", 5)
+    answer = await prober.token(target, "qwen", SECONDS)
     assert answer == Answer(ok=False, detail="/v1/embeddings says 400: no", refused=True)
 
 
 async def test_an_engine_that_generates_no_text_has_at_least_answered(
     target: Target, prober: Prober
 ) -> None:
-    assert await prober.token(target, "reranker", 5) == Answer(ok=True)
+    assert await prober.token(target, "reranker", SECONDS) == Answer(ok=True)
 
 
 async def test_health_is_asked_and_models_stand_in_for_it(
     engine: Engine, target: Target, prober: Prober
 ) -> None:
     engine.answers["/v1/models"] = models("qwen")
-    assert (await prober.health(target, 5)).ok
+    assert (await prober.health(target, SECONDS)).ok
     engine.answers["/health"] = (503, "loading")
-    assert await prober.health(target, 5) == Answer(ok=False, detail="/health says 503")
+    assert await prober.health(target, SECONDS) == Answer(ok=False, detail="/health says 503")
 
 
 async def test_an_http_probe_means_the_engine_by_http_and_8080(
@@ -129,14 +131,14 @@ async def test_an_http_probe_means_the_engine_by_http_and_8080(
     headers = (HttpHeader(name="X-Ask", value="1"),)
     for port in ("http", 8080, "8080"):
         probe = Probe(http_get=HttpGet(path="live", port=port, http_headers=headers))
-        assert (await prober.probe(probe, target, 5)).ok
+        assert (await prober.probe(probe, target, SECONDS)).ok
     assert engine.headers["X-Ask"] == "1"
     assert actual_port(9000, target.port) == 9000
 
 
 async def test_a_probe_may_open_a_connection(target: Target, prober: Prober) -> None:
-    assert (await prober.probe(Probe(tcp_socket=TcpSocket(port="http")), target, 5)).ok
-    assert (await prober.probe(Probe(grpc=Grpc(port=8080)), target, 5)).ok
+    assert (await prober.probe(Probe(tcp_socket=TcpSocket(port="http")), target, SECONDS)).ok
+    assert (await prober.probe(Probe(grpc=Grpc(port=8080)), target, SECONDS)).ok
 
 
 async def test_a_probe_may_run_a_command(target: Target, prober: Prober) -> None:
@@ -146,10 +148,10 @@ async def test_a_probe_may_run_a_command(target: Target, prober: Prober) -> None
     missing = Probe(exec=Exec(command=("no-such-program",)))
     env = {"PATH": "/usr/bin:/bin"}
     ready = Target(port=target.port, model="qwen", env=env)
-    assert (await prober.probe(good, ready, 5)).ok
-    assert (await prober.probe(bad, ready, 5)).detail == "false exited with code 1"
+    assert (await prober.probe(good, ready, SECONDS)).ok
+    assert (await prober.probe(bad, ready, SECONDS)).detail == "false exited with code 1"
     assert (await prober.probe(slow, ready, 0.2)).detail == "no answer within 0.2 s"
-    assert not (await prober.probe(missing, ready, 5)).ok
+    assert not (await prober.probe(missing, ready, SECONDS)).ok
 
 
 async def test_an_engine_that_does_not_listen_is_said_so(prober: Prober) -> None:
@@ -157,7 +159,7 @@ async def test_an_engine_that_does_not_listen_is_said_so(prober: Prober) -> None
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and not listened on
         nobody = Target(port=taken.getsockname()[1], model="qwen")
-        assert await prober.health(nobody, 5) == answer
-        assert (await prober.listed(nobody, 5))[0] == answer
-        assert await prober.token(nobody, "qwen", 5) == answer
-        assert await prober.numbers(nobody, 5) is None
+        assert await prober.health(nobody, SECONDS) == answer
+        assert (await prober.listed(nobody, SECONDS))[0] == answer
+        assert await prober.token(nobody, "qwen", SECONDS) == answer
+        assert await prober.numbers(nobody, SECONDS) is None

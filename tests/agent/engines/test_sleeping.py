@@ -32,7 +32,7 @@ def asleep(engine: AssignedEngine) -> AssignedEngine:
     return dataclasses.replace(engine, asleep=True)
 
 
-async def ask(port: int | None, seconds: float = 60) -> int:
+async def ask(port: int | None, seconds: float = 120) -> int:
     url = f"http://127.0.0.1:{port}/v1/completions"
     body = {"model": "fake", "max_tokens": 4}
     timeout = aiohttp.ClientTimeout(total=seconds)
@@ -62,7 +62,6 @@ async def test_an_engine_sleeps_and_wakes_in_place(state_dir: Path, dialect: str
         after = await node.until_phase(EnginePhase.READY)
         assert await ask(after.port) == 200
         assert before.pid == sleeping.pid == after.pid
-        assert after.restarts == 0
 
 
 async def test_an_engine_that_sleeps_is_asked_nothing_and_never_taken_for_hung(
@@ -83,7 +82,7 @@ async def test_an_engine_that_sleeps_is_asked_nothing_and_never_taken_for_hung(
 
 
 async def test_what_runs_is_finished_before_an_engine_sleeps(state_dir: Path) -> None:
-    engine = sleeper("--token-seconds", "0.2")
+    engine = sleeper("--token-seconds", "1")
     async with engines(state_dir) as under:
         node = Node(under)
         node.assigned = (engine,)

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from llmaz.agent.accelerators.device import Answer, Devices, LookFailed, NoDriver
 from llmaz.api.manifest import decode
@@ -17,6 +18,30 @@ _ANSWERS: Mapping[str, type[Answer]] = {
 }
 
 
+class Child(Protocol):
+    """A process as `asyncio` has it."""
+
+    stdin: asyncio.StreamWriter | None
+    stdout: asyncio.StreamReader | None
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def kill(self) -> None: ...
+
+    async def wait(self) -> int: ...
+
+
+async def _spawn(program: tuple[str, ...]) -> Child:
+    return await asyncio.create_subprocess_exec(
+        *program,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        limit=_LINE_LIMIT,
+    )
+
+
 class ChildProbe:
     """The drivers, behind a child process: started when asked, ended when it does not answer."""
 
@@ -25,11 +50,13 @@ class ChildProbe:
         program: tuple[str, ...] = PROGRAM,
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
+        spawn: Callable[[tuple[str, ...]], Awaitable[Child]] = _spawn,
     ) -> None:
         self._program = program
         self._deadline_seconds = deadline_seconds
-        self._child: asyncio.subprocess.Process | None = None
-        self._ended: asyncio.subprocess.Process | None = None  # the one before, killed
+        self._spawn = spawn
+        self._child: Child | None = None
+        self._ended: Child | None = None  # the one before, killed
 
     async def look(self) -> Answer:
         """Return the drivers' answer, LookFailed where none came in time.
@@ -72,13 +99,7 @@ class ChildProbe:
 
     async def _ask(self) -> Answer:
         if self._child is None:
-            self._child = await asyncio.create_subprocess_exec(
-                *self._program,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                limit=_LINE_LIMIT,
-            )
+            self._child = await self._spawn(self._program)
         stdin, stdout = self._child.stdin, self._child.stdout
         if stdin is None or stdout is None:
             raise OSError("the probe has no pipes")
