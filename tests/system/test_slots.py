@@ -1,6 +1,7 @@
 """Slots end to end: a Playground, a pod, a real llama.cpp in it, and what happens to all three."""
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ from typing import Any
 import pytest
 
 from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND
+from llmaz.controller.slots.policy import SlotPolicy
+from support.cluster import eventually
 from support.kubelet.cluster import SlotCluster, slot_cluster
+from support.kubelet.containerd import containerd, why_no_containerd
 from support.smollm2 import SMOLLM2
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -57,4 +61,43 @@ async def test_a_model_is_served_from_a_pod_that_outlives_the_agent_and_is_repla
         await cluster.cordon(on=False)
         await cluster.pod(but=new["metadata"]["uid"])
         await cluster.until("chat", "PlaygroundReady")
+        assert await cluster.ask(await cluster.endpoint("chat"), "smollm2")
+
+
+async def hand_over(cluster: SlotCluster) -> None:
+    """Let pods have the directory of slots once one of them has begun."""
+
+    async def begun() -> list[Path]:
+        return list(cluster.kubelet.directory.glob("pods/*/shim.log"))
+
+    await eventually(begun, bool)
+    os.chown(cluster.slots, SlotPolicy().user, SlotPolicy().user)
+
+
+@pytest.mark.skipif(why_no_containerd() is not None, reason=str(why_no_containerd()))
+async def test_a_slot_runs_in_containers_of_a_real_runtime(tmp_path: Path) -> None:
+    """The pod's own user, no capabilities, a seccomp profile, and a root with nothing else."""
+    async with (
+        containerd() as daemon,
+        slot_cluster(tmp_path, make=daemon.container) as cluster,
+    ):
+        os.chown(cluster.slots, 0, 0)  # a pod that comes before the agent's own to a new node
+        later = asyncio.create_task(hand_over(cluster))
+        await serve(cluster)
+        await later
+        pod = await cluster.pod()
+        url = await cluster.endpoint("chat")
+        assert await cluster.ask(url, "smollm2")
+
+        await cluster.agent.end(signal.SIGKILL)
+        assert await cluster.ask(url, "smollm2")
+        await cluster.agent.start()
+        after = await cluster.agent.engine("Ready", "default/chat-0")
+        assert after.restarts == 0
+
+        answer = asyncio.create_task(cluster.ask(url, "smollm2", tokens=64))
+        await cluster.until_busy(url, answer)
+        assert await cluster.pods.evict("default", pod["metadata"]["name"]) == 201
+        assert await answer  # what runs is finished
+        await cluster.pod(but=pod["metadata"]["uid"])
         assert await cluster.ask(await cluster.endpoint("chat"), "smollm2")

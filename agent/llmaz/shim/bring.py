@@ -11,6 +11,7 @@ import os
 import py_compile
 import shutil
 import sys
+import time
 
 import llmaz.shim.slot
 
@@ -19,6 +20,7 @@ LIBRARIES = "lib"
 PYTHON = "bin/python3"
 PROGRAM = "shim.py"
 _SITE = "site"
+_PATIENCE_SECONDS = 60.0  # for the node's agent, whose pod may come after this one
 _START = f"""\
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), {_SITE!r}))
@@ -89,10 +91,25 @@ def _copy(source: str, target: str) -> None:
     os.rename(beside, target)
 
 
+def own(slot: str, patience: float = _PATIENCE_SECONDS) -> None:
+    """Make the slot's directory; on a new node the agent has to hand over the one above first."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            os.makedirs(slot, mode=0o700, exist_ok=True)
+        except PermissionError:
+            if time.monotonic() > deadline:
+                whose = f"user {os.geteuid()}, whose it becomes when the node's agent begins"
+                sys.exit(f"{os.path.dirname(slot)} can't be written by {whose}")
+            time.sleep(0.2)
+        else:
+            return
+
+
 def main(argv: list[str]) -> None:
     directory, slot = argv
     bring(directory)
-    os.makedirs(slot, mode=0o700, exist_ok=True)
+    own(slot)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ import aiohttp
 
 from llmaz.api.kinds import ENDPOINT_SLICE, NODE, PLAYGROUND, POD
 from llmaz.api.names import SYSTEM_NAMESPACE
+from llmaz.api.slot import SLOTS
+from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.kube import Kube
 from support.cluster import condition, eventually, install, make_namespace
 from support.controllerprocess import ControllerProcess
 from support.controlplane import EmbeddedServer
+from support.kubelet.container import Make, Process
 from support.kubelet.kubelet import Kubelet
 from support.kubelet.objects import Object
 from support.kubelet.rest import Pods
@@ -35,6 +39,11 @@ class SlotCluster:
     agent: Node
     kubelet: Kubelet
     client: aiohttp.ClientSession
+
+    @property
+    def slots(self) -> Path:
+        """Where the directories of slots are on the node."""
+        return self.kubelet.directory / SLOTS
 
     async def until(self, playground: str, words: str) -> None:
         """Wait until a Playground's condition Available says something."""
@@ -91,12 +100,17 @@ class SlotCluster:
 
 
 @asynccontextmanager
-async def slot_cluster(directory: Path, **policy: object) -> AsyncIterator[SlotCluster]:
-    """Start everything, and leave nothing of it."""
+async def slot_cluster(
+    directory: Path, make: Make = Process, **policy: object
+) -> AsyncIterator[SlotCluster]:
+    """Start everything, and leave nothing of it. Containers are made by `make`."""
     server = EmbeddedServer(directory / "server")
     plane = server.start()
     home = directory / "node"
     home.mkdir()
+    if os.geteuid() == 0:  # as the init container of the agent's pod does
+        (home / SLOTS).mkdir()
+        os.chown(home / SLOTS, SlotPolicy().user, SlotPolicy().user)
     slots = {"launcher": "slot", "hostPath": str(home), **policy}
     controller = ControllerProcess(plane.kubeconfig, directory / "controller.log")
     try:
@@ -113,7 +127,7 @@ async def slot_cluster(directory: Path, **policy: object) -> AsyncIterator[SlotC
             allocatable: Any = {"status": {"allocatable": _ALLOCATABLE}}
             await kube.patch(NODE, NODE_NAME, allocatable, subresource="status")
             pods = Pods(plane, client)
-            kubelet = Kubelet(kube, pods, NODE_NAME, home)
+            kubelet = Kubelet(kube, pods, NODE_NAME, home, make=make)
             scheduler = Scheduler(kube, pods)
             controller.start("tests", "--slots", json.dumps(slots))
             tasks = [asyncio.create_task(one.run()) for one in (kubelet, scheduler)]

@@ -8,9 +8,10 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 from support.kubelet.objects import Object
 from support.kubelet.volumes import Mount
@@ -21,15 +22,19 @@ _ALONE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 @dataclass(frozen=True)
 class Inside:
-    """What the inside of a container is: its variables and its mounts."""
+    """What the inside of a container is: its variables, its mounts, and what it may do."""
 
     env: Mapping[str, str]
     mounts: tuple[Mount, ...]
+    security: Object = field(default_factory=dict)  # the container's context over the pod's
+
+    def referred(self, text: str) -> str:
+        """Expand `$(NAME)` as a kubelet does."""
+        return _REFERENCE.sub(lambda match: self.env.get(match[1], match[0]), text)
 
     def expanded(self, text: str) -> str:
         """Expand `$(NAME)`, then name what is mounted by where it is on this machine."""
-        text = _REFERENCE.sub(lambda match: self.env.get(match[1], match[0]), text)
-        return self.placed(text)
+        return self.placed(self.referred(text))
 
     def placed(self, text: str) -> str:
         for mount in sorted(self.mounts, key=lambda mount: len(mount.path), reverse=True):
@@ -41,6 +46,23 @@ class Inside:
         """Return the variables; programs are the image's, whatever is mounted over their paths."""
         placed = {name: self.placed(value) for name, value in self.env.items()}
         return {**placed, "PATH": self.env["PATH"]}
+
+
+class Container(Protocol):
+    """A container's first process, and what is run beside it."""
+
+    async def start(self) -> None: ...
+
+    async def run(self) -> int: ...
+
+    async def wait(self) -> int: ...
+
+    async def ask(self, command: list[str], seconds: float) -> bool: ...
+
+    def signal(self, number: signal.Signals) -> None: ...
+
+
+Make: TypeAlias = Callable[[Object, Inside, Path], Container]  # of a pod's container, with its log
 
 
 class Process:

@@ -15,7 +15,7 @@ from typing import cast
 from llmaz.api.kinds import POD
 from llmaz.api.manifest import Manifest
 from llmaz.kube import Informer, Kube, KubeError
-from support.kubelet.container import Inside, Process
+from support.kubelet.container import Container, Inside, Make, Process
 from support.kubelet.objects import Object
 from support.kubelet.rest import Pods
 from support.kubelet.volumes import mounts_of, prepared
@@ -27,13 +27,17 @@ _ADDRESSES = itertools.count(1)  # of pods, all over the test's process
 
 @dataclass
 class Kubelet:
-    """One node's. `devices` are what its device plugins have, by resource."""
+    """One node's. `devices` are what its device plugins have, by resource.
+
+    Containers are made by `make`: processes of this machine, or those of a real runtime.
+    """
 
     kube: Kube
     pods: Pods
     node: str
     directory: Path
     devices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    make: Make = Process
     running: "dict[str, PodRun]" = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -94,7 +98,7 @@ class PodRun:
         self.ending = asyncio.Event()
         self.devices: dict[str, list[str]] = {}
         self.task: asyncio.Task[None] | None = None
-        self.main: Process | None = None
+        self.main: Container | None = None
         self.restarts = 0
 
     async def live(self) -> None:
@@ -109,13 +113,14 @@ class PodRun:
             self.devices[resource] = given.get("NVIDIA_VISIBLE_DEVICES", "").split(",")
         self._directory.mkdir(parents=True, exist_ok=True)
         volumes = prepared(spec, self._directory)
+        make = self._kubelet.make
         for init in spec.get("initContainers", ()):
-            while await Process(init, self._inside(init, volumes, {}), self.log(init)).run() != 0:
+            while await make(init, self._inside(init, volumes, {}), self.log(init)).run() != 0:
                 await asyncio.sleep(_AGAIN_SECONDS)
         ended = asyncio.create_task(self._until_ended(container))
         while not self.ending.is_set():
             inside = self._inside(container, volumes, given)
-            self.main = Process(container, inside, self.log(container))
+            self.main = make(container, inside, self.log(container))
             await self.main.start()
             await self._serve(container)
             self.restarts += 1
@@ -172,7 +177,8 @@ class PodRun:
     ) -> Inside:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         env = {"PATH": path, **given, **dict(self._variables(container))}
-        return Inside(env, mounts_of(container, volumes, env))
+        security = {**self._pod["spec"]["securityContext"], **container["securityContext"]}
+        return Inside(env, mounts_of(container, volumes, env), security)
 
     def _variables(self, container: Object) -> Iterator[tuple[str, str]]:
         fields = {"metadata.uid": _meta(self._pod)["uid"], "status.podIP": self.ip}

@@ -13,6 +13,7 @@ class Mount:
 
     path: str
     source: Path
+    read_only: bool = False
 
 
 def prepared(spec: Object, directory: Path) -> dict[str, Path]:
@@ -24,6 +25,8 @@ def prepared(spec: Object, directory: Path) -> dict[str, Path]:
         else:
             path = directory / "volumes" / volume["name"]
         path.mkdir(parents=True, exist_ok=True)
+        if "hostPath" not in volume:
+            path.chmod(0o777)  # anybody's in the pod
         found[volume["name"]] = path
     return found
 
@@ -41,5 +44,5 @@ def mounts_of(
         if part:
             source = source / part
             assert source.is_dir(), f"{source}: a kubelet would make it for root alone"
-        found.append(Mount(mount["mountPath"], source))
+        found.append(Mount(mount["mountPath"], source, mount.get("readOnly", False)))
     return tuple(found)
