@@ -11,12 +11,13 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from llmaz.agent.mirror.fetching import Fetching
+from llmaz.agent.mirror.fetching import Fetching, FetchRules
 from llmaz.agent.mirror.files import Files
 from llmaz.agent.mirror.hubs import HUGGING_FACE, MODELSCOPE
 from llmaz.agent.mirror.modelscope import ModelScopeMirror
 from llmaz.agent.mirror.routes import Mirror
 from llmaz.agent.mirror.upstream import Upstream
+from llmaz.api.node import NodeSpec
 from llmaz.daemon.web import listening
 
 PRINT_FILES = """
@@ -34,7 +35,8 @@ async def mirroring(cache_dir: Path, hub_url: str, *, fetches: bool = True) -> A
     """Run an endpoint inside the `with` block; its URL is the value."""
     environ = {**os.environ, "HF_ENDPOINT": hub_url, "MODELSCOPE_ENDPOINT": hub_url}
     upstreams = [Upstream(cache_dir, environ, side=side) for side in (MODELSCOPE, HUGGING_FACE)]
-    fetching = Fetching(cache_dir, upstreams[0].environ, None, lambda: ()) if fetches else None
+    rules = FetchRules(noted=NodeSpec)
+    fetching = Fetching(cache_dir, upstreams[0].environ, rules) if fetches else None
     of_modelscope, of_hugging_face = (Files(cache_dir, up, fetching) for up in upstreams)
     app = web.Application()
     app.add_routes(ModelScopeMirror(of_modelscope).routes())

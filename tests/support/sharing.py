@@ -43,8 +43,14 @@ async def sharing(
     token: Path | None = None,
     tls: TlsFiles | None = None,
     jit_shared: bool = False,
+    state_dir: Path | None = None,
+    hub_url: str = "",
 ) -> AsyncIterator[SharingChild]:
-    """Run the sharing process of a node inside the `with` block; it answers at its `url`."""
+    """Run the sharing process of a node inside the `with` block; it answers at its `url`.
+
+    state_dir: of its agent, which notes there what is assigned
+    hub_url: the hub behind its endpoint for clients, which may ask it for anything
+    """
     changed = asyncio.Event()
     settings = SharingSettings(
         node_name=name,
@@ -54,8 +60,11 @@ async def sharing(
         token_file=token,
         tls=tls,
         jit_shared=jit_shared,
+        state_dir=state_dir,
+        mirror_fetch="any" if hub_url else "assigned",
     )
-    child = SharingChild(settings, address="127.0.0.1", environ=os.environ, changed=changed.set)
+    environ = os.environ | ({"HF_ENDPOINT": hub_url} if hub_url else {})
+    child = SharingChild(settings, address="127.0.0.1", environ=environ, changed=changed.set)
     running = asyncio.create_task(child.run())
     try:
         async with asyncio.timeout(120):

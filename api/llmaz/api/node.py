@@ -27,7 +27,7 @@ from llmaz.api.source import ModelSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPeer:
-    """A node that wants or holds a model, for others to share its weights with.
+    """A node that shares weights with others.
 
     name: the node
     url: where it serves its weights
@@ -161,6 +161,8 @@ class NodeSpec:
 
     models: the models that it shall hold
     engines: the engines that it shall run
+    neighbours: nodes that serve their caches, this one among them: they may have what its clients
+        ask for beside its models
     """
 
     models: tuple[AssignedModel, ...] = field(
@@ -169,6 +171,7 @@ class NodeSpec:
     engines: tuple[AssignedEngine, ...] = field(
         default=(), metadata=list_map("id") | bounds(longest=256)
     )
+    neighbours: tuple[ModelPeer, ...] = field(default=(), metadata=bounds(longest=64))
 
 
 PICKLES = "HasPickles"  # the reason of a model that is ready, and can run code when it is opened

@@ -104,7 +104,8 @@ def _urgency(model: AssignedModel) -> tuple[str, bool, str]:
 
 
 def _ordered(spec: NodeSpec) -> NodeSpec:
-    return NodeSpec(
+    return dataclasses.replace(
+        spec,
         models=tuple(sorted(spec.models, key=lambda model: model.name)),
         engines=tuple(sorted(spec.engines, key=lambda engine: engine.id)),
     )

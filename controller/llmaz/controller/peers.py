@@ -1,4 +1,7 @@
-"""Who shares each model with whom: all nodes that shall hold it, and serve what they hold. Pure."""
+"""Who shares with whom: a model, all nodes that shall hold it; the rest, those next to each other.
+
+Pure.
+"""
 
 import dataclasses
 import hashlib
@@ -10,6 +13,7 @@ from llmaz.api.node import AssignedModel, InferenceNode, ModelPeer, NodeSpec
 ZONE = "topology.kubernetes.io/zone"
 RACKS = ("topology.kubernetes.io/rack", "topology.k8s.aws/network-node-layer-3")
 MOST_PEERS = 256
+MOST_NEIGHBOURS = 16
 
 
 def with_peers(
@@ -17,32 +21,53 @@ def with_peers(
     nodes: Mapping[str, InferenceNode],
     labels: Mapping[str, Mapping[str, str]],
 ) -> dict[str, NodeSpec]:
-    """Return the specs with the peers of every model: sorted, and none where a node is alone.
+    """Return the specs with every model's peers, and neighbours: sorted, none where one is alone.
 
     The list depends on what is assigned and where nodes serve alone, so that a fetch that ends
     changes nothing and nothing is written in a steady state.
     """
     sharing: dict[str, list[ModelPeer]] = {}
-    for name, spec in sorted(specs.items()):
-        url = nodes[name].status.sharing_url
-        if url:
-            peer = _peer(name, url, labels.get(name, {}))
-            for model in spec.models:
-                sharing.setdefault(model.name, []).append(peer)
+    serving = {
+        name: _peer(name, url, labels.get(name, {}))
+        for name in sorted(specs)
+        if (url := nodes[name].status.sharing_url)
+    }
+    for name, peer in serving.items():
+        for model in specs[name].models:
+            sharing.setdefault(model.name, []).append(peer)
     listed = {model: _listed(model, peers) for model, peers in sharing.items()}
+    near = _neighbours(serving)
     return {
         name: dataclasses.replace(
             spec,
             models=tuple(_shared(model, name, listed.get(model.name, ())) for model in spec.models),
+            neighbours=near.get(name, ()),
         )
         for name, spec in specs.items()
     }
 
 
+def _neighbours(serving: Mapping[str, ModelPeer]) -> dict[str, tuple[ModelPeer, ...]]:
+    """Return each node's neighbours: all of a few, of many those next to it on a ring of hashes.
+
+    Neighbours know each other, a zone's nodes stand together, and who comes or goes moves few.
+    """
+    if len(serving) < 2:  # nobody is there to be asked
+        return {}
+    if len(serving) <= MOST_NEIGHBOURS + 1:
+        return dict.fromkeys(serving, tuple(serving.values()))
+    ring = sorted(serving.values(), key=lambda peer: (peer.zone, _weight("", peer.name)))
+    around, half = ring + ring + ring, MOST_NEIGHBOURS // 2
+    return {
+        peer.name: tuple(sorted(around[at - half : at + half + 1], key=lambda one: one.name))
+        for at, peer in enumerate(ring, len(ring))
+    }
+
+
 def _shared(model: AssignedModel, node: str, peers: tuple[ModelPeer, ...]) -> AssignedModel:
     """Tell a node of its peers also before it serves anything itself: it begins with theirs."""
-    others = any(peer.name != node for peer in peers)
-    return dataclasses.replace(model, peers=peers if others else ())
+    told = peers if any(peer.name != node for peer in peers) else ()
+    return model if model.peers == told else dataclasses.replace(model, peers=told)
 
 
 def _listed(model: str, peers: list[ModelPeer]) -> tuple[ModelPeer, ...]:

@@ -31,7 +31,8 @@ CACHE = Path("/cache")
 def test_other_machines_have_fetched_what_the_node_shall_hold(
     policy: MirrorFetch, repository: str, remote: str | None, fetched: bool
 ) -> None:
-    why_not = why_not_fetched(policy, ("hub", repository), remote, (MINE, LOCAL))
+    spec = NodeSpec(models=(MINE, LOCAL))
+    why_not = why_not_fetched(policy, ("hub", repository), remote, spec)
     assert (why_not is None) is fetched
 
 
@@ -48,6 +49,5 @@ def test_where_the_assignment_is_not_known_nothing_is_evicted_and_nothing_fetche
 def test_what_is_assigned_stays_in_the_cache(tmp_path: Path) -> None:
     spec = NodeSpec(models=(MINE, LOCAL))
     AssignmentFile(tmp_path).save(Assignment(generation=2, spec=spec))
-    models = noted_by_agent(tmp_path)()
-    assert models == (MINE, LOCAL)
-    assert trees_of(CACHE, models) == {CACHE / "hub/models--acme--tiny"}
+    assert noted_by_agent(tmp_path)() == spec
+    assert trees_of(CACHE, spec) == {CACHE / "hub/models--acme--tiny"}

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from llmaz.agent.cache.limits import Limits, write_limits
-from llmaz.agent.mirror.fetching import Fetching
+from llmaz.agent.mirror.counts import ClientCounts
+from llmaz.agent.mirror.fetching import Fetching, FetchRules
+from llmaz.api.node import NodeSpec
 from support.snapshots import put_snapshot
 
 SIZE = 2**16
@@ -12,8 +16,10 @@ SIZE = 2**16
 async def test_what_makes_room_for_a_client_is_counted(tmp_path: Path) -> None:
     write_limits(tmp_path, Limits(reserve=0))
     put_snapshot(tmp_path, "old", b"a", age=100)
-    told: list[int] = []
-    fetching = Fetching(tmp_path, {}, int(1.5 * SIZE), lambda: (), evicted=told.append)
+    registry = CollectorRegistry()
+    counts = ClientCounts(registry)
+    rules = FetchRules(noted=NodeSpec, quota=int(1.5 * SIZE), counts=counts)
+    fetching = Fetching(tmp_path, {}, rules)
     assert (await fetching._room(SIZE)).refusal is None
     assert (await fetching._room(10 * SIZE)).refusal is not None
-    assert told == [1, 0]
+    assert registry.get_sample_value("llmaz_cache_client_evictions_total") == 1

@@ -8,38 +8,38 @@ from llmaz.agent.cache.origin import NodePath, Unsupported, home_of, origin_of
 from llmaz.agent.cache.store import Tree
 from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.sharing.settings import MirrorFetch
-from llmaz.api.node import AssignedModel
+from llmaz.api.node import AssignedModel, NodeSpec
 
-Models = Callable[[], tuple[AssignedModel, ...] | None]
+Noted = Callable[[], NodeSpec | None]
 
 
-def noted_by_agent(state_dir: Path | None) -> Models:
-    """Return what reads the models of the last assignment; None where it can't be known."""
+def noted_by_agent(state_dir: Path | None) -> Noted:
+    """Return what reads the last assignment; None where it can't be known."""
 
-    def models() -> tuple[AssignedModel, ...] | None:
+    def noted() -> NodeSpec | None:
         if state_dir is None:
             return None
         try:
             assignment = AssignmentFile(state_dir).load()
         except (OSError, ValueError):  # a ManifestError is a ValueError
             return None
-        return () if assignment is None else assignment.spec.models
+        return NodeSpec() if assignment is None else assignment.spec
 
-    return models
+    return noted
 
 
-def trees_of(cache_dir: Path, models: tuple[AssignedModel, ...] | None) -> frozenset[Path]:
+def trees_of(cache_dir: Path, spec: NodeSpec | None) -> frozenset[Path]:
     """Return the trees that stay: those of assigned models, or all where these aren't known."""
-    if models is None:
+    if spec is None:
         return frozenset({cache_dir})
-    return frozenset(Tree.of(cache_dir, *home).root for home in _homes(models))
+    return frozenset(Tree.of(cache_dir, *home).root for home in homes_of(spec.models))
 
 
 def why_not_fetched(
     policy: MirrorFetch,
     home: tuple[str, str],
     remote: str | None,
-    models: tuple[AssignedModel, ...] | None,
+    spec: NodeSpec | None,
 ) -> str | None:
     """Say why a client may not fill the cache with a repository; None where it may.
 
@@ -50,12 +50,13 @@ def why_not_fetched(
         return None
     if policy != "assigned":
         return "this cache fetches nothing for its clients"
-    if home in _homes(models or ()):
+    if spec is not None and home in homes_of(spec.models):
         return None
     return f"{home[1]} is not assigned to this node, and is not fetched for other machines"
 
 
-def _homes(models: tuple[AssignedModel, ...]) -> frozenset[tuple[str, str]]:
+def homes_of(models: tuple[AssignedModel, ...]) -> frozenset[tuple[str, str]]:
+    """Return the repositories that models come from: family and name."""
     origins = [origin_of(model.source) for model in models]
     return frozenset(
         home_of(origin) for origin in origins if not isinstance(origin, NodePath | Unsupported)
