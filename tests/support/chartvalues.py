@@ -158,4 +158,5 @@ SWITCHES = {
     "networkPolicy.enabled": "NetworkPolicy",
     "admissionPolicy.enabled": "ValidatingAdmissionPolicy",
     "gateway.autoscaling.enabled": "HorizontalPodAutoscaler",
+    "definitions.upgrade": "Job",
 }

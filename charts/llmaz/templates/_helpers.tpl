@@ -48,6 +48,13 @@ nodeSelector:
   {{- end }}
 {{- end -}}
 
+{{/* What helm makes before an upgrade, in the order of its weight, and deletes when all is done. */}}
+{{- define "llmaz.beforeUpgrade" -}}
+helm.sh/hook: pre-upgrade
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
 {{/* How the controller makes the pods of engines. */}}
 {{- define "llmaz.slots" -}}
 {{- $slots := .Values.slots -}}
