@@ -96,7 +96,8 @@ def _pinned(model: AssignedModel, pins: Mapping[str, str]) -> AssignedModel:
     hub = model.source.model_hub
     if hub is None or hub.name is not Hub.HUGGINGFACE:
         return model  # other sources can't be asked for what they had before
-    return dataclasses.replace(model, revision=pins.get(model.name, ""))
+    revision = pins.get(model.name, "")
+    return model if model.revision == revision else dataclasses.replace(model, revision=revision)
 
 
 def _urgency(model: AssignedModel) -> tuple[str, bool, str]:

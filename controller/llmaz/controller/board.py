@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from llmaz.controller.demand import Demand, Needs, Option
 from llmaz.controller.fleet import Fleet
 from llmaz.controller.ledger import Ledger
-from llmaz.controller.nodes import needs_of
+from llmaz.controller.memo import Memo
+from llmaz.controller.nodes import NodeView, needs_of
 from llmaz.controller.outcomes import Outcome, Placed
 from llmaz.controller.seats import Seat
-from llmaz.controller.tenants import Devices, Path, Usage
+from llmaz.controller.tenants import Devices, Path, Tree, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ class Standing:
 class Board:
     """It is mutable, and never leaves the placing that it serves."""
 
-    def __init__(self, fleet: Fleet, usage: Usage) -> None:
-        self.fleet = fleet
-        self.usage = usage
+    def __init__(self, views: Mapping[str, NodeView], tenants: Tree, memo: Memo) -> None:
+        self.fleet = Fleet(views)
+        self.usage = Usage(tenants, capacity_of(self.fleet))
+        self.memo = memo
         self.outcomes: dict[str, Outcome] = {}
         self.spreads: dict[tuple[str, str, str | None], Iterator[Ledger]] = {}
         self._reserved: set[tuple[str, str]] = set()  # nodes and engines

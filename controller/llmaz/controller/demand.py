@@ -81,13 +81,15 @@ class Demand:
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids of the engines of all replicas."""
-        return tuple(f"{self.prefix}{index}" for index in range(self.replicas))
+        prefix = self.prefix
+        return tuple([f"{prefix}{index}" for index in range(self.replicas)])
 
     @property
     def surplus_ids(self) -> tuple[str, ...]:
         """The ids of the engines that there may be besides while an update goes on."""
-        surplus = range(self.replicas, self.replicas + most_surplus(self.service))
-        return tuple(f"{self.prefix}{index}" for index in surplus)
+        prefix, replicas = self.prefix, self.replicas
+        surplus = range(replicas, replicas + most_surplus(self.service))
+        return tuple([f"{prefix}{index}" for index in surplus])
 
     def options_of(self, id_: str) -> tuple[Option, ...]:
         """Return the options of one replica, in order of preference.

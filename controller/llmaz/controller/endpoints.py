@@ -15,6 +15,7 @@ from llmaz.api.manifest import Manifest
 from llmaz.api.node import EnginePhase, EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, DeleteOwned
+from llmaz.controller.demand import engine_prefix
 from llmaz.controller.owned import ensure, labels_of, reference, uid_of
 from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
@@ -44,21 +45,19 @@ def publish(
     `slices` are those that the Service has now, `pods` those that engines run in.
     """
     namespace, name = _namespace(service), load_balancer(service)
-    metadata = _metadata(service)
     core = Ref(kind=CORE_SERVICE, namespace=namespace, name=name)
-    wanted = {core: _core_service(metadata, name)}
+    known, recall = snapshot.manifests, snapshot.memo.recall
+    writes = [recall(_core_write, service, known.get(core))]
+    wanted = set()
     for index, report in sorted(engines.items()):
         if report.address and report.port is not None:
             ref = Ref(kind=ENDPOINT_SLICE, namespace=namespace, name=f"{name}-{index}")
-            endpoint = {**_endpoint(report), **_target(pods.get(index))}
-            wanted[ref] = _endpoint_slice(metadata, name, ref.name, report, endpoint)
-    for ref, manifest in wanted.items():
-        write = ensure(ref, manifest, snapshot.manifests.get(ref))
-        if write is not None:
-            yield write
+            wanted.add(ref)
+            writes.append(recall(_slice_write, service, report, pods.get(index), known.get(ref)))
+    yield from (write for write in writes if write is not None)
     for ref in sorted(slices, key=lambda ref: ref.name):
         if ref not in wanted:
-            yield DeleteOwned(ref=ref, uid=uid_of(snapshot.manifests[ref]))
+            yield DeleteOwned(ref=ref, uid=uid_of(known[ref]))
 
 
 def load_balancer(service: Service) -> str:
@@ -74,15 +73,17 @@ def _namespace(service: Service) -> str:
     return service.metadata.namespace or ""
 
 
-def _core_service(metadata: Manifest, name: str) -> Manifest:
-    port = names.ENGINE_PORT
-    return {
-        "metadata": {**metadata, "name": name},
+def _core_write(service: Service, seen: "Manifest | None") -> ApplyOwned | None:
+    name, port = load_balancer(service), names.ENGINE_PORT
+    manifest: Manifest = {
+        "metadata": {**_metadata(service), "name": name},
         "spec": {
             "type": "ClusterIP",
             "ports": [{"name": "http", "port": port, "protocol": "TCP", "targetPort": port}],
         },
     }
+    ref = Ref(kind=CORE_SERVICE, namespace=_namespace(service), name=name)
+    return ensure(ref, manifest, seen)
 
 
 def _endpoint(report: EngineReport) -> Manifest:
@@ -107,20 +108,24 @@ def _target(pod: SlotPod | None) -> Manifest:
     return {"nodeName": pod.node, "targetRef": target}
 
 
-def _endpoint_slice(
-    metadata: Manifest, core: str, name: str, report: EngineReport, endpoint: Manifest
-) -> Manifest:
+def _slice_write(
+    service: Service, report: EngineReport, pod: SlotPod | None, seen: "Manifest | None"
+) -> ApplyOwned | None:
+    core, metadata = load_balancer(service), _metadata(service)
+    name = f"{core}-{report.id.removeprefix(engine_prefix(service))}"
     labels: Manifest = {
         **cast("Manifest", metadata["labels"]),
         names.KUBERNETES_SERVICE_NAME: core,
         names.MANAGED_BY: names.CONTROLLER,
     }
-    return {
+    manifest: Manifest = {
         "metadata": {**metadata, "name": name, "labels": labels},
         "addressType": "IPv6" if ":" in report.address else "IPv4",
-        "endpoints": [endpoint],
+        "endpoints": [{**_endpoint(report), **_target(pod)}],
         "ports": [{"name": "http", "port": report.port, "protocol": "TCP"}],
     }
+    ref = Ref(kind=ENDPOINT_SLICE, namespace=_namespace(service), name=name)
+    return ensure(ref, manifest, seen)
 
 
 def _metadata(service: Service) -> Manifest:

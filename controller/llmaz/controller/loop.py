@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from llmaz.controller.actions import Action, ApplyOwned, Assign, DeleteOwned, OpenGate
@@ -25,6 +26,19 @@ _AT_ONCE = 16  # requests under way
 _LEASE_SETTLE_SECONDS = 0.2
 _LONGEST_SILENCE = 3  # rounds in a row that only act, before one also says so
 _ACTS = (ApplyOwned, Assign, DeleteOwned, OpenGate)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Look for no garbage meanwhile: all that a decision makes is in use until it is made.
+
+    With thousands of engines each look goes through all of them, and takes a quarter of the time.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class Loop:
@@ -81,8 +95,10 @@ class Loop:
         self._fresh = self._fresh_now()
         snapshot = self._observer.snapshot(self._refused)
         started = time.perf_counter()
-        decided = plan(snapshot, datetime.now(UTC))
+        with undisturbed():
+            decided = plan(snapshot, datetime.now(UTC))
         self._metrics.decided(time.perf_counter() - started, decided.unplaced)
+        snapshot.memo.forget_unused()
         self._metrics.saw(snapshot)
         failed = await self._act(self._due(decided.actions))
         refused = {ref: words for ref, words in failed.items() if ref is not None}

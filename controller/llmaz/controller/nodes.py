@@ -82,7 +82,8 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
     name = node.metadata.name
     kube_node = snapshot.kube_nodes.get(name)
     own = kube_node.labels if kube_node else {names.HOSTNAME: name}
-    by_accelerators = accelerator_labels(node.status.accelerators or (), node.status.machine)
+    has, machine = node.status.accelerators or (), node.status.machine
+    by_accelerators = snapshot.memo.recall(accelerator_labels, has, machine)
     capacity = node.status.capacity
     return NodeView(
         name=name,

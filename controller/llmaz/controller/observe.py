@@ -32,6 +32,7 @@ from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
 from llmaz.api.tenant import Tenant
+from llmaz.controller.memo import Memo
 from llmaz.controller.readings import Decode, Readings, fresh_until, kube_node, priority_class
 from llmaz.controller.seats import Seat, seats_of
 from llmaz.controller.slots.pod import SlotPod, read_pod
@@ -94,6 +95,7 @@ class Observer:
         self._decode = decode
         self._readings = Readings()
         self._seats: dict[str, tuple[InferenceNode, tuple[Seat, ...]]] = {}
+        self._memo = Memo()
         self._unknown_loads: frozenset[Key] = frozenset()
 
     def tasks(self) -> "list[asyncio.Task[None]]":
@@ -163,6 +165,7 @@ class Observer:
             gateway_url=self._gateway_url,
             unknown_loads=self._unknown_loads,
             progress_ends=self._progress_ends,
+            memo=self._memo,
         )
 
     def _slots(self) -> dict[Key, tuple[SlotPod, ...]]:

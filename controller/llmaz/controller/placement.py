@@ -12,36 +12,31 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from llmaz.api.node import AssignedEngine, as_started
-from llmaz.controller.board import Board, capacity_of, in_order
+from llmaz.controller.board import Board, in_order
 from llmaz.controller.demand import Demand, Option
-from llmaz.controller.fleet import Fleet
 from llmaz.controller.groups import groups_of, last_epoch
 from llmaz.controller.moves import Moves
-from llmaz.controller.nodes import NodeView, needs_of
+from llmaz.controller.nodes import needs_of
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.preempt import Displacing
 from llmaz.controller.refusals import is_runnable, unplaced
 from llmaz.controller.seats import Seat
 from llmaz.controller.staying import Group, is_driven, stay, stays
 from llmaz.controller.taking import place_many, place_one
-from llmaz.controller.tenants import Tree, Usage
 
 
 def place(
     demands: Sequence[Demand],
-    views: Mapping[str, NodeView],
+    board: Board,
     seated: Mapping[str, Seat],
     kept: Collection[str],
-    tenants: Tree = Tree(),  # noqa: B008  # a frozen value
-    moves: Moves = Moves(),  # noqa: B008  # a frozen value
+    moves: Moves,
 ) -> dict[str, Outcome]:
-    """Return an outcome for the engine id of every replica.
+    """Return an outcome for the engine id of every replica; nobody stands on the board yet.
 
     `seated` are the engines as assigned now. Those in `kept` stay as they are whatever happens:
     nothing is known of what they shall be.
     """
-    fleet = Fleet(views)
-    board = Board(fleet, Usage(tenants, capacity_of(fleet)))
     for id_ in sorted(kept):
         _keep(seated[id_], board)
     for _, seat in sorted(moves.left.items()):
@@ -116,7 +111,7 @@ def _is_updating(
 
 def _is_changed(engine: AssignedEngine, now: AssignedEngine) -> bool:
     """Tell whether an engine shall be another; a group that starts anew is the same."""
-    if engine == now:
+    if engine is now or engine == now:
         return False
     return as_started(dataclasses.replace(engine, epoch=now.epoch)) != as_started(now)
 

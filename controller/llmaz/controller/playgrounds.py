@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.defaults import default_labels
-from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND, SERVICE
+from llmaz.api.kinds import BACKEND_RUNTIME, OPEN_MODEL, PLAYGROUND, SERVICE
 from llmaz.api.manifest import Manifest, encode
+from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
 from llmaz.api.workload import WorkloadStatus
@@ -26,6 +28,7 @@ from llmaz.controller.owned import controller_of, ensure
 from llmaz.controller.progress import Progress
 from llmaz.controller.resolve import missing_model, resolve
 from llmaz.controller.scaling.told import scaling_of
+from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
 _CONFLICT = "Playground owns the same name with an existing Service"
@@ -72,11 +75,11 @@ def _expand(playground: Playground, snapshot: ClusterSnapshot) -> PlaygroundView
         why = absent(OPEN_MODEL, missing, snapshot)
         write = _rescaled(playground, ref, snapshot)
         return PlaygroundView(playground=playground, write=write, why=why, aborted=_NO_MODEL)
-    service = resolve(playground, snapshot)
-    if isinstance(service, Refusal):
+    manifest = _resolved(playground, snapshot)
+    if isinstance(manifest, Refusal):
         write = _rescaled(playground, ref, snapshot)
-        return PlaygroundView(playground=playground, write=write, why=service)
-    write = ensure(ref, _manifest(service), snapshot.manifests.get(ref))
+        return PlaygroundView(playground=playground, write=write, why=manifest)
+    write = snapshot.memo.recall(_write, manifest, snapshot.manifests.get(ref))
     refused = snapshot.refused.get(ref)
     if refused is None:
         return PlaygroundView(playground=playground, write=write)
@@ -108,10 +111,39 @@ def _rescaled(playground: Playground, ref: Ref, snapshot: ClusterSnapshot) -> Ap
     return ensure(ref, {**head, "metadata": metadata, "spec": spec}, seen)
 
 
-def _manifest(service: Service) -> Manifest:
+def _resolved(playground: Playground, snapshot: ClusterSnapshot) -> "Manifest | Refusal":
+    """Return the manifest of the Service for a Playground whose OpenModels exist."""
+    name = playground.spec.backend_runtime_config.backend_name
+    runtime, memo = snapshot.runtimes.get(name), snapshot.memo
+    if runtime is None:
+        return absent(BACKEND_RUNTIME, name, snapshot)
+    models = memo.same(*(snapshot.models[ref.name] for ref in playground.spec.claims.models))
+    return memo.recall(_manifest, playground, runtime, models, snapshot.slot_policy)
+
+
+def _manifest(
+    playground: Playground,
+    runtime: BackendRuntime,
+    models: tuple[OpenModel, ...],
+    policy: SlotPolicy,
+) -> "Manifest | Refusal":
+    concerned = ClusterSnapshot(
+        models={model.metadata.name: model for model in models},
+        runtimes={runtime.metadata.name: runtime},
+        slot_policy=policy,
+    )
+    service = resolve(playground, concerned)
+    if isinstance(service, Refusal):
+        return service
     manifest = cast("Manifest", encode(service))
     manifest.pop("status", None)
     return manifest
+
+
+def _write(manifest: Manifest, seen: "Manifest | None") -> ApplyOwned | None:
+    meta = cast("dict[str, str]", manifest["metadata"])
+    ref = Ref(kind=SERVICE, namespace=meta.get("namespace", ""), name=meta["name"])
+    return ensure(ref, manifest, seen)
 
 
 def report_playgrounds(

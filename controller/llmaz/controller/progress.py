@@ -101,7 +101,9 @@ def progress(
         outdated=sum(id_ in served.outdated for id_ in ids),
         updated=sum(id_ in served.groups and _is_updated(id_, served) for id_ in ids),
         revision=(
-            service.status.revision if refusal else current(service, served.revisions.get(key, []))
+            service.status.revision
+            if refusal
+            else current(service, served.revisions.get(key, []), snapshot.memo)
         ),
         pinned=refusal is None and wanted_revision(service) is not None,
         refused=refusal,

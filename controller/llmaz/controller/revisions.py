@@ -15,6 +15,7 @@ from llmaz.api.kinds import CONTROLLER_REVISION, SERVICE
 from llmaz.api.manifest import Json, Manifest, ManifestError, decode, digest, encode
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, DeleteOwned, Refusal
+from llmaz.controller.memo import Memo
 from llmaz.controller.owned import ensure, labels_of, owner_of, reference, uid_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
@@ -46,10 +47,10 @@ def recorded(snapshot: ClusterSnapshot) -> dict[Key, list[Revision]]:
     return {key: sorted(ones, key=lambda one: one.number) for key, ones in found.items()}
 
 
-def current(service: Service, there: Sequence[Revision]) -> int:
+def current(service: Service, there: Sequence[Revision], memo: Memo) -> int:
     """Return the number of the revision that the replicas of a Service shall be."""
     wanted = wanted_revision(service)
-    return _number(_name(service, _state(service)), there) if wanted is None else wanted
+    return _number(memo.recall(_named, service)[0], there) if wanted is None else wanted
 
 
 def wanted_revision(service: Service) -> int | None:
@@ -67,8 +68,7 @@ def record(
 
     A state that comes back gets the next number: the newest has the highest.
     """
-    state = _state(service)
-    name = _name(service, state)
+    name, state = snapshot.memo.recall(_named, service)
     number = _number(name, there)
     ref = Ref(kind=CONTROLLER_REVISION, namespace=service.metadata.namespace or "", name=name)
     write = ensure(ref, _manifest(service, name, number, state), snapshot.manifests.get(ref))
@@ -146,9 +146,11 @@ def _state(service: Service) -> Manifest:
     }
 
 
-def _name(service: Service, state: Manifest) -> str:
+def _named(service: Service) -> tuple[str, Manifest]:
+    """Return the state of a Service, and the name of its revision."""
+    state = _state(service)
     end = f"-{digest(state)[:10]}"
-    return service.metadata.name[: _NAME_LENGTH - len(end)] + end
+    return service.metadata.name[: _NAME_LENGTH - len(end)] + end, state
 
 
 def _manifest(service: Service, name: str, number: int, state: Manifest) -> Manifest:

@@ -1,15 +1,19 @@
 """What is decided of all Services together, before anything is said about each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from llmaz.api import names
+from llmaz.api.backendruntime import BackendRuntime
 from llmaz.api.kinds import OPEN_MODEL, SERVICE
 from llmaz.api.node import EngineReport, as_started
+from llmaz.api.openmodel import OpenModel
 from llmaz.api.service import Service
 from llmaz.controller.absent import absent
 from llmaz.controller.actions import ApplyOwned, Refusal
-from llmaz.controller.demand import Demand, demand, engine_prefix
+from llmaz.controller.board import Board
+from llmaz.controller.demand import Demand, Option, demand, engine_prefix
 from llmaz.controller.groups import groups_of, is_serving
 from llmaz.controller.moves import Moves, better_options, homes, may_go_back
 from llmaz.controller.nodes import NodeView, node_views
@@ -22,6 +26,7 @@ from llmaz.controller.seats import Seat
 from llmaz.controller.sleeping import able_to_sleep, with_sleeper
 from llmaz.controller.slots.placing import Slotted
 from llmaz.controller.slots.pod import SlotPod
+from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.serving import (
     as_reachable,
     for_slots,
@@ -30,7 +35,7 @@ from llmaz.controller.slots.serving import (
     pod_of,
     serve_slots,
 )
-from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
+from llmaz.controller.snapshot import ClusterSnapshot, Key, PriorityClass, Ref
 from llmaz.controller.tenants import tree_of
 
 
@@ -73,52 +78,55 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     }
     views = node_views(snapshot, now)
     places = homes(snapshot.seats, _by_engine(needed), views)
-    seated = places.seated
-    groups = groups_of(seated)
+    groups = groups_of(places.seated)
     demands = {key: with_sleeper(one, groups, snapshot, now) for key, one in needed.items()}
-    kept = frozenset(id_ for id_ in seated if _is_kept(id_, demands, made_anew, snapshot))
+    kept = frozenset(id_ for id_ in places.seated if _is_kept(id_, demands, made_anew, snapshot))
     placeable = {key: one for key, one in demands.items() if isinstance(one, Demand)}
     slotted = {
         key: one for key, one in placeable.items() if is_slotted(one.service, snapshot.slot_policy)
     }
-    tenants = tree_of(snapshot.tenants)
     slots = serve_slots(slotted, snapshot, groups, views, now)
-    by_process = [one for key, one in placeable.items() if key not in slotted]
-    in_slots = {id_: in_ledger(seat) for id_, seat in seated.items() if service_of(id_) in slotted}
-    going = {
-        id_: better_options(one, seated[id_], views[seated[id_].node])
-        for one in by_process
-        if not one.resting and (id_ := may_go_back(one, seated, views, now)) is not None
+    in_slots = {
+        id_: in_ledger(seat) for id_, seat in places.seated.items() if service_of(id_) in slotted
     }
-    left = {id_: seat for id_, seat in places.left.items() if id_ not in kept | in_slots.keys()}
-    placed = place(
-        by_process,
-        views,
-        {**seated, **in_slots},
-        kept | in_slots.keys(),
-        tenants,
-        Moves(left=left, back=going),
+    by_process = [one for key, one in placeable.items() if key not in slotted]
+    fixed = kept | in_slots.keys()
+    moves = Moves(
+        left={id_: seat for id_, seat in places.left.items() if id_ not in fixed},
+        back=_going_back(by_process, places.seated, views, now),
     )
+    board = Board(views, tree_of(snapshot.tenants), snapshot.memo)
+    placed = place(by_process, board, {**places.seated, **in_slots}, fixed, moves)
     outcomes = {**placed, **slots.outcomes}
-    outdated = frozenset(
-        id_
-        for id_, outcome in outcomes.items()
-        if isinstance(outcome, Placed) and _is_outdated(groups.get(id_, ()), outcome)
-    )
+    outdated = _outdated(outcomes, groups)
     # An engine that would have to start anew in order to sleep stops instead.
     tired = {id_ for one in placeable.values() if one.resting for id_ in one.ids} & outdated
     return Served(
         demands=demands,
         outcomes={id_: outcome for id_, outcome in outcomes.items() if id_ not in tired},
-        seated=seated,
+        seated=places.seated,
         groups=groups,
         kept=kept | slots.held,
         outdated=outdated,
         views=views,
         revisions=revisions,
         slots=slots,
-        left=left,
+        left=moves.left,
     )
+
+
+def _going_back(
+    demands: Iterable[Demand],
+    seated: Mapping[str, Seat],
+    views: Mapping[str, NodeView],
+    now: datetime,
+) -> dict[str, Sequence[Option]]:
+    """Return the replicas that may go to an option which they prefer, each with those."""
+    return {
+        id_: better_options(one, seated[id_], views[seated[id_].node])
+        for one in demands
+        if not one.resting and (id_ := may_go_back(one, seated, views, now)) is not None
+    }
 
 
 def _by_engine(demands: Mapping[Key, Demand | Refusal]) -> dict[str, Demand]:
@@ -137,12 +145,28 @@ def _demand(
     missing = next((name for name in claimed if name not in snapshot.models), None)
     if missing is not None:
         return absent(OPEN_MODEL, missing, snapshot)
-    needed = demand(pinned, snapshot.models, snapshot.runtimes, snapshot.priorities)
+    memo = snapshot.memo
+    models = memo.same(*(snapshot.models[ref.name] for ref in pinned.spec.model_claims.models))
+    runtime = snapshot.runtimes.get(pinned.metadata.annotations.get(names.RUNTIME_NAME, ""))
+    classes = memo.same(*snapshot.priorities.values())
+    return memo.recall(_needed, pinned, models, runtime, classes, snapshot.slot_policy)
+
+
+def _needed(
+    service: Service,
+    models: tuple[OpenModel, ...],
+    runtime: BackendRuntime | None,
+    classes: tuple[PriorityClass, ...],
+    policy: SlotPolicy,
+) -> Demand | Refusal:
+    runtimes = {runtime.metadata.name: runtime} if runtime is not None else {}
+    by_name = {model.metadata.name: model for model in models}
+    needed = demand(service, by_name, runtimes, {one.name: one for one in classes})
     if isinstance(needed, Refusal):
         return needed
-    if is_slotted(pinned, snapshot.slot_policy):
+    if is_slotted(service, policy):
         needed = for_slots(needed)
-    return able_to_sleep(needed, snapshot.runtimes)
+    return able_to_sleep(needed, runtimes)
 
 
 def _is_kept(
@@ -164,10 +188,26 @@ def _is_kept(
     return isinstance(demands[key], Refusal) and replica_of(id_) < most
 
 
+def _outdated(
+    outcomes: Mapping[str, Outcome], groups: Mapping[str, tuple[Seat, ...]]
+) -> frozenset[str]:
+    """Return the replicas that shall be others than they are, or elsewhere."""
+    return frozenset(
+        id_
+        for id_, outcome in outcomes.items()
+        if isinstance(outcome, Placed) and _is_outdated(groups.get(id_, ()), outcome)
+    )
+
+
 def _is_outdated(group: tuple[Seat, ...], outcome: Placed) -> bool:
-    there = [(seat.node, as_started(seat.engine)) for seat in group]
-    after = [(one.node, as_started(one.engine)) for one in outcome.members]
-    return bool(there) and there != after
+    members = outcome.members
+    if len(group) != len(members):
+        return bool(group)
+    return any(
+        seat.node != one.node
+        or (seat.engine is not one.engine and as_started(seat.engine) != as_started(one.engine))
+        for seat, one in zip(group, members, strict=True)
+    )
 
 
 def living(snapshot: ClusterSnapshot) -> Iterator[tuple[Key, Service]]:

@@ -15,6 +15,7 @@ from llmaz.api.playground import Playground
 from llmaz.api.service import Service
 from llmaz.api.tenant import Tenant
 from llmaz.api.workload import WorkloadStatus
+from llmaz.controller.memo import Memo
 from llmaz.controller.seats import Seat
 from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
@@ -105,6 +106,7 @@ class ClusterSnapshot:
     gateway_url: str = ""  # where users reach the gateway; not known without
     progress_ends: bool = False  # whether Progressing is False once all is done
     unknown_loads: frozenset[Key] = frozenset()  # elastic Playgrounds whose engines tell nothing
+    memo: Memo = field(default_factory=Memo, compare=False)  # of the decisions before
 
     def is_fresh(self, node: str, now: datetime) -> bool:
         """Tell whether the node's agent renewed its Lease in time."""

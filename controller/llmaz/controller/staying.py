@@ -48,14 +48,15 @@ def _is_settled(seat: Seat, fleet: Fleet, demand: Demand) -> bool:
 def stay(demand: Demand, group: Group, board: Board) -> Placed | None:
     """Keep a replica where it is when some flavor allows it there."""
     for option in demand.options_of(leader_id(group[0].engine.id)) if group else ():
-        placed = _stay_as(option, demand, group, board.fleet)
+        placed = _stay_as(option, demand, group, board)
         if placed is not None:
             board.settle(demand, placed)
             return placed
     return None
 
 
-def _stay_as(option: Option, demand: Demand, group: Group, fleet: Fleet) -> Placed | None:
+def _stay_as(option: Option, demand: Demand, group: Group, board: Board) -> Placed | None:
+    fleet = board.fleet
     if not group or group[0].engine.rank != 0 or not is_runnable(option):
         return None
     members = _members(option) if option.worker is not None else (option,)
@@ -68,11 +69,18 @@ def _stay_as(option: Option, demand: Demand, group: Group, fleet: Fleet) -> Plac
         for member, spot in zip(members, spots, strict=True):
             fleet.take(spot.node, member.needs, spot.accelerators)
         return placed_group(demand, group[0].engine.id, option, spots, epoch_of(group))
+    fleet.take(group[0].node, option.needs, group[0].engine.accelerators)
+    return board.memo.recall(_placed_there, demand, option, *group)
+
+
+def _placed_there(demand: Demand, option: Option, *group: Seat) -> Placed:
+    """Return the place of a replica of one engine that stays."""
     seat = group[0]
     uuids = seat.engine.accelerators
-    fleet.take(seat.node, option.needs, uuids)
     engine = demand.engine(seat.engine.id, option, uuids, epoch=last_epoch(group))
-    return Placed(node=seat.node, option=option, engine=engine)
+    # The same object where nothing changed: who compares the two later need not look inside.
+    same = engine == seat.engine
+    return Placed(node=seat.node, option=option, engine=seat.engine if same else engine)
 
 
 def _members(option: Option) -> tuple[Option, ...]:
