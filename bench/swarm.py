@@ -14,6 +14,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.figures import report
+from harness.figures import cpu_seconds, report
 from harness.network import MEGABIT, Gauge, address_of, network, program
 from harness.origin import FILE, REPOSITORY
 
@@ -55,6 +56,7 @@ class Took:
 
     seconds: float
     bytes: int
+    cpu_s: float  # of the nodes' programs: those that fetched, and those that served meanwhile
     first_byte_s: float
     origin_done_s: float
 
@@ -68,6 +70,7 @@ class Nodes:
         self.origin = net.add(shape.origin_mbit)
         self.names = [net.add(shape.node_mbit) for _ in range(shape.nodes)]
         self.addresses = {name: address_of(1 + n) for n, name in enumerate(self.names)}
+        self._serving: list[int] = []
         for name in self.names:
             (folder / name).mkdir()
 
@@ -91,7 +94,14 @@ class Nodes:
             options = [f"--node-name={name}", f"--listen-host={self.addresses[name]}"]
             options += [f"--listen-port={PORT}", f"--cache-dir={cache}", "--mirror-fetch=off"]
             options += [f"--peer-token-file={self.folder / 'token'}"]
-            _line(self.run(name, sys.executable, "-m", "llmaz.agent.sharing", *options))
+            process = self.run(name, sys.executable, "-m", "llmaz.agent.sharing", *options)
+            _line(process)
+            self._serving.append(process.pid)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of what serves, and of all that has ended."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return ended.ru_utime + ended.ru_stime + sum(map(cpu_seconds, self._serving))
 
     def fetch(self, name: str, *, together: bool) -> subprocess.Popen[str]:
         folder = self.folder / name
@@ -210,10 +220,10 @@ def brought(way: Way, shape: Shape) -> Took:
         nodes.serve(weights)
         go = way(nodes)
         with Gauge(nodes.origin) as gauge:
-            began = time.monotonic()
+            began, before = time.monotonic(), nodes.cpu_seconds()
             go()
-            seconds = time.monotonic() - began
-        return Took(seconds, gauge.bytes, gauge.first_at or 0.0, gauge.last_at)
+            seconds, cpu = time.monotonic() - began, nodes.cpu_seconds() - before
+        return Took(seconds, gauge.bytes, cpu, gauge.first_at or 0.0, gauge.last_at)
 
 
 def ways(*, rivals: bool) -> Iterator[tuple[str, Way]]:
@@ -240,6 +250,7 @@ def figures(name: str, took: Took, shape: Shape) -> dict[str, float]:
     }
     if name == "swarm":
         found |= {"first_byte_s": took.first_byte_s, "tail_s": took.seconds - took.origin_done_s}
+        found["cpu_s_per_gb"] = took.cpu_s * 1e9 / (shape.nodes * shape.size)
     return found
 
 

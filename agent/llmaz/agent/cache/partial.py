@@ -15,7 +15,8 @@ from pathlib import Path
 
 from llmaz.agent.cache import spans
 from llmaz.agent.cache.journal import Replayed, replayed
-from llmaz.agent.cache.spans import Spans
+from llmaz.agent.cache.spans import Span, Spans
+from llmaz.agent.cache.writebehind import WRITE_BEHIND_BYTES, begin_writing
 
 FLUSH_BYTES = 2**30  # what a crash of the machine may cost; each flush costs processor time
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -37,6 +38,7 @@ class Partial:
         self._moved = threading.Condition()
         self._lines = 0
         self._unflushed = 0
+        self._dirty = 0
         self._flush_bytes = flush_bytes
         self._writers = 0
         self._closed = False
@@ -61,9 +63,7 @@ class Partial:
         try:
             return self._write(offset, view)
         finally:
-            with self._moved:
-                self._writers -= 1
-                self._moved.notify_all()
+            self._written()
 
     def lay(self, offset: int, view: memoryview) -> None:
         """Write bytes that are not believed yet: `believe` says when they are."""
@@ -76,23 +76,18 @@ class Partial:
             while at < end:
                 at += os.pwrite(self._data, view[at - offset :], at)
         finally:
-            with self._moved:
-                self._writers -= 1
-                self._moved.notify_all()
+            self._written()
 
     def believe(self, chunk: int, span: tuple[int, int], digest: str) -> int:
         """Note that a chunk is there and was found right; return how many bytes are new."""
         with self._moved:
             if self._closed:
                 return 0
-            before = spans.total(self.there)
-            self._note(f"{span[0]} {span[1]}")
-            self._note(f"chunk {chunk} {digest}")
+            self._note(f"{span[0]} {span[1]}", f"chunk {chunk} {digest}")
             self.chunks[chunk] = digest
-            self.there = spans.joined(self.there, span)
-            self._unflushed += spans.total(self.there) - before
-            self._moved.notify_all()
-            return spans.total(self.there) - before
+            new = self._arrived(span)
+        self._write_behind()
+        return new
 
     def claim(self, chunk: int) -> None:
         """Let others know that a chunk is being fetched from outside."""
@@ -105,20 +100,46 @@ class Partial:
         while at < end:
             at += os.pwrite(self._data, view[at - offset :], at)
         with self._moved:
-            before = spans.total(self.there)
             self._note(f"{offset} {end}")
-            self.there = spans.joined(self.there, (offset, end))
-            new = spans.total(self.there) - before
-            self._unflushed += new
+            new = self._arrived((offset, end))
             lines = self._lines if self._unflushed >= self._flush_bytes else 0
             if lines:
                 self._unflushed = 0
+        self._write_behind()
         if lines:
             os.fdatasync(self._data)
             with self._moved:
                 self._note(f"flushed {lines}")
             os.fdatasync(self._journal)  # else all that it says of the data would be lost
         return new
+
+    def _arrived(self, span: Span) -> int:
+        """Add a range to what is there, wake who waits for it, and return what is new of it."""
+        before, front = spans.total(self.there), spans.front(self.there)
+        self.there = spans.joined(self.there, span)
+        new = spans.total(self.there) - before
+        self._unflushed += new
+        self._dirty += new
+        if spans.front(self.there) > front:
+            self._moved.notify_all()
+        return new
+
+    def _write_behind(self) -> None:
+        with self._moved:
+            if self._closed or self._dirty < WRITE_BEHIND_BYTES:
+                return
+            self._dirty = 0
+            self._writers += 1
+        try:
+            begin_writing(self._data)
+        finally:
+            self._written()
+
+    def _written(self) -> None:
+        with self._moved:
+            self._writers -= 1
+            if self._closed:
+                self._moved.notify_all()
 
     def lacks(self, start: int, end: int) -> bool:
         """Tell whether a byte of a range is not there, and is still wanted."""
@@ -176,9 +197,9 @@ class Partial:
             for chunk, digest in self.chunks.items():
                 self._note(f"chunk {chunk} {digest}")
 
-    def _note(self, line: str) -> None:
-        os.write(self._journal, line.encode() + b"\n")
-        self._lines += 1
+    def _note(self, *lines: str) -> None:
+        os.write(self._journal, "".join(f"{line}\n" for line in lines).encode())
+        self._lines += len(lines)
 
 
 def flush_directory(folder: Path) -> None:

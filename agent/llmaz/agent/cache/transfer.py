@@ -5,14 +5,12 @@ page cache. Threads for connections take segments of all those files from one qu
 could not bring goes back to the queue.
 """
 
-import heapq
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Protocol
 
 from llmaz.agent.cache import spans
@@ -22,6 +20,7 @@ from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import Refused, RemoteFile, Source
 from llmaz.agent.cache.store import Digests, Store
 from llmaz.agent.cache.tally import Tallying
+from llmaz.agent.cache.waiting import Waiting
 from llmaz.agent.cache.wire import Wire
 
 FILES_AT_ONCE = 8
@@ -84,10 +83,9 @@ class Transfer:
         self._source = source
         self._store = store
         self._moved = moved
-        self._queue: list[tuple[float, int, Segment]] = []
-        self._order = count()
-        self._wake = threading.Condition()
         self._pace = Pace()
+        self._waiting = Waiting[Segment](self._pace.connections)
+        self._counting = threading.Lock()
         self._refusals = 0
         self._bytes = 0
         self._ended = threading.Event()
@@ -110,9 +108,8 @@ class Transfer:
                 future.result()  # the first failure ends them all
             return {path: future.result() for path, future in futures.items()}
         finally:
-            with self._wake:
-                self._ended.set()
-                self._wake.notify_all()
+            self._ended.set()
+            self._waiting.end()
             pool.shutdown(wait=True, cancel_futures=True)
             for worker in self._workers:
                 worker.wire.cut()
@@ -153,14 +150,14 @@ class Transfer:
     ) -> Digests:
         download = Download(file, partial, self._count)
         if sharing is not None:
-            sharing.join(key, download, self._put)
+            sharing.join(key, download, self._waiting.put)
             try:
                 return self._hashed(file, partial, download)
             finally:
                 sharing.leave(key)
         for start, end in spans.missing(partial.there, file.size):
             for at in range(start, end, self._segment_bytes):
-                self._put(Segment(download, at, min(end, at + self._segment_bytes)))
+                self._waiting.put(Segment(download, at, min(end, at + self._segment_bytes)))
         return self._hashed(file, partial, download)
 
     def _hashed(self, file: RemoteFile, partial: Partial, download: Download) -> Digests:
@@ -185,26 +182,9 @@ class Transfer:
     def _count(self, file: RemoteFile, size: int) -> None:
         self._moved(file, size)
         self._tally.add("brought", size)
-        with self._wake:
+        with self._counting:
             self._bytes += size
         self._spend(size, getattr(self._of_thread, "alive", _nothing))
-
-    def _put(self, segment: Segment, wait: float = 0.0) -> None:
-        with self._wake:
-            entry = (time.monotonic() + wait if wait else 0.0, next(self._order), segment)
-            heapq.heappush(self._queue, entry)
-            self._wake.notify_all()
-
-    def _take(self, index: int) -> Segment | None:
-        with self._wake:
-            while not self._ended.is_set():
-                wait = None
-                if self._queue and index < self._pace.connections:
-                    wait = self._queue[0][0] - time.monotonic()
-                    if wait <= 0:
-                        return heapq.heappop(self._queue)[2]
-                self._wake.wait(wait)
-            return None
 
     def _work(self, index: int) -> None:
         worker = self._workers[index]
@@ -214,7 +194,7 @@ class Transfer:
             worker.moved_at = time.monotonic()
 
         self._of_thread.alive = alive
-        while (segment := self._take(index)) is not None:
+        while (segment := self._waiting.take(index)) is not None:
             alive()
             worker.busy = True
             try:
@@ -242,20 +222,20 @@ class Transfer:
             return
         if failed.is_refusal:
             self._tally.add("refusals")
-            with self._wake:
+            with self._counting:
                 self._refusals += 1
-        self._put(replace(segment, failures=failures), wait)
+        self._waiting.put(replace(segment, failures=failures), wait)
 
     def _watch(self) -> None:
         """Judge the pace, and cut connections on which nothing moves."""
         seen, at = 0, time.monotonic()
         while not self._ended.wait(_TICK_SECONDS):
             now = time.monotonic()
-            with self._wake:
+            with self._counting:
                 rate = (self._bytes - seen) / (now - at)
                 self._pace = paced(self._pace, rate=rate, refusals=self._refusals)
                 seen, at, self._refusals = self._bytes, now, 0
-                self._wake.notify_all()
+            self._waiting.allow(self._pace.connections)
             for worker in self._workers:
                 if worker.busy and now - worker.moved_at > self._stall_seconds:
                     worker.moved_at = now  # it is cut once
