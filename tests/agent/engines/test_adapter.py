@@ -188,8 +188,8 @@ IMPATIENT = Patience(
 
 @pytest.mark.parametrize(
     "switches",
-    [(), ("--no-metrics",), ("--hang-spins",)],
-    ids=["metrics", "no metrics", "in a loop"],
+    [(), ("--no-metrics",), ("--hang-spins",), ("--no-metrics", "--hang-spins")],
+    ids=["metrics", "no metrics", "in a loop", "no metrics, in a loop"],
 )
 async def test_a_hang_with_a_healthy_health_is_found_and_ended(
     state_dir: Path, switches: tuple[str, ...]

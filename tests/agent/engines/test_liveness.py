@@ -10,7 +10,9 @@ import pytest
 from llmaz.agent.engines.liveness import (
     Patience,
     Pulse,
+    answer_seconds,
     answered,
+    asked,
     felt,
     in_doubt,
     is_dead,
@@ -18,7 +20,7 @@ from llmaz.agent.engines.liveness import (
     with_liveness,
     worked,
 )
-from llmaz.agent.engines.metrics import Activity, activity_of_processes
+from llmaz.agent.engines.metrics import Activity, activity_of_connections
 
 PATIENCE = Patience()
 BORN = Pulse(proven_at=0.0)
@@ -214,22 +216,86 @@ def test_an_engine_of_which_nothing_is_known_is_not_dead() -> None:
     assert not is_dead(answered(blind, ok=False, now=100), PATIENCE, 100)
 
 
-def test_without_metrics_the_use_of_processors_counts() -> None:
+@dataclass(frozen=True, kw_only=True)
+class Mute:
+    """An engine without metrics, watched as the agent watches it."""
+
+    connected: int | None  # others that may wait for an answer; None: nobody knows
+    processors: float  # that it works with
+    queue_seconds: float = math.inf  # until it gives a token that it is asked for
+
+    def ends_at(self, until: float = 2 * 3600) -> float | None:
+        """Return when it is taken for dead."""
+        now, pulse, gives_up_at = 0.0, BORN, 0.0
+        while now < until:
+            pulse = worked(pulse, int(100 * self.processors * now), now)
+            pulse = felt(pulse, activity_of_connections(self.connected), now)
+            since = pulse.asked_at
+            if since is not None and now - since >= self.queue_seconds:
+                pulse = answered(pulse, ok=True, now=now)
+            elif since is not None and now >= gives_up_at:
+                pulse = answered(pulse, ok=False, now=now)
+            if is_dead(pulse, PATIENCE, now):
+                return now
+            if pulse.asked_at is None and in_doubt(pulse, PATIENCE, now):
+                gives_up_at = now + answer_seconds(pulse, PATIENCE)
+                pulse = asked(pulse, now)
+            now += PATIENCE.watch_seconds
+        return None
+
+
+@pytest.mark.parametrize("processors", [0.0, 0.005, 1.0, 8.0])
+def test_without_metrics_a_hang_that_nobody_waits_behind_is_found_within_two_minutes(
+    processors: float,
+) -> None:
+    ended = Mute(connected=0, processors=processors).ends_at()
+    assert ended is not None
+    assert PATIENCE.idle_seconds < ended <= 120
+
+
+@pytest.mark.parametrize("connected", [3, None])
+def test_without_metrics_a_hang_that_others_wait_behind_is_found_by_its_idle_processors(
+    connected: int | None,
+) -> None:
+    ended = Mute(connected=connected, processors=0.005).ends_at()
+    assert ended is not None
+    assert PATIENCE.hang_seconds <= ended <= 120
+
+
+@pytest.mark.parametrize("connected", [3, None])
+def test_without_metrics_one_that_spins_while_others_wait_ends_in_a_quarter_of_an_hour(
+    connected: int | None,
+) -> None:
+    ended = Mute(connected=connected, processors=1.0).ends_at()
+    assert ended is not None
+    assert PATIENCE.hang_seconds < ended <= PATIENCE.starved_seconds + PATIENCE.watch_seconds
+
+
+@pytest.mark.parametrize("processors", [0.05, 1.0, 8.0])
+@pytest.mark.parametrize("queue_seconds", [0.0, 15.0, 95.0, 600.0])
+def test_without_metrics_two_hours_at_saturation_restart_nothing(
+    queue_seconds: float, processors: float
+) -> None:
+    mute = Mute(connected=64, processors=processors, queue_seconds=queue_seconds)
+    assert mute.ends_at() is None
+
+
+def test_without_metrics_work_for_clients_that_left_is_none_of_a_hang_for_a_while() -> None:
+    assert Mute(connected=0, processors=0.5, queue_seconds=15.0).ends_at() is None
+
+
+def test_the_use_of_processors_proves_nothing_without_metrics() -> None:
     pulse = BORN
-    for second in range(0, 600, 5):
-        pulse = felt(pulse, activity_of_processes(ticks=second * 80), second)
-        assert not in_doubt(pulse, PATIENCE, second)
-    idle_since = 600
-    for second in range(600, 690, 5):
-        pulse = felt(pulse, activity_of_processes(ticks=48000), second)
-    assert in_doubt(pulse, PATIENCE, idle_since + PATIENCE.hang_seconds)
-    assert is_dead(answered(pulse, ok=False, now=710), PATIENCE, 710)
+    for second in range(0, 60, 5):
+        pulse = felt(worked(pulse, second * 100, second), activity_of_connections(1), second)
+    assert in_doubt(pulse, PATIENCE, 60)
+    assert not in_doubt(answered(pulse, ok=True, now=60), PATIENCE, 100)
 
 
 def test_an_idle_engine_that_freezes_is_not_proven_alive_by_what_is_guessed_then() -> None:
     pulse = felt(BORN, working(5, in_flight=0), 0)
     for second in range(10, 90, 10):
-        pulse = felt(pulse, activity_of_processes(ticks=4200), second)
+        pulse = felt(pulse, activity_of_connections(1), second)
         assert pulse.proven_at == 0
     assert in_doubt(pulse, PATIENCE, PATIENCE.hang_seconds)
     assert is_dead(answered(pulse, ok=False, now=110), PATIENCE, 110)
@@ -248,7 +314,7 @@ def test_tokens_that_move_prove_life_though_some_looks_stay_unanswered() -> None
     pulse = BORN
     for second in range(0, 600, 10):
         pulse = felt(pulse, working(second), second)
-        pulse = felt(pulse, activity_of_processes(ticks=4200), second + 5)
+        pulse = felt(pulse, activity_of_connections(1), second + 5)
         assert not in_doubt(pulse, PATIENCE, second + 5)
 
 

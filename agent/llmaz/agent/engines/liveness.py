@@ -10,6 +10,10 @@ done. There the time that its processors work counts as life too, up to a bound:
 loop uses them as well. It is the work that is bounded and not the time on the clock, so that an
 engine which gets little of a busy machine is not ended for that. On accelerators it does not count,
 since a batch takes seconds there, and engines whose devices hang often wait in such a loop.
+
+An engine without metrics is proven alive by tokens that it is asked for and by nothing else: one
+that hangs in a loop uses its processors as one that generates does. Where somebody is connected to
+it, that token may have to wait behind a full queue, so it waits for as long as processors work.
 """
 
 import dataclasses
@@ -68,6 +72,7 @@ class Pulse:
     looked_at: float = 0.0  # when that was read
     worked_at: float = 0.0  # when they were last seen to move
     toil_seconds: float = 0.0  # that a processor worked since life was proven
+    asked_at: float | None = None  # when the token was asked for that is waited for
     failed_tries: int = 0
     others: bool = False  # not only our own requests for a token are in flight
     unwell: bool = False  # its liveness probe has failed often enough
@@ -76,12 +81,11 @@ class Pulse:
 def felt(pulse: Pulse, activity: Activity | None, now: float, *, asking: bool = False) -> Pulse:
     """Take a new reading into account: counters that move prove life.
 
-    Only readings of one kind are compared. An engine that froze tells nothing any more, and what is
-    guessed instead differs from what it told: that is no sign of life. Neither is a request in
-    flight that is our own: one that is being asked for (`asking`), or was given up.
+    What is guessed proves nothing. Neither does a request in flight that is our own: one that is
+    being asked for (`asking`), or was given up.
     """
     own = pulse.failed_tries + asking
-    before = _comparable(pulse, activity)
+    before = None if activity is None or activity.guessed else pulse.told
     moved = (
         activity is not None
         and before is not None
@@ -137,9 +141,24 @@ def in_doubt(pulse: Pulse, patience: Patience, now: float) -> bool:
     """Tell whether one token should be asked for now."""
     if pulse.unwell or pulse.failed_tries:
         return True
-    if _is_busy(pulse):
+    if _is_busy(pulse) and not _is_guessed(pulse):
         return _is_stuck(pulse, patience, now, patience.ask_ahead_seconds)
     return now - pulse.proven_at >= patience.idle_seconds
+
+
+def asked(pulse: Pulse, now: float) -> Pulse:
+    """Take into account that one token is asked for."""
+    return dataclasses.replace(pulse, asked_at=now)
+
+
+def answer_seconds(pulse: Pulse, patience: Patience) -> float:
+    """Return how long its answer is waited for: very long where it may have to queue unseen.
+
+    One that is asked for anew after each failure would always be the last of a queue.
+    """
+    if _is_guessed(pulse) and _is_busy(pulse):
+        return patience.starved_seconds
+    return patience.token_seconds
 
 
 def with_liveness(pulse: Pulse, *, failed: bool) -> Pulse:
@@ -149,6 +168,7 @@ def with_liveness(pulse: Pulse, *, failed: bool) -> Pulse:
 
 def answered(pulse: Pulse, *, ok: bool, now: float) -> Pulse:
     """Take the outcome of a request for one token into account."""
+    pulse = dataclasses.replace(pulse, asked_at=None)
     if ok:
         return dataclasses.replace(_proven(pulse, now), failed_tries=0, unwell=False)
     return dataclasses.replace(pulse, failed_tries=pulse.failed_tries + 1)
@@ -162,15 +182,21 @@ def is_dead(pulse: Pulse, patience: Patience, now: float) -> bool:
     """
     if pulse.activity is None:
         return False
+    tries = _tries(pulse, patience, now)
     if _is_busy(pulse):
-        return pulse.failed_tries >= patience.busy_tries and _is_stuck(pulse, patience, now)
-    return pulse.failed_tries >= patience.idle_tries
+        return tries >= patience.busy_tries and _is_stuck(pulse, patience, now)
+    is_over = not _is_guessed(pulse) or _has_toiled(pulse, patience, now)
+    return tries >= patience.idle_tries and is_over
 
 
-def _comparable(pulse: Pulse, activity: Activity | None) -> Activity | None:
-    if activity is None or not activity.guessed:
-        return pulse.told
-    return pulse.activity if pulse.activity is not None and pulse.activity.guessed else None
+def _tries(pulse: Pulse, patience: Patience, now: float) -> int:
+    """Count the tokens that did not come in time; one that is still waited for may be several."""
+    waited = 0.0 if pulse.asked_at is None else now - pulse.asked_at
+    return pulse.failed_tries + int(waited / patience.token_seconds)
+
+
+def _is_guessed(pulse: Pulse) -> bool:
+    return pulse.activity is not None and pulse.activity.guessed
 
 
 def _is_busy(pulse: Pulse) -> bool:
@@ -182,12 +208,22 @@ def _is_stuck(pulse: Pulse, patience: Patience, now: float, ahead: float = 0.0) 
 
     With `ahead`: whether that is so in as many seconds if nothing moves until then.
     """
-    then = now + ahead
-    silent = then - max(pulse.proven_at, pulse.busy_since)
-    toils = pulse.processor_seconds is not None and then - pulse.worked_at < patience.hang_seconds
-    if not toils or pulse.toil_seconds + ahead >= patience.toil_seconds:
-        return silent >= patience.hang_seconds
-    return silent >= patience.starved_seconds
+    silent = now + ahead - max(pulse.proven_at, pulse.busy_since)
+    is_over = _has_toiled(pulse, patience, now, ahead)
+    if _is_guessed(pulse):  # others wait with that token: what they wait for may be long
+        is_over = not _toils(pulse, patience, now + ahead)
+    return silent >= (patience.hang_seconds if is_over else patience.starved_seconds)
+
+
+def _has_toiled(pulse: Pulse, patience: Patience, now: float, ahead: float = 0.0) -> bool:
+    """Whether its processors stand still, or have worked for as long as they may in vain."""
+    is_starved = now + ahead - pulse.proven_at >= patience.starved_seconds
+    is_spent = pulse.toil_seconds + ahead >= patience.toil_seconds
+    return is_spent or is_starved or not _toils(pulse, patience, now + ahead)
+
+
+def _toils(pulse: Pulse, patience: Patience, now: float) -> bool:
+    return pulse.processor_seconds is not None and now - pulse.worked_at < patience.hang_seconds
 
 
 def _proven(pulse: Pulse, now: float) -> Pulse:
@@ -204,6 +240,8 @@ def _became_busy(before: Activity, after: Activity, own: int) -> bool:
 
 
 def _has_others(pulse: Pulse, activity: Activity, own: int) -> bool:
-    if activity.guessed or activity.in_flight > own:
+    if activity.guessed:  # our own are not among them
+        return activity.in_flight > 0
+    if activity.in_flight > own:
         return True
     return pulse.others and activity.in_flight > 0

@@ -90,7 +90,7 @@ class Activity:
 
     in_flight: float  # running or waiting
     tokens: float | None  # a sum of counters: only whether it moves has a meaning
-    guessed: bool = False  # by its use of processors, as it tells nothing itself
+    guessed: bool = False  # by who is connected, as it tells nothing itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +116,12 @@ class Numbers:
     activity: Activity
 
 
-def activity_of_processes(ticks: int) -> Activity:
-    """Stand in for the metrics of an engine that has none: it works while it uses processors.
+def activity_of_connections(count: int | None) -> Activity:
+    """Stand in for the metrics of an engine that has none: who is connected may wait for an answer.
 
-    Answering a probe takes a few ticks and generating takes all of a processor, so that whole
-    seconds are counted. Requests may be in flight at any time.
+    Where it is not known how many are, somebody may be.
     """
-    return Activity(in_flight=1, tokens=int(processor_seconds(ticks)), guessed=True)
+    return Activity(in_flight=1 if count is None else count, tokens=None, guessed=True)
 
 
 def processor_seconds(ticks: int) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from llmaz.agent.engines.connections import connections_to
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.probe import Answer, Prober, Target
@@ -63,6 +64,16 @@ class Questions:
         numbers = await self._prober.numbers(self._watched.target, seconds)
         self._watched.count(numbers)
         return numbers
+
+    def others(self, *, asking: bool) -> int | None:
+        """Return how many others are connected to it; None where that can't be told.
+
+        A slot has a network of its own. The agent's one connection that stays is the token's.
+        """
+        if self._watched.engine.slot is not None:
+            return None
+        count = connections_to(self._watched.target.port)
+        return None if count is None else max(0, count - asking)
 
     async def ticks(self) -> int | None:
         """Return the processor time that it has used, where that can be told."""

@@ -9,7 +9,7 @@ import time
 
 from llmaz.agent.engines import liveness
 from llmaz.agent.engines.liveness import Patience, Pulse
-from llmaz.agent.engines.metrics import Numbers, activity_of_processes
+from llmaz.agent.engines.metrics import Numbers, activity_of_connections
 from llmaz.agent.engines.probe import Answer
 from llmaz.agent.engines.questions import Questions, Watched
 from llmaz.agent.engines.state import Health
@@ -43,18 +43,25 @@ class Vigil:
                     self._token = None
                 now = time.monotonic()
                 if liveness.is_dead(self._pulse, self._patience, now):
-                    return f"it hangs: {said}"
+                    return f"it hangs: {said or self._waited(now)}"
                 if self._token is None and liveness.in_doubt(self._pulse, self._patience, now):
-                    asking = self._questions.token(self._patience.token_seconds)
-                    self._token = asyncio.create_task(asking)
+                    seconds = liveness.answer_seconds(self._pulse, self._patience)
+                    self._token = asyncio.create_task(self._questions.token(seconds))
+                    self._pulse = liveness.asked(self._pulse, now)
         finally:
             if self._token is not None:
                 self._token.cancel()
 
     def _pause(self) -> float:
-        amiss = self._token is not None or not self._accepts.ok or self._pulse.failed_tries
+        asked_at, now = self._pulse.asked_at, time.monotonic()
+        asks = asked_at is not None and now - asked_at < self._patience.token_seconds
+        amiss = asks or not self._accepts.ok or self._pulse.failed_tries
         usual, hasty = self._patience.watch_seconds, self._patience.doubt_watch_seconds
         return min(usual, hasty) if amiss else usual
+
+    def _waited(self, now: float) -> str:
+        asked_at = self._pulse.asked_at
+        return "" if asked_at is None else f"no token within {now - asked_at:.0f} s"
 
     def _take(self, answer: Answer) -> str:
         lives = answer.ok or answer.refused
@@ -92,8 +99,11 @@ class Vigil:
     def _felt(self, numbers: Numbers | None, ticks: int | None, now: float) -> Pulse:
         pulse = self._pulse
         if numbers is None and pulse.told is None and self._accepts.heard:  # it has no metrics
-            activity = None if ticks is None else activity_of_processes(ticks)
-            return liveness.felt(pulse, activity, now)
+            if ticks is None:
+                return liveness.felt(pulse, None, now)
+            others = self._questions.others(asking=self._token is not None)
+            pulse = liveness.worked(pulse, ticks, now)
+            return liveness.felt(pulse, activity_of_connections(others), now)
         if ticks is not None and not self._watched.engine.accelerators:
             pulse = liveness.worked(pulse, ticks, now)
         if numbers is None:
