@@ -8,6 +8,7 @@ from llmaz.api.node import EnginePhase
 from llmaz.api.placement import MoveBack, Toleration
 from llmaz.controller.snapshot import KubeNode, Taint
 from support.controlling import World, flavor, model, node, on, playground, runtime, told
+from support.groups import group_world, members, reachable
 from support.placing import assert_no_double_booking, placed_as
 
 
@@ -192,3 +193,22 @@ def test_without_the_wish_what_runs_stays() -> None:
     since(world, 10**6)
     world.settle()
     assert places(world) == {"chat-0": ["n2"]}
+
+
+def test_nobody_takes_the_place_of_a_group_whose_node_is_drained_and_that_has_no_other() -> None:
+    world = group_world()
+    world.settle()
+    before = members(world)
+    drain(world, "n1")
+    world.add(model("small", flavor("a10")), playground("also", "small"))
+    world.settle()
+    assert members(world) == before
+
+
+def test_a_group_whose_node_is_drained_goes_on_where_it_can_beside_what_it_has() -> None:
+    world = group_world()
+    world.settle()
+    drain(world, "n1")
+    world.add(reachable(3))
+    world.settle()
+    assert {name for name, _ in world.engines().values()} == {"n2", "n3"}

@@ -60,11 +60,13 @@ class Board:
             self.fleet.take(seat.node, needs, engine.accelerators)
             self._reserved.add((seat.node, engine.id))
 
-    def release(self, seat: Seat) -> None:
-        """Give up what was kept for an engine."""
-        if (seat.node, seat.engine.id) in self._reserved:
-            self.fleet.give_back(seat.node, needs_of(seat.engine), seat.engine.accelerators)
-            self._reserved.remove((seat.node, seat.engine.id))
+    def release(self, seat: Seat) -> bool:
+        """Give up what was kept for an engine; tell whether anything was."""
+        if (seat.node, seat.engine.id) not in self._reserved:
+            return False
+        self.fleet.give_back(seat.node, needs_of(seat.engine), seat.engine.accelerators)
+        self._reserved.remove((seat.node, seat.engine.id))
+        return True
 
     def settle(self, demand: Demand, placed: Placed) -> None:
         """Note who has a place; the nodes know of it already."""

@@ -66,10 +66,17 @@ def place(
 def _reserve_driven(
     demand: Demand, ids: Sequence[str], groups: Mapping[str, Group], board: Board
 ) -> None:
-    """Keep the room of replicas that their nodes drive away: they serve until they have moved."""
+    """Keep the room of replicas that their nodes drive away: they serve until they have moved.
+
+    A group with a member on a lost node serves nobody, and has nothing to keep.
+    """
     for group in (groups[id_] for id_ in ids if id_ in groups):
-        if len(group) == 1 and is_driven(group[0], board.fleet, demand):
-            board.reserve(group[0])
+        is_lost = any(board.fleet.ledgers[seat.node].view.is_lost for seat in group)
+        if len(group) > 1 and is_lost:
+            continue
+        if any(is_driven(seat, board.fleet, demand) for seat in group):
+            for seat in group:
+                board.reserve(seat)
 
 
 def _go_back(id_: str, demand: Demand, options: Sequence[Option], board: Board) -> None:
@@ -128,7 +135,8 @@ def _place_new(
     What finds no room stays where it was, if it may, before it displaces anybody.
     """
     for alike in _alike(demand, ids):
-        left, options = list(reversed(alike)), demand.options_of(alike[0])
+        options = demand.options_of(alike[0])
+        left = [id_ for id_ in reversed(alike) if not _regroup(id_, demand, groups, board)]
         for option in options:
             if is_runnable(option):
                 place_many(board, demand, option, left, groups)
@@ -142,6 +150,21 @@ def _place_new(
             if displacing is None or displacing.place(demand, id_, last_epoch(group)) is None:
                 why = why or unplaced(demand, options, board)
                 board.outcomes[id_] = why
+
+
+def _regroup(id_: str, demand: Demand, groups: Mapping[str, Group], board: Board) -> bool:
+    """Place a group that is driven away, if it has room beside or on what was kept for it.
+
+    It can't serve on both sides meanwhile as an engine that is alone does: it goes as one.
+    """
+    group = groups.get(id_, ())
+    kept = [seat for seat in group if board.release(seat)] if len(group) > 1 else []
+    for option in demand.options_of(id_) if kept else ():
+        if is_runnable(option) and place_one(board, demand, option, id_, last_epoch(group)):
+            return True
+    for seat in kept:
+        board.reserve(seat)
+    return False
 
 
 def _alike(demand: Demand, ids: Sequence[str]) -> Iterator[Sequence[str]]:
