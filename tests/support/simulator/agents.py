@@ -16,6 +16,7 @@ from llmaz.api.node import (
     ModelReport,
     NodeSpec,
     NodeStatus,
+    as_started,
     fingerprint,
 )
 from llmaz.controller.snapshot import Ref
@@ -34,6 +35,7 @@ _NEXT = {
     EnginePhase.STARTING: EnginePhase.READY,
     EnginePhase.READY: EnginePhase.READY,
     EnginePhase.UNREADY: EnginePhase.READY,
+    EnginePhase.ASLEEP: EnginePhase.READY,
     EnginePhase.BACKOFF: EnginePhase.STARTING,
     EnginePhase.FAILED: EnginePhase.FAILED,
 }
@@ -102,7 +104,8 @@ class Agent:
     def _follow(self, spec: NodeSpec, random: Random | None) -> None:
         wanted = {engine.id: engine for engine in spec.engines}
         for id_, (engine, report) in list(self.running.items()):
-            is_other = wanted.get(id_) != engine and not _is_of_the_past(wanted.get(id_), engine)
+            there = wanted.get(id_)
+            is_other = not _is_same(there, engine) and not _is_of_the_past(there, engine)
             if is_other or report.phase is EnginePhase.STOPPING:
                 self._stop(id_, report)
         taken = {uuid for engine, _ in self.running.values() for uuid in engine.accelerators}
@@ -121,14 +124,17 @@ class Agent:
     def _runs(self, engine: AssignedEngine) -> bool:
         there, report = self.running.get(engine.id, (None, None))
         is_stopping = report is not None and report.phase is EnginePhase.STOPPING
-        return there == engine and not is_stopping
+        return _is_same(there, engine) and not is_stopping
 
     def _reported(self, engine: AssignedEngine, phase: EnginePhase) -> EngineReport:
         there = self.running.get(engine.id)
-        if there is None or there[0] is not engine:
+        if there is None or not _is_same(there[0], engine):
             return _report(engine, phase)
         # A fingerprint takes longer than all the rest.
-        return dataclasses.replace(there[1], phase=phase)
+        since = None
+        if phase is EnginePhase.READY:
+            since = there[1].ready_at or self._server.now
+        return dataclasses.replace(there[1], phase=phase, ready_at=since)
 
     def _stop(self, id_: str, report: EngineReport) -> None:
         """Stopping takes a step, through which the engine keeps what it owns."""
@@ -152,7 +158,16 @@ class Agent:
         return tuple(reports)
 
 
+def _is_same(wanted: AssignedEngine | None, running: AssignedEngine) -> bool:
+    """Tell whether the process that runs is the one that is wanted, asleep or not."""
+    if wanted is running:
+        return True
+    return wanted is not None and as_started(wanted) == as_started(running)
+
+
 def _next(engine: AssignedEngine, phase: EnginePhase) -> EnginePhase:
+    if engine.asleep and phase in (EnginePhase.READY, EnginePhase.UNREADY, EnginePhase.ASLEEP):
+        return EnginePhase.ASLEEP
     if phase is EnginePhase.STARTING and NEVER_READY in engine.args:
         return phase
     if phase is EnginePhase.BACKOFF and engine.epoch:  # alone a member of a group is of no use

@@ -1,11 +1,21 @@
 """What goes wrong between the controllers and the API server, which is no excuse for anything."""
 
-from llmaz.api.kinds import INFERENCE_NODE, NODE, OPEN_MODEL, PLAYGROUND, SERVICE
+from llmaz.api.kinds import (
+    INFERENCE_NODE,
+    NODE,
+    OPEN_MODEL,
+    PLAYGROUND,
+    PRIORITY_CLASS,
+    SERVICE,
+    TENANT,
+)
 from support.simulator.controllers import Controller
 from support.simulator.server import Fault
 from support.simulator.world import World
 
-_WATCHED = (INFERENCE_NODE, SERVICE, PLAYGROUND, OPEN_MODEL, NODE)
+# Of these nothing is done that what is missing would not excuse.
+_MISSED = (INFERENCE_NODE, SERVICE, PLAYGROUND, OPEN_MODEL, NODE, PRIORITY_CLASS)
+_WATCHED = (*_MISSED, TENANT)
 _FAULTS: tuple[Fault, ...] = ("lost", "unanswered", "conflict", "refused")
 
 
@@ -34,7 +44,7 @@ def restart(world: World) -> None:
 
 def restart_blind(world: World, many: int) -> None:
     """Let a controller start that finds nothing of some kinds, until their watches tell it."""
-    world.leader = Controller(world.server, blind=world.random.sample(_WATCHED, many))
+    world.leader = Controller(world.server, blind=world.random.sample(_MISSED, many))
 
 
 def cut(world: World, most: int) -> None:

@@ -17,7 +17,10 @@ from support.simulator.world import World
 MODELS = ("m0", "m1", "m2")
 PLAYGROUNDS = ("p0", "p1", "p2", "p3")
 NODES = ("n0", "n1", "n2", "n3")
+NAMESPACES = ("default", "lab")
+_PLACES = ("anywhere", "low", "high", "patient", "spread", "spot", "move back")
 _LONGEST = 24
+_IDLE = 0.3  # of the first Playgrounds may stop while nobody asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,9 @@ _EVENTS = {
     "join": _Event(5, machines.join, (NODES, (0, 1, 2, 4))),
     "leave": _Event(2, machines.leave, (NODES,)),
     "cordon": _Event(2, machines.cordon, (NODES, _TRUTH)),
-    "taint": _Event(2, machines.taint, (NODES, ("NoSchedule", "NoExecute", None))),
-    "sicken": _Event(2, machines.sicken, (NODES, _TRUTH)),
+    "taint": _Event(2, machines.taint, (NODES, ("NoSchedule", "NoExecute", "notice", None))),
+    "drain": _Event(2, machines.drain, (NODES, _TRUTH)),
+    "sicken": _Event(4, machines.sicken, (NODES, _TRUTH)),
     "forget_devices": _Event(1, machines.forget_devices, (NODES, _TRUTH)),
     "lose_device": _Event(1, machines.lose_device, (NODES,)),
     "silence": _Event(2, machines.silence, (NODES, _TRUTH)),
@@ -54,10 +58,16 @@ _EVENTS = {
     "crash": _Event(3, machines.crash, (NODES,)),
     "serve": _Event(9, users.serve, (PLAYGROUNDS, (0, 1, 2, 3))),
     "edit": _Event(8, users.edit, (PLAYGROUNDS, ("--x", "--y", NEVER_READY))),
+    "place": _Event(5, users.place, (PLAYGROUNDS, _PLACES)),
+    "idle": _Event(2, users.idle, (PLAYGROUNDS, _TRUTH)),
+    "rest": _Event(4, users.rest, (PLAYGROUNDS,)),
+    "share": _Event(3, users.share, (NAMESPACES, (0, 2, 4), (None, 2, 4))),
+    "unite": _Event(1, users.unite, (NAMESPACES,)),
+    "prefetch": _Event(1, users.prefetch, (MODELS, (1, 2, None))),
     "surge": _Event(2, users.surge, (PLAYGROUNDS, (0, 1))),
     "withdraw": _Event(3, users.withdraw, (PLAYGROUNDS,)),
     "delete_service": _Event(1, users.delete_service, (PLAYGROUNDS,)),
-    "offer": _Event(3, users.offer, (MODELS, ("v1", "v2", "last flavor only"))),
+    "offer": _Event(3, users.offer, (MODELS, ("v1", "v2", "last flavor only", "unfit"))),
     "drop": _Event(1, users.drop, (MODELS,)),
     "provide": _Event(1, users.provide, (("v1", "v2"),)),
     "take_away": _Event(1, users.take_away),
@@ -79,9 +89,14 @@ def steps_of(seed: int) -> list[Step]:
     """Return the steps of a history: first something to serve and to serve it on, then anything."""
     random = Random(seed)
     steps = [Step("offer", (name, "v1")) for name in MODELS]
-    steps += [Step("provide", ("v1",)), Step("join", ("n0", 2)), Step("join", ("n1", 2))]
-    steps += [Step("serve", (name, random.randint(1, 3))) for name in random.sample(PLAYGROUNDS, 2)]
+    steps += [Step("provide", ("v1",)), Step("join", ("n0", 2))]
+    steps += [Step("join", ("n1", random.choice((1, 2, 2, 4))))]
+    served = random.sample(PLAYGROUNDS, 2)
+    steps += [Step("serve", (name, random.randint(1, 3))) for name in served]
     random.shuffle(steps)
+    # What is said of few Playgrounds for long is said of some from the beginning.
+    steps += [Step("place", (name, random.choice(_PLACES))) for name in served[:1]]
+    steps += [Step("rest", (name,)) for name in served if random.random() < _IDLE]
     steps += [Step("calm")] * random.randint(0, 1)
     for _ in range(random.randint(4, _LONGEST)):
         (what,) = random.choices(_NAMES, _WEIGHTS)

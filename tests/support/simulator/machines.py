@@ -6,6 +6,7 @@ from typing import cast
 
 from llmaz.api.kinds import INFERENCE_NODE, NODE
 from llmaz.api.manifest import Manifest, encode
+from llmaz.api.names import DRAIN
 from llmaz.api.node import Accelerator, NodeStatus
 from llmaz.api.quantity import Quantity
 from llmaz.controller.served import service_of
@@ -16,6 +17,8 @@ from support.simulator.users import GPU
 from support.simulator.world import World
 
 _Devices = tuple[Accelerator, ...]
+_SPOT = (1, 4)  # how many accelerators the machines have that are taken away now and then
+_NOTICE = "karpenter.sh/disrupted"
 
 
 def join(world: World, name: str, gpus: int) -> None:
@@ -27,6 +30,8 @@ def join(world: World, name: str, gpus: int) -> None:
         address=address_of(name), capacity=capacity, accelerators=devices, models=(), engines=()
     )
     labels = {"pool": "a" if gpus % 2 else "b"}
+    if gpus in _SPOT:
+        labels["karpenter.sh/capacity-type"] = "spot"
     world.server.put(Ref(kind=NODE, name=name), {"metadata": {"labels": labels}, "spec": {}})
     world.agents[name] = agent = Agent(world.server, name, status)
     world.server.put(agent.ref, {"spec": {}, "status": encode(status)})
@@ -46,9 +51,27 @@ def cordon(world: World, name: str, is_cordoned: bool) -> None:
 
 
 def taint(world: World, name: str, effect: str | None) -> None:
-    if effect == "NoExecute":
-        world.rules.excuse_node(name)
-    _set_node(world, name, {"taints": [{"key": "k", "effect": effect}] if effect else []})
+    """Let a node keep off what is new, drive away what runs, or be about to be taken away."""
+    if effect in ("NoExecute", "notice"):
+        world.rules.drive(name)
+    is_notice = effect == "notice"
+    one: Manifest = {
+        "key": _NOTICE if is_notice else "k",
+        "effect": "NoSchedule" if is_notice else effect,
+    }
+    _set_node(world, name, {"taints": [one] if effect else []})
+
+
+def drain(world: World, name: str, is_drained: bool) -> None:
+    """Let what runs on a node go elsewhere, one after another; or let it be."""
+    if is_drained:
+        world.rules.drive(name)
+    ref = Ref(kind=NODE, name=name)
+    old = world.server.objects.get(ref)
+    if old is not None:
+        there = cast("dict[str, dict[str, str]]", old["metadata"]).get("annotations") or {}
+        annotations = {**there, DRAIN: "true" if is_drained else "false"}
+        world.server.put(ref, {"metadata": {"annotations": annotations}})
 
 
 def sicken(world: World, name: str, is_well: bool) -> None:

@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import cast
+from typing import Any, cast
 
-from llmaz.api.kinds import NODE, Kind
+from llmaz.api.kinds import NODE, PRIORITY_CLASS, Kind
+from llmaz.controller.leaving import leaving
+from llmaz.controller.readings import kube_node
+from llmaz.controller.snapshot import Ref
 from support.simulator.agents import LEASE_SECONDS, Agent
+from support.simulator.claims import CLASSES
 from support.simulator.controllers import Controller
 from support.simulator.merging import Merge, quickly
 from support.simulator.rules import Rules
 from support.simulator.server import Server
+from support.simulator.settled import Settled
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 # What users are told: five minutes after the end of its Lease, a node's replicas go elsewhere.
@@ -25,6 +30,10 @@ class World:
         self.random = random
         self.server = Server(NOW, merge)
         self.rules = Rules(self.server)
+        for name, (value, displaces) in CLASSES.items():
+            policy = "PreemptLowerPriority" if displaces else "Never"
+            ref = Ref(kind=PRIORITY_CLASS, name=name)
+            self.server.put(ref, {"value": value, "preemptionPolicy": policy})
         self.agents: dict[str, Agent] = {}
         self.leader = Controller(self.server)
         self.deaf: tuple[Kind, ...] = ()
@@ -85,18 +94,19 @@ class World:
         self.leader = Controller(self.server)
         left = self.leader.planned(self.server.now)
         assert left == (), f"a controller that starts anew would do {left[:2]}"
-        self.rules.check_settled()
+        Settled(self.server).check()
 
     def _troubled(self) -> list[str]:
         """Return the nodes that drive engines away as soon as there is room elsewhere."""
-        tainted = [
+        driving = [
             ref.name
             for ref, node in self.server.objects.items()
-            if ref.kind == NODE and cast("dict[str, object]", node["spec"]).get("taints")
+            if ref.kind == NODE
+            and (cast("Any", node)["spec"].get("taints") or leaving(kube_node(node)))
         ]
         ill = [
             one.name
             for one in self.agents.values()
             if one.is_silent or not all(device.healthy for device in one.devices)
         ]
-        return tainted + ill
+        return driving + ill
