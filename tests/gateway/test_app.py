@@ -15,14 +15,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 from llmaz.gateway.app import Gateway, session
 from llmaz.gateway.metrics import Metrics
 from llmaz.gateway.routes import Endpoint, Served, Table
+from support.freeport import free_port
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+BACKLOG = 2048  # more than ask at the same time: the kernel drops what is over it, and a test waits
 
 
 async def listen(app: web.Application) -> tuple[web.AppRunner, Endpoint]:
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=BACKLOG).start()
     host, port = runner.addresses[0]
     return runner, Endpoint(host, port)
 
@@ -63,7 +66,8 @@ class World:
 async def world() -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         registry = CollectorRegistry()
-        gateway = Gateway(await stack.enter_async_context(session()), Metrics(registry))
+        calls = session(connect_seconds=120.0)  # a crowd on a loaded machine may take long
+        gateway = Gateway(await stack.enter_async_context(calls), Metrics(registry))
         app = web.Application(client_max_size=2048)
         gateway.add_routes(app)
         runner, endpoint = await listen(app)
@@ -72,10 +76,8 @@ async def world() -> AsyncIterator[World]:
         yield World(gateway, client, registry, stack, endpoint.url)
 
 
-async def closed_port() -> Endpoint:
-    runner, endpoint = await listen(web.Application())
-    await runner.cleanup()
-    return endpoint
+def closed_port() -> Endpoint:
+    return Endpoint("127.0.0.1", free_port())
 
 
 def named(name: str) -> Handler:
@@ -147,7 +149,7 @@ async def test_a_client_that_leaves_frees_the_engine(world: World) -> None:
 
 
 async def test_an_engine_that_cannot_be_reached_is_passed_over(world: World) -> None:
-    world.serve(await closed_port(), await world.engine(named("two")), await closed_port())
+    world.serve(closed_port(), await world.engine(named("two")), closed_port())
     answers = [await world.chat({"model": "qwen"}) for _ in range(3)]
     assert answers == [(200, {"from": "two", "model": "qwen"})] * 3
 
@@ -309,9 +311,9 @@ async def test_a_thousand_streams_are_passed_on_at_the_same_time(world: World) -
             return await answer.read()
 
     world.serve(await world.engine(stream))
-    unbounded = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(world.url, connector=unbounded) as client:
-        answers = await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(1000))), 120)
+    unbounded, patient = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=None)
+    async with aiohttp.ClientSession(world.url, connector=unbounded, timeout=patient) as client:
+        answers = await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(1000))), 240)
     assert set(answers) == {b"data: [DONE]\n\n"}
 
 

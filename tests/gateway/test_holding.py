@@ -148,7 +148,7 @@ async def test_a_request_does_not_wait_for_ever(stack: AsyncExitStack) -> None:
 
 async def test_an_engine_that_was_just_stopped_loses_no_request(stack: AsyncExitStack) -> None:
     world = await asleep(stack)
-    world.show(await closed_port())
+    world.show(closed_port())
     asked = asyncio.create_task(world.ask())
     await world.until_held(1)
     world.show(replicas=0)

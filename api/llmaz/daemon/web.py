@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+_BACKLOG = (
+    2048  # connections that the kernel holds for us: clients come in crowds, the default is 128
+)
 WhyNotReady = Callable[[], str | None]
 
 
@@ -48,7 +51,7 @@ async def listening(
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls, backlog=_BACKLOG).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

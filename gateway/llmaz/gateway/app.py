@@ -184,11 +184,11 @@ class Gateway:
         return error.response()
 
 
-def session() -> aiohttp.ClientSession:
+def session(connect_seconds: float = _CONNECT_SECONDS) -> aiohttp.ClientSession:
     """Make the client side: no bound on connections or on how long an engine may think."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Accept-Encoding", "Content-Type"),
         auto_decompress=False,
