@@ -68,7 +68,7 @@ def test_every_field_is_described(kind: Kind) -> None:
         for path, schema in nodes(schema_of(kind))
         if not path.endswith("[]") and not schema.get("description")
     ]
-    assert bare == []
+    assert bare == [".metadata"]  # an API server refuses a definition that describes it
 
 
 @kinds

@@ -42,7 +42,6 @@ _SCALARS: dict[object, Manifest] = {
 _COMMON = {
     "api_version": "The version of the schema that this object is written in.",
     "kind": "What this object is.",
-    "metadata": "What every object has: name, labels, annotations.",
     "spec": "What is wanted.",
     "status": "What there is.",
 }
@@ -97,6 +96,9 @@ def _properties(cls: type, style: _Style) -> Iterator[tuple[str, Json]]:
             schema = {"type": "string"}  # the API server sees to it that they are right
         if "reshaped" in field.metadata:
             schema = dict(_ANYTHING)
+        if hints[field.name] is ObjectMeta:
+            yield field.name, schema  # the API server describes it, and lets nobody else do so
+            continue
         text = told.get(field.name, "")
         yield key_of(field), {"description": text, **schema}
         if older := older_key_of(field):

@@ -23,6 +23,25 @@ def test_a_field_without_a_type_is_refused_as_recorded() -> None:
     assert causes(structural_errors(schema)) == details["causes"]
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"type": "object", "description": "What every object has."},
+        record(labels={"type": "object", "additionalProperties": TEXT}),
+    ],
+)
+def test_metadata_is_the_servers_to_describe(metadata: Json) -> None:
+    (message,) = messages(structural_errors(record(metadata=metadata), "s"))
+    words = "must not specify anything other than name and generateName"
+    assert message.startswith(f"s.properties[metadata]: Forbidden: {words}")
+
+
+def test_the_names_of_objects_may_be_bound() -> None:
+    named = record(name={**TEXT, "maxLength": 60}, generateName=TEXT)
+    assert structural_errors(record(metadata=named)) == []
+    assert structural_errors(record(metadata={"type": "object"})) == []
+
+
 def test_the_recorded_schema_is_structural() -> None:
     assert structural_errors(widget_schema()) == []
 

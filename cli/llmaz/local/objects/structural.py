@@ -52,6 +52,7 @@ def structural_errors(
     if errors:
         return errors
     errors = list(_node_errors(schema, path, root=True))
+    errors += _metadata_errors(schema, path)
     if not errors and schema.get("type") != "object":
         errors.append(
             FieldError(
@@ -61,6 +62,20 @@ def structural_errors(
     if not errors:
         errors += _default_errors(schema, path)
     return errors
+
+
+def _metadata_errors(schema: Schema, path: str) -> Iterator[FieldError]:
+    """A schema may bound the names of its objects; all else of their metadata is the server's."""
+    metadata = (schema.get("properties") or {}).get("metadata")
+    if not isinstance(metadata, dict):
+        return
+    named = metadata.get("properties", {}).keys() <= {"name", "generateName"}
+    if metadata.keys() - {"type", "properties"} or not named:
+        words = (
+            "must not specify anything other than name and generateName, but metadata is"
+            " implicitly specified"
+        )
+        yield FieldError(keyed(child(path, "properties"), "metadata"), "forbidden", None, words)
 
 
 def _node_errors(
