@@ -222,6 +222,24 @@ def test_no_container_may_do_more_than_it_must(by_default: list[Json]) -> None:
     assert first["command"] == ["chown"]
 
 
+def test_the_container_that_asks_the_kubelet_is_root_and_may_do_nothing_else() -> None:
+    made = rendered({"agent.podResources.enabled": True})
+    pod = the(made, "DaemonSet", "llmaz-agent")["spec"]["template"]["spec"]
+    agent, devices = pod["containers"]
+    assert devices["command"] == ["python", "-m", "llmaz.agent.slots.kubelet"]
+    context = devices["securityContext"]
+    assert (context["runAsUser"], context["capabilities"]) == (0, {"drop": ["ALL"]})
+    assert context["allowPrivilegeEscalation"] is False
+    volumes = {one["name"]: one for one in pod["volumes"]}
+    assert volumes["kubelet"]["hostPath"]["path"] == "/var/lib/kubelet/pod-resources"
+    mounts = {one["name"]: one for one in devices["volumeMounts"]}
+    assert mounts["kubelet"]["readOnly"] is True
+    assert "kubelet" not in {one["name"] for one in agent["volumeMounts"]}
+    settings = from_argv(agent["args"], {}, Host(name="a", address="10.0.0.1"))
+    assert isinstance(settings, RunAgent)
+    assert f"--listen={settings.devices_socket}" in devices["args"]
+
+
 def test_a_node_in_a_cluster_fetches_for_other_machines_only_what_it_shall_hold(
     by_default: list[Json],
 ) -> None:

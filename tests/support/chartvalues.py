@@ -77,6 +77,8 @@ _ANYTHING: Cases = {
     "agent.runtimeClassName": ("nvidia", '"runtimeClassName": "nvidia"'),
     "agent.nvidia.devices": ("mounts", '"/var/run/nvidia-container-devices/all"'),
     "agent.nvidia.capabilities": ("utility", '"value": "utility"'),
+    "agent.podResources.enabled": (True, '"--devices-socket=/run/llmaz/devices/told"'),
+    "agent.podResources.path": ("/k3s/pods", '"hostPath": {"path": "/k3s/pods"'),
     "agent.user": (1234, '"runAsUser": 1234'),
     "agent.supplementalGroups": ([44], '"supplementalGroups": [44]'),
     "agent.env": ([{"name": "MARKED", "value": "yes"}], '{"name": "MARKED", "value": "yes"}'),

@@ -118,6 +118,7 @@ class Agent:
             patience=Patience.within(settings.hang_seconds, settings.toil_seconds),
             hub_url=lambda: self.sharing.hub_url,
             compiled=self.jit.variables if self.jit is not None else None,
+            devices_socket=settings.devices_socket,
         )
         self.warmer = Warmer(
             self._engines, settings.state_dir, settings.read_ahead, self._memory_tier

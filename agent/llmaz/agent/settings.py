@@ -70,6 +70,7 @@ class RunAgent:
     stop_engines_within: float | None  # seconds; None: the engines live on
     hang_seconds: float  # without a sign of life, until an engine is ended
     toil_seconds: float  # that an engine on processors alone may compute without one
+    devices_socket: Path | None  # tells which devices pods were given; None: their shims alone do
     lifeline: bool
     log_format: Literal["text", "json"]
 
@@ -170,6 +171,12 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         help="how long an engine without accelerators may compute one batch, in which no token of"
         " it moves but a processor works (default: %(default).0f)",
     )
+    parser.add_argument(
+        "--devices-socket",
+        type=Path,
+        metavar="PATH",
+        help="where llmaz.agent.slots.kubelet tells which devices the kubelet gave to pods",
+    )
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
     given = parser.parse_args(argv)
     if given.jit_cache_peers and (given.jit_cache is None or given.peer_token_file is None):
@@ -208,6 +215,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         stop_engines_within=given.stop_engines_within,
         hang_seconds=given.hang_seconds,
         toil_seconds=given.toil_seconds,
+        devices_socket=given.devices_socket,
         lifeline=given.lifeline,
         log_format=given.log_format,
     )

@@ -2,8 +2,12 @@
 
 import dataclasses
 
-from llmaz.agent.slots.about import SlotAbout, accelerators_of
+from llmaz.agent.slots.about import SlotAbout, accelerators_of, ledger_accelerators
+from llmaz.agent.slots.decide import SlotSeen, slot_seen, within
 from llmaz.api.accelerator import Accelerator
+from llmaz.api.node import EnginePhase, EngineReport
+from llmaz.api.slot import AssignedSlot
+from support.engines import assigned
 
 
 def known(*uuids: str, vendor: str = "nvidia") -> dict[str, Accelerator]:
@@ -49,3 +53,37 @@ def test_a_shim_that_is_none_of_a_slot_tells_nothing() -> None:
     assert SlotAbout.read(told) == dataclasses.replace(
         SlotAbout(), address="10.0.0.1", devices=("nvidia0",)
     )
+
+
+def test_a_kubelet_names_devices_by_uuid_place_or_index() -> None:
+    devices = known("GPU-a", "GPU-b", "GPU-c")
+    devices["GPU-c"] = dataclasses.replace(devices["GPU-c"], pci_address="0000:17:00.0")
+    assert ledger_accelerators(["GPU-b", "unknown"], devices) == ("GPU-b",)
+    assert ledger_accelerators(["GPU-b::3"], devices) == ("GPU-b",)  # shared in time
+    assert ledger_accelerators(["0000:17:00.0"], devices) == ("GPU-c",)
+    assert ledger_accelerators(["0"], devices) == ("GPU-a",)
+
+
+def test_the_kubelet_is_believed_before_the_container_and_a_difference_is_told() -> None:
+    about = SlotAbout(visible={"NVIDIA_VISIBLE_DEVICES": "GPU-a"})
+    devices = known("GPU-a", "GPU-b")
+    seen = slot_seen(about, devices, ["GPU-b"])
+    assert seen.accelerators == ("GPU-b",)
+    assert seen.doubt == "its pod was given GPU-b, and its container sees GPU-a"
+    assert slot_seen(about, devices, ["GPU-a"]) == SlotSeen(accelerators=("GPU-a",))
+    assert slot_seen(about, devices, None).accelerators == ("GPU-a",)  # nobody could be asked
+    assert slot_seen(SlotAbout(), devices, ["GPU-b"]).accelerators == ("GPU-b",)
+
+
+def test_a_report_tells_of_devices_that_differ_unless_there_is_worse_to_tell() -> None:
+    engine = assigned("chat-0", slot=AssignedSlot(name="chat-0-a", uid="a"))
+    slots = {"a": SlotSeen(address="10.0.0.1", accelerators=("GPU-b",), doubt="they differ")}
+    report = EngineReport(id="default/chat-0", phase=EnginePhase.READY)
+    said = within(report, engine, slots)
+    assert (said.phase, said.reason, said.message) == (
+        EnginePhase.READY,
+        "DevicesDiffer",
+        "they differ",
+    )
+    failed = dataclasses.replace(report, reason="OutOfMemory", message="no memory")
+    assert within(failed, engine, slots).message == "no memory"

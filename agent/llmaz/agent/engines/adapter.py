@@ -42,8 +42,9 @@ from llmaz.agent.engines.supervised import Supervised
 from llmaz.agent.engines.tools import Tools
 from llmaz.agent.slots.about import SlotAbout
 from llmaz.agent.slots.decide import SlotSeen
+from llmaz.agent.slots.given import Given
 from llmaz.agent.slots.launch import SlotShims
-from llmaz.agent.slots.watch import SlotWatch, slot_seen
+from llmaz.agent.slots.watch import SlotWatch
 from llmaz.api.names import ENGINE_PORT
 from llmaz.api.node import Accelerator, AssignedEngine
 from llmaz.api.slot import SLOTS
@@ -77,6 +78,7 @@ class Engines:
         compiled: Callable[[EngineRecord], Awaitable[Mapping[str, str]]] | None = None,
         port_band: range = ports.BAND,
         slots_dir: Path | None = None,
+        devices_socket: Path | None = None,
     ) -> None:
         self.changed = changed
         self._root = state_dir / "engines"
@@ -94,7 +96,8 @@ class Engines:
         # Two state directories on one machine shall not begin at the same port.
         self._ports = ports.Leases(port_band, start_at=zlib.crc32(str(self._root).encode()))
         self._slots_dir = slots_dir or state_dir.parent / SLOTS
-        self._slots = SlotWatch(self._slots_dir, changed=changed)
+        given = Given(devices_socket, changed) if devices_socket is not None else None
+        self._slots = SlotWatch(self._slots_dir, changed=changed, given=given)
         self._engines: dict[str, Supervised] = {}
         self._unended: list[str] = []  # directories without a record, whose shims do not answer
         self._session: aiohttp.ClientSession | None = None
@@ -158,12 +161,12 @@ class Engines:
 
     def slots(self, assigned: Collection[AssignedEngine]) -> Mapping[str, SlotSeen]:
         """Return the slots of assigned engines whose shims live, by the uids of their pods."""
-        found = {}
-        for engine in self._engines.values():
-            slot = engine.record.assignment.slot
-            if slot is not None and engine.slot is not None:
-                found[slot.uid] = slot_seen(engine.slot, self._accelerators())
-        return self._slots.look(assigned, found)
+        connected = {
+            engine.record.assignment.slot.uid: engine.slot
+            for engine in self._engines.values()
+            if engine.record.assignment.slot is not None and engine.slot is not None
+        }
+        return self._slots.look(assigned, connected, self._accelerators())
 
     def numbers(self) -> tuple[tuple[AssignedEngine, Numbers], ...]:
         """Return what engines tell of themselves, as it was read last, by id."""

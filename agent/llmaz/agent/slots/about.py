@@ -1,7 +1,7 @@
 """What the shim of a slot tells of its container, and which accelerators that means. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -50,6 +50,22 @@ def accelerators_of(about: SlotAbout, known: Mapping[str, Accelerator]) -> tuple
     if found := {uuid for uuid in named if uuid in known}:
         return tuple(sorted(found))
     return tuple(sorted(_by_number(about, named, known)))
+
+
+def ledger_accelerators(ids: Iterable[str], known: Mapping[str, Accelerator]) -> tuple[str, ...]:
+    """Return the UUIDs of devices that a kubelet's ledger names as their plugin does.
+
+    That is by UUID, with `::` and a number where several pods share a device, or by the place on
+    the bus, or by index.
+    """
+    names = {id_.partition("::")[0] for id_ in ids}
+    return tuple(
+        sorted(
+            device.uuid
+            for device in known.values()
+            if names & {device.uuid, device.pci_address, str(device.index)}
+        )
+    )
 
 
 def _by_number(

@@ -1,9 +1,11 @@
 """What a slot means for the engine that is assigned to it. Pure."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from llmaz.agent.slots.about import SlotAbout, accelerators_of, ledger_accelerators
+from llmaz.api.accelerator import Accelerator
 from llmaz.api.node import AssignedEngine, EngineReport
 
 ENDING = "its pod is about to end"
@@ -16,6 +18,7 @@ class SlotSeen:
 
     address: str = ""
     accelerators: tuple[str, ...] = ()
+    doubt: str = ""  # where the kubelet and the container name different accelerators
     draining: bool = False
 
 
@@ -47,4 +50,31 @@ def within(
     slot = slots.get(engine.slot.uid)
     if slot is None or not slot.address:
         return dataclasses.replace(report, port=None)
-    return dataclasses.replace(report, address=slot.address, accelerators=slot.accelerators)
+    return dataclasses.replace(
+        report,
+        address=slot.address,
+        accelerators=slot.accelerators,
+        reason=report.reason or ("DevicesDiffer" if slot.doubt else ""),
+        message=report.message or slot.doubt,
+    )
+
+
+def slot_seen(
+    about: SlotAbout, accelerators: Mapping[str, Accelerator], given: Collection[str] | None = None
+) -> SlotSeen:
+    """Return what the decision is told of a slot.
+
+    `given` are the devices that the kubelet's ledger names. It is believed before the container,
+    whose variables come from its image and its runtime as well.
+    """
+    inside = accelerators_of(about, accelerators)
+    ledger = ledger_accelerators(given or (), accelerators)
+    doubt = ""
+    if ledger and inside and ledger != inside:
+        doubt = f"its pod was given {', '.join(ledger)}, and its container sees {', '.join(inside)}"
+    return SlotSeen(
+        address=about.address,
+        accelerators=ledger or inside,
+        doubt=doubt,
+        draining=about.draining,
+    )

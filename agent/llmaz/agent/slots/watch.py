@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmaz.agent.engines.launch import shim_lives
-from llmaz.agent.slots.about import SlotAbout, accelerators_of
-from llmaz.agent.slots.decide import SlotSeen
+from llmaz.agent.slots.about import SlotAbout
+from llmaz.agent.slots.decide import SlotSeen, slot_seen
+from llmaz.agent.slots.given import Given
 from llmaz.agent.slots.gone import LOOK_SECONDS
 from llmaz.agent.slots.launch import sweep
 from llmaz.api.accelerator import Accelerator
@@ -27,18 +28,25 @@ class SlotWatch:
 
     directory: Path
     changed: asyncio.Event
+    given: Given | None = None  # the kubelet's ledger, where it may be asked
     _assigned: frozenset[str] = frozenset()
     _waited: frozenset[str] = frozenset()
     _looking: "asyncio.Task[None] | None" = None
     _swept: float | None = None
 
     def look(
-        self, assigned: Collection[AssignedEngine], known: Mapping[str, SlotSeen]
+        self,
+        assigned: Collection[AssignedEngine],
+        connected: Mapping[str, SlotAbout],
+        accelerators: Mapping[str, Accelerator],
     ) -> dict[str, SlotSeen]:
-        """Return the slots whose shims live; `known` are those that an engine is connected to."""
+        """Return the slots whose shims live; an engine is connected to those that tell of them."""
         self._assigned = frozenset(engine.slot.uid for engine in assigned if engine.slot)
-        found = dict(known)
-        for uid in self._assigned - known.keys():
+        given = self.given.look(assigned) if self.given is not None else {}
+        found = {
+            uid: slot_seen(about, accelerators, given.get(uid)) for uid, about in connected.items()
+        }
+        for uid in self._assigned - connected.keys():
             if shim_lives(self.directory / uid):
                 found[uid] = SlotSeen()
         self._waited = self._assigned - found.keys()
@@ -48,6 +56,8 @@ class SlotWatch:
         return found
 
     async def aclose(self) -> None:
+        if self.given is not None:
+            await self.given.aclose()
         if self._looking is not None:
             self._looking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -66,12 +76,3 @@ class SlotWatch:
         if self._swept is None or now - self._swept > _SWEEP_SECONDS:
             self._swept = now
             sweep(self.directory, self._assigned)
-
-
-def slot_seen(about: SlotAbout, accelerators: Mapping[str, Accelerator]) -> SlotSeen:
-    """Return what the decision is told of a slot."""
-    return SlotSeen(
-        address=about.address,
-        accelerators=accelerators_of(about, accelerators),
-        draining=about.draining,
-    )

@@ -1,0 +1,58 @@
+"""The kubelet's PodResources service, by gRPC as its own clients have it, of hand-made messages."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import grpc
+
+# The devices of pods: by namespace and name, then by resource.
+Ledger: TypeAlias = Mapping[tuple[str, str], Mapping[str, Sequence[str]]]
+
+
+def listing(pods: Ledger) -> bytes:
+    """Return what List answers."""
+    return b"".join(
+        _part(1, _part(1, name) + _part(2, namespace) + _part(3, _container(devices)))
+        for (namespace, name), devices in pods.items()
+    )
+
+
+def _container(devices: Mapping[str, Sequence[str]]) -> bytes:
+    numbers = b"\x18\x03"  # 3: cpu_ids, a number
+    found = b"".join(
+        _part(2, _part(1, resource) + b"".join(_part(2, one) for one in ids) + _part(3, b""))
+        for resource, ids in devices.items()
+    )
+    return _part(1, "model-runner") + numbers + found
+
+
+def _part(number: int, content: str | bytes) -> bytes:
+    data = content.encode() if isinstance(content, str) else content
+    return bytes([number << 3 | 2]) + _size(len(data)) + data
+
+
+def _size(value: int) -> bytes:
+    if value < 0x80:
+        return bytes([value])
+    return bytes([value & 0x7F | 0x80]) + _size(value >> 7)
+
+
+@contextmanager
+def pod_resources(socket: Path, look: Callable[[], Ledger]) -> Iterator[None]:
+    """Serve at a socket what `look` says whenever somebody asks."""
+
+    def answer(request: bytes, context: object) -> bytes:
+        return listing(look())
+
+    method = grpc.unary_unary_rpc_method_handler(answer)
+    service = grpc.method_handlers_generic_handler("v1.PodResourcesLister", {"List": method})
+    server = grpc.server(ThreadPoolExecutor(2), handlers=(service,))
+    server.add_insecure_port(f"unix://{socket}")
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop(None).wait()
