@@ -51,9 +51,8 @@ async def running(control_plane: ControlPlane) -> AsyncIterator[Running]:
             stderr=asyncio.subprocess.PIPE,
         )
         assert process.stderr is not None
-        url = (
-            (await asyncio.wait_for(process.stderr.readline(), WITHIN_SECONDS)).decode().split()[-1]
-        )
+        line = await asyncio.wait_for(process.stderr.readline(), WITHIN_SECONDS)
+        url = line.decode().split()[-1]
         async with aiohttp.ClientSession(url) as client:
             yield Running(kube, client, process)
         if process.returncode is None:

@@ -7,9 +7,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-_BACKLOG = (
-    2048  # connections that the kernel holds for us: clients come in crowds, the default is 128
-)
+_BACKLOG = 2048  # connections that the kernel holds for us: clients come in crowds
 WhyNotReady = Callable[[], str | None]
 
 
