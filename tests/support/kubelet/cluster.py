@@ -1,10 +1,10 @@
-"""A cluster of one node with slots: every program real but the kubelet and the scheduler."""
+"""A cluster with slots: every program real but the kubelets and the scheduler."""
 
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,13 +20,14 @@ from support.cluster import condition, eventually, install, make_namespace
 from support.controllerprocess import ControllerProcess
 from support.controlplane import EmbeddedServer
 from support.kubelet.container import Make, Process
-from support.kubelet.kubelet import Kubelet
+from support.kubelet.kubelet import Kubelet, PodRun
 from support.kubelet.objects import Object
 from support.kubelet.rest import Pods
 from support.kubelet.scheduler import Scheduler
 from support.nodes import Node, node
 
 NODE_NAME = "worker"
+HOST_PATH = "/var/lib/llmaz"  # on every node, each of which has a directory of this machine for it
 _ALLOCATABLE = {"cpu": "8", "memory": "32Gi", "pods": "110"}
 
 
@@ -36,9 +37,34 @@ class SlotCluster:
 
     kube: Kube
     pods: Pods
-    agent: Node
-    kubelet: Kubelet
+    agents: tuple[Node, ...]
+    kubelets: tuple[Kubelet, ...]
     client: aiohttp.ClientSession
+
+    @property
+    def agent(self) -> Node:
+        """The agent of the first node."""
+        return self.agents[0]
+
+    @property
+    def kubelet(self) -> Kubelet:
+        """The kubelet of the first node."""
+        return self.kubelets[0]
+
+    def run_of(self, pod: Object) -> PodRun:
+        """Return a pod as its kubelet runs it."""
+        uid = pod["metadata"]["uid"]
+        return next(one.running[uid] for one in self.kubelets if uid in one.running)
+
+    async def living(self) -> dict[str, Object]:
+        """Return the pods that are not ending, by name."""
+        listing = await self.kube.list(POD, "default")
+        pods = cast("list[Object]", list(listing.items))
+        return {
+            pod["metadata"]["name"]: pod
+            for pod in pods
+            if "deletionTimestamp" not in pod["metadata"]
+        }
 
     @property
     def slots(self) -> Path:
@@ -101,46 +127,53 @@ class SlotCluster:
 
 @asynccontextmanager
 async def slot_cluster(
-    directory: Path, make: Make = Process, **policy: object
+    directory: Path, make: Make = Process, nodes: Sequence[str] = (NODE_NAME,), **policy: object
 ) -> AsyncIterator[SlotCluster]:
     """Start everything, and leave nothing of it. Containers are made by `make`."""
-    server = EmbeddedServer(directory / "server")
-    plane = server.start()
-    home = directory / "node"
+    async with AsyncExitStack() as stack:
+        server = EmbeddedServer(directory / "server")
+        stack.callback(server.stop)
+        plane = server.start()
+        kube = await stack.enter_async_context(await Kube.connect(plane.kubeconfig))
+        client = await stack.enter_async_context(aiohttp.ClientSession())
+        await install(kube)
+        for namespace in (SYSTEM_NAMESPACE, "default"):
+            await make_namespace(kube, namespace)
+        pods = Pods(plane, client)
+        agents, kubelets = [], []
+        for name in nodes:
+            home = await _new_node(kube, directory, name)
+            agents.append(await stack.enter_async_context(node(plane.kubeconfig, home, name)))
+            kubelets.append(Kubelet(kube, pods, name, home, host_path=HOST_PATH, make=make))
+        slots = {"launcher": "slot", "hostPath": HOST_PATH, **policy}
+        controller = ControllerProcess(plane.kubeconfig, directory / "controller.log")
+        stack.callback(controller.stop)
+        controller.start("tests", "--slots", json.dumps(slots))
+        tasks = [asyncio.create_task(one.run()) for one in (*kubelets, Scheduler(kube, pods))]
+        stack.push_async_callback(_end, tasks)
+        for agent in agents:
+            await agent.start()
+        yield SlotCluster(kube, pods, tuple(agents), tuple(kubelets), client)
+
+
+async def _new_node(kube: Kube, directory: Path, name: str) -> Path:
+    """Make a Node, and the directory that is the node's host path."""
+    home = directory / name
     home.mkdir()
     if os.geteuid() == 0:  # as the init container of the agent's pod does
         (home / SLOTS).mkdir()
         os.chown(home / SLOTS, SlotPolicy().user, SlotPolicy().user)
-    slots = {"launcher": "slot", "hostPath": str(home), **policy}
-    controller = ControllerProcess(plane.kubeconfig, directory / "controller.log")
-    try:
-        async with (
-            await Kube.connect(plane.kubeconfig) as kube,
-            aiohttp.ClientSession() as client,
-            node(plane.kubeconfig, home, NODE_NAME) as agent,
-        ):
-            await install(kube)
-            for namespace in (SYSTEM_NAMESPACE, "default"):
-                await make_namespace(kube, namespace)
-            labels: Any = {"kubernetes.io/os": "linux", "kubernetes.io/hostname": NODE_NAME}
-            await kube.create(NODE, {"metadata": {"name": NODE_NAME, "labels": labels}})
-            allocatable: Any = {"status": {"allocatable": _ALLOCATABLE}}
-            await kube.patch(NODE, NODE_NAME, allocatable, subresource="status")
-            pods = Pods(plane, client)
-            kubelet = Kubelet(kube, pods, NODE_NAME, home, make=make)
-            scheduler = Scheduler(kube, pods)
-            controller.start("tests", "--slots", json.dumps(slots))
-            tasks = [asyncio.create_task(one.run()) for one in (kubelet, scheduler)]
-            try:
-                await agent.start()
-                yield SlotCluster(kube, pods, agent, kubelet, client)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-    finally:
-        controller.stop()
-        server.stop()
+    labels: Any = {"kubernetes.io/os": "linux", "kubernetes.io/hostname": name}
+    await kube.create(NODE, {"metadata": {"name": name, "labels": labels}})
+    allocatable: Any = {"status": {"allocatable": _ALLOCATABLE}}
+    await kube.patch(NODE, name, allocatable, subresource="status")
+    return home
+
+
+async def _end(tasks: "list[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is_ready(pod: Object, but: str) -> bool:

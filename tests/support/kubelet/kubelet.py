@@ -29,7 +29,8 @@ _ADDRESSES = itertools.count(1)  # of pods, all over the test's process
 class Kubelet:
     """One node's. `devices` are what its device plugins have, by resource.
 
-    Containers are made by `make`: processes of this machine, or those of a real runtime.
+    Containers are made by `make`: processes of this machine, or those of a real runtime. Its
+    `directory` is what pods find at `host_path` of the node.
     """
 
     kube: Kube
@@ -37,6 +38,7 @@ class Kubelet:
     node: str
     directory: Path
     devices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    host_path: str = ""
     make: Make = Process
     running: "dict[str, PodRun]" = field(default_factory=dict)
 
@@ -71,6 +73,12 @@ class Kubelet:
             run.task = asyncio.create_task(run.live())
         if "deletionTimestamp" in pod["metadata"]:
             self.running[uid].ending.set()
+
+    def on_host(self, path: str) -> Path:
+        """Return where a path of the node is on this machine."""
+        if self.host_path and path.startswith(f"{self.host_path}/"):
+            return self.directory / path.removeprefix(f"{self.host_path}/")
+        return Path(path)
 
     def allocate(self, limits: Mapping[str, str]) -> dict[str, str] | None:
         """Return the variables that show a container its devices; None where there are too few."""
@@ -112,7 +120,7 @@ class PodRun:
         for resource in self._kubelet.devices:
             self.devices[resource] = given.get("NVIDIA_VISIBLE_DEVICES", "").split(",")
         self._directory.mkdir(parents=True, exist_ok=True)
-        volumes = prepared(spec, self._directory)
+        volumes = prepared(spec, self._directory, self._kubelet.on_host)
         make = self._kubelet.make
         for init in spec.get("initContainers", ()):
             while await make(init, self._inside(init, volumes, {}), self.log(init)).run() != 0:
@@ -130,6 +138,11 @@ class PodRun:
 
     def log(self, container: Object) -> Path:
         return self._directory / f"{container['name']}.log"
+
+    def kill_container(self) -> None:
+        """End the container at once; it is started again."""
+        assert self.main is not None
+        self.main.signal(signal.SIGKILL)
 
     def kill(self) -> None:
         """End the pod as a node does that loses its power."""

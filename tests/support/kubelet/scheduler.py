@@ -87,7 +87,22 @@ def problem(pod: Object, node: Object, pods: list[Object]) -> str | None:
     tolerated = {one.get("key") for one in pod["spec"].get("tolerations") or ()}
     if any(taint["key"] not in tolerated for taint in spec.get("taints") or ()):
         return "it has a taint"
+    if _is_too_near(pod, node, pods):
+        return "it has a pod that this one is to be apart from"
     return _shortage(pod, node, pods)
+
+
+def _is_too_near(pod: Object, node: Object, pods: list[Object]) -> bool:
+    """Tell whether a pod on the node is one that this one may not be beside."""
+    apart = (pod["spec"].get("affinity") or {}).get("podAntiAffinity") or {}
+    terms = apart.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+    wanted = [term["labelSelector"]["matchLabels"].items() for term in terms]
+    others = [
+        one["metadata"].get("labels", {}).items()
+        for one in pods
+        if one["spec"].get("nodeName") == node["metadata"]["name"]
+    ]
+    return any(labels <= other for labels in wanted for other in others)
 
 
 def _shortage(pod: Object, node: Object, pods: list[Object]) -> str | None:

@@ -1,6 +1,6 @@
 """Volumes of a pod as directories of this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,14 @@ class Mount:
     read_only: bool = False
 
 
-def prepared(spec: Object, directory: Path) -> dict[str, Path]:
+def prepared(
+    spec: Object, directory: Path, on_host: Callable[[str], Path] = Path
+) -> dict[str, Path]:
     """Make the volumes of a pod; return where each of them is."""
     found = {}
     for volume in spec.get("volumes", ()):
         if "hostPath" in volume:
-            path = Path(volume["hostPath"]["path"])
+            path = on_host(volume["hostPath"]["path"])
         else:
             path = directory / "volumes" / volume["name"]
         path.mkdir(parents=True, exist_ok=True)
