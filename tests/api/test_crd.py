@@ -1,6 +1,8 @@
 """The CRDs in the chart are those that the types give, and an API server can use them."""
 
 import dataclasses
+import math
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -82,6 +84,38 @@ def test_lists_that_rules_walk_are_bounded_so_that_the_rules_have_a_price(kind: 
         if schema.get("type") == "array" and below(schema) and "maxItems" not in schema
     ]
     assert unbounded == []
+
+
+# What an API server allows one rule, and what it reckons for a pattern: cel-go's checker/cost.go.
+COST_OF_A_RULE = 10_000_000
+MATCH = re.compile(r"self\.(\w+)\.matches\('((?:[^'\\]|\\.)*)'\)")
+
+
+def costs(schema: Manifest, times: int = 1) -> Iterator[tuple[int, str]]:
+    """Yield what the patterns of each rule cost where every list is as long as it may be."""
+    for rule in listed(schema, "x-kubernetes-validations"):
+        assert isinstance(rule, dict)
+        text, cost = str(rule["rule"]), 0
+        for field, pattern in MATCH.findall(text):
+            characters = part(schema, "properties", field).get("maxLength", 0)
+            assert isinstance(characters, int)
+            read = math.ceil((4 * characters + 1) * 0.1)
+            cost += read * math.ceil(len(pattern) * 0.25)
+        yield cost * times, text
+    for field in part(schema, "properties") if "properties" in schema else ():
+        yield from costs(part(schema, "properties", field), times)
+    for key, limit in (("items", "maxItems"), ("additionalProperties", "maxProperties")):
+        if isinstance(inner := schema.get(key), dict):
+            most = schema.get(limit, 1)
+            assert isinstance(most, int)
+            yield from costs(inner, times * most)
+
+
+@kinds
+def test_no_pattern_of_a_rule_costs_more_than_a_server_allows(kind: Kind) -> None:
+    """Else a server refuses the whole definition: shorten the pattern, the text or the list."""
+    dear = [(cost, rule) for cost, rule in costs(schema_of(kind)) if cost > COST_OF_A_RULE * 0.9]
+    assert dear == []
 
 
 @kinds
