@@ -204,6 +204,17 @@ def test_nothing_but_a_person_replaces_a_pod_that_holds_engines() -> None:
     assert pod["spec"]["terminationGracePeriodSeconds"] > 150
 
 
+@pytest.mark.parametrize(("on_the_node", "port"), [(False, 9499), (True, None)])
+def test_a_pod_on_the_nodes_network_asks_for_no_port_beside_its_own(
+    on_the_node: bool, port: int | None
+) -> None:
+    """An API server refuses a hostPort there that is not the container's."""
+    objects = rendered({"agent.sharing.hostPort": 9499, "agent.hostNetwork": on_the_node})
+    (agent,) = the(objects, "DaemonSet", "llmaz-agent")["spec"]["template"]["spec"]["containers"]
+    (sharing,) = (one for one in agent["ports"] if one["name"] == "sharing")
+    assert sharing.get("hostPort") == port
+
+
 def test_no_container_may_do_more_than_it_must(by_default: list[Json]) -> None:
     for one in (*only(by_default, "Deployment"), *only(by_default, "DaemonSet")):
         pod = one["spec"]["template"]["spec"]

@@ -63,7 +63,6 @@ _ANYTHING: Cases = {
     "agent.hostNetwork": (True, '"hostNetwork": true'),
     "agent.sharing.tokenSecret": ("peers", '"--peer-token-file=/etc/llmaz/peers/token"'),
     "agent.sharing.tlsSecret": ("tls", '"--peer-tls-key=/etc/llmaz/peer-tls/tls.key"'),
-    "agent.sharing.hostPort": (9499, '"hostPort": 9499'),
     "agent.cache.quota": ("80%", '"--cache-quota=80%"'),
     "agent.cache.reserve": ("50Gi", '"--cache-reserve=50Gi"'),
     "agent.cache.fetchRate": ("200Mi", '"--fetch-rate=200Mi"'),
@@ -134,6 +133,8 @@ _ANYTHING: Cases = {
 _WITHOUT_AUTOSCALING: Cases = {
     "gateway.autoscaling.enabled": (False, '"spec": {"replicas": 4'),
     "gateway.replicas": (4, '"replicas": 4'),
+    # It says nothing beside `agent.hostNetwork`, which is among the others.
+    "agent.sharing.hostPort": (9499, '"hostPort": 9499'),
 }
 
 
