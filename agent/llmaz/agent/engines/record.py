@@ -4,6 +4,7 @@ No variable's value from a Secret is in it: an assignment only names the Secret.
 """
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -18,6 +19,8 @@ from llmaz.api.manifest import UnknownFieldError, decode, encode
 from llmaz.api.node import AssignedEngine
 from llmaz.api.sleep import SleepCalls
 from llmaz.shim.crash import Effects
+
+logger = logging.getLogger(__name__)
 
 FILE = "engine.json"
 _ID = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -99,6 +102,33 @@ def write(directory: Path, record: EngineRecord, effects: Effects) -> None:
         os.fsync(file.fileno())
     effects.announce("rename the record")
     beside.rename(directory / FILE)
+
+
+class Book:
+    """One engine's record, in memory and on disk."""
+
+    def __init__(self, directory: Path, record: EngineRecord, effects: Effects) -> None:
+        self.record = record
+        self._directory = directory
+        self._effects = effects
+
+    def open(self, record: EngineRecord) -> None:
+        """Write the record of a run that is about to begin: without one it does not."""
+        self.record = record
+        write(self._directory, record, self._effects)
+
+    def keep(self, record: EngineRecord) -> None:
+        """Write what has happened; a full disk costs what the shim's journal can tell again."""
+        former, self.record = self.record, record
+        try:
+            if record != former:
+                write(self._directory, record, self._effects)
+        except OSError as error:
+            logger.error("engine %s: its record: %s", record.assignment.id, error)  # known
+
+    def remove(self) -> None:
+        """Remove the engine's files."""
+        remove(self._directory, self._effects)
 
 
 def remove(directory: Path, effects: Effects) -> None:

@@ -7,36 +7,25 @@ the record before anybody hears of it, so that an agent that dies in between cou
 import asyncio
 import contextlib
 import dataclasses
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmaz.agent.engines import lifecycle, orders, record, stopping, view
+from llmaz.agent.engines import lifecycle, orders, stopping, view
 from llmaz.agent.engines.blame import DeviceError, blamed
-from llmaz.agent.engines.client import Shim, ShimStatus
 from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
+from llmaz.agent.engines.link import Link
 from llmaz.agent.engines.metrics import Numbers
-from llmaz.agent.engines.record import EngineRecord, Stopping
+from llmaz.agent.engines.record import Book, EngineRecord, Stopping
 from llmaz.agent.engines.sleeping import Sleeping
-from llmaz.agent.engines.state import (
-    EngineSeen,
-    Exited,
-    Fault,
-    Health,
-    Process,
-    Running,
-)
+from llmaz.agent.engines.state import EngineSeen, Exited, Fault, Health, Process, Running
 from llmaz.agent.engines.tasks import Tasks
-from llmaz.agent.engines.tools import Launcher, Tools, target_of
-from llmaz.agent.engines.view import View
+from llmaz.agent.engines.tools import Tools, target_of
 from llmaz.agent.engines.watching import Watching
 from llmaz.agent.slots.about import SlotAbout
 from llmaz.api.sleep import SleepCalls
 from llmaz.shim import protocol
-
-logger = logging.getLogger(__name__)
 
 
 class Supervised:
@@ -44,32 +33,35 @@ class Supervised:
 
     def __init__(self, engine_id: str, directory: Path, tools: Tools, kept: EngineRecord) -> None:
         self.id = engine_id
-        self.record = kept
-        self._directory = directory
+        self._book = Book(directory, kept, tools.effects)
+        self._link = Link(tools, directory, self._on_change)
         self._tools = tools
-        self._client: Shim | None = None
         self._launching = False
         self._turn = asyncio.Lock()
         self._tasks = Tasks(f"engine {engine_id}")
         self._watching = Watching(tools, self._tasks, self._on_finding)
-        self._sleeping = Sleeping(
-            tools, self._tasks, self._keep_asleep, self._on_rest, self._on_no_wake
-        )
+        rest = (self._keep_asleep, self._on_rest, self._on_no_wake)
+        self._sleeping = Sleeping(tools, self._tasks, *rest)
         self._forgotten = False
         self._heard = asyncio.Event()  # replaced each time something happened
+
+    @property
+    def record(self) -> EngineRecord:
+        """What is kept of it on disk."""
+        return self._book.record
 
     def seen(self) -> EngineSeen:
         """Return what is known of it now."""
         return view.seen(
-            View(
+            view.View(
                 id=self.id,
                 record=self.record,
-                status=self._status(),
+                status=self._link.status,
                 launching=self._launching,
                 health=self._watching.health,
                 detail=self._watching.detail,
                 verdict=self._watching.verdict,
-                log=str(self._place()[1] / protocol.LOG),
+                log=str(self._link.place(self.record.assignment) / protocol.LOG),
                 sleeping=self._sleeping.is_wanted,
                 woke_seconds=self._sleeping.woke_seconds,
             )
@@ -83,23 +75,17 @@ class Supervised:
     @property
     def slot(self) -> SlotAbout | None:
         """What is known of the slot that it runs in; None without one, or while it is not there."""
-        status = self._status()
-        return status.slot if status is not None else None
-
-    def _place(self) -> tuple[Launcher, Path]:
-        return self._tools.place_of(self.record.assignment, self._directory)
+        return self._link.slot
 
     def blame(self, errors: Mapping[str, tuple[DeviceError, ...]]) -> None:
         """Take what went wrong with its devices into account."""
         if isinstance(self._process(), Exited):
-            self._keep(blamed(self.record, errors))
+            self._book.keep(blamed(self.record, errors))
 
     async def attach(self) -> None:
         """Find its shim and go on with what it has; a dead one's successor ends what it left."""
         async with self._turn:
-            if self._client is None:
-                launcher, place = self._place()
-                self._client = await launcher.connect(place, self._on_change)
+            await self._link.find(self.record.assignment)
             try:
                 await self._settle()
             except ShimLost:  # heard of as a change, which attaches to its successor
@@ -135,7 +121,7 @@ class Supervised:
             finally:
                 self._launching = False
                 self._changed()
-        if self._client is None:
+        if self._link.client is None:
             self.begin_attach()
         self._watch()
 
@@ -153,7 +139,7 @@ class Supervised:
         if stop == self.record.stopping:
             return
         self._sleeping.end()
-        self._keep(dataclasses.replace(self.record, stopping=stop))
+        self._book.keep(dataclasses.replace(self.record, stopping=stop))
         self._show()
         self._changed()
         self._tasks.begin(self._finish_stop(stop))
@@ -175,23 +161,24 @@ class Supervised:
         Only what has ended is dismissed.
         """
         async with self._turn:
-            if self._client is None:
+            client = self._link.client
+            if client is None:
                 return False
             if self.record.assignment.slot is None:  # a slot outlives its engines
-                if not await orders.leave(self._client):
+                if not await orders.leave(client):
                     return False
                 self._forgotten = True
-                await self._client.lost.wait()
+                await client.lost.wait()
             self._forgotten = True
             await self._close()
         return True
 
     async def forget(self) -> bool:
         """Dismiss its shim and remove its files; False when that has to be tried again."""
-        dismissed = await self.dismiss()
-        if dismissed:
-            record.remove(self._directory, self._tools.effects)
-        return dismissed
+        if not await self.dismiss():
+            return False
+        self._book.remove()
+        return True
 
     async def aclose(self) -> None:
         """Let go of it; it runs on under its shim."""
@@ -200,35 +187,23 @@ class Supervised:
 
     async def _close(self) -> None:
         await self._tasks.cancel()
-        if self._client is not None:
-            await self._client.close()
+        await self._link.aclose()
 
     async def _start(self, wanted: EngineRecord) -> None:
-        tools = self._tools
-        if wanted.assignment.slot is not None:
-            wanted = await self._entered(wanted)
-        self.record = wanted
-        record.write(self._directory, wanted, tools.effects)
-        launcher, place = self._place()
-        if self._client is None:
+        tools, engine = self._tools, wanted.assignment
+        if engine.slot is not None:  # what ran there before is none of this engine's
+            client = await self._link.enter(engine, self.record.assignment)
+            wanted = dataclasses.replace(wanted, runs_counted=client.status.run)
+        self._book.open(wanted)
+        if self._link.client is None:
             tools.effects.announce("launch the shim")
-            self._client = await launcher.launch(place, self._on_change)
+        client = await self._link.launch(engine)
         line = await tools.environment(wanted, self.slot)
-        await orders.start(self._client, wanted, line, place, tools.effects)
-
-    async def _entered(self, wanted: EngineRecord) -> EngineRecord:
-        """Connect to the slot of the next run. What ran there before is none of this engine's."""
-        launcher, place = self._tools.place_of(wanted.assignment, self._directory)
-        if self._client is not None and (self.slot is None or place != self._place()[1]):
-            former, self._client = self._client, None
-            await former.close()
-        if self._client is None:
-            self._client = await launcher.launch(place, self._on_change)
-        return dataclasses.replace(wanted, runs_counted=self._client.status.run)
+        await orders.start(client, wanted, line, self._link.place(engine), tools.effects)
 
     async def _refused(self, refusal: ShimRefused) -> None:
-        if refusal.code == protocol.EXEC_FAILED and self._client is not None:
-            await self._client.request(protocol.STATUS)
+        if refusal.code == protocol.EXEC_FAILED and self._link.client is not None:
+            await self._link.client.request(protocol.STATUS)
             await self._settle()
             return
         stale = refusal.code == protocol.STALE_EPOCH
@@ -236,7 +211,7 @@ class Supervised:
         self._failed(Fault(reason=reason, message=str(refusal), permanent=stale))
 
     def _failed(self, fault: Fault) -> None:
-        self._keep(lifecycle.not_started(self.record, fault, datetime.now(UTC)))
+        self._book.keep(lifecycle.not_started(self.record, fault, datetime.now(UTC)))
 
     async def _finish_stop(self, stop: Stopping) -> None:
         """Drain, then have the shim end it: again from the start when an agent died meanwhile."""
@@ -247,34 +222,34 @@ class Supervised:
         if not stop.drained:
             tools = self._tools
             seconds = await stopping.drain(tools.prober, target, engine, seconds, tools.patience)
-        number = stopping.signal_number(engine)
         self._tools.effects.announce("ask the shim to stop")
-        if self._client is not None:
-            await orders.stop(self._client, self.id, seconds, number)
+        if self._link.client is not None:
+            number = stopping.signal_number(engine)
+            await orders.stop(self._link.client, self.id, seconds, number)
 
     async def _settle(self) -> None:
         """Count an end that was not counted yet."""
-        status, kept = self._status(), self.record
+        status, kept = self._link.status, self.record
         ended = view.uncounted_exit(kept, status) if status else None
-        if status is None or ended is None or self._client is None:
+        if status is None or ended is None or self._link.client is None:
             return
-        tail = await self._client.tail()
-        self._keep(lifecycle.ended(kept, status.run, ended, tail))
+        tail = await self._link.client.tail()
+        self._book.keep(lifecycle.ended(kept, status.run, ended, tail))
 
     def _on_change(self) -> None:
         """Hear of an event of the shim, or of its end."""
-        if self._forgotten or self._client is None:
+        if self._forgotten or self._link.client is None:
             return
         self._changed()
-        lost = self._client.lost.is_set()
-        if not lost and self._client.status.running:
+        status = self._link.status
+        if status is not None and status.running:
             return
         self._watching.numbers = None
         self._watching.end()
         self._sleeping.end()
-        if lost:
-            self._client = None
-        self._tasks.begin(self.attach() if lost else self._settle_in_turn())
+        if status is None:
+            self._link.drop()
+        self._tasks.begin(self.attach() if status is None else self._settle_in_turn())
 
     async def _settle_in_turn(self) -> None:
         async with self._turn:
@@ -285,8 +260,8 @@ class Supervised:
     def _watch(self) -> None:
         process = self._process()
         awake = self.record.stopping is None and self.record.asleep is None
-        if isinstance(process, Running) and awake and self._client:
-            self._watching.begin(self.record, process, self._client)
+        if isinstance(process, Running) and awake and self._link.client:
+            self._watching.begin(self.record, process, self._link.client)
 
     def _on_rest(self, health: Health, detail: str) -> None:
         self._watching.found(health, detail)
@@ -298,43 +273,29 @@ class Supervised:
         self._watching.found(Health.DEAD, fault.message)
 
     def _keep_asleep(self, calls: SleepCalls | None) -> None:
-        self._keep(dataclasses.replace(self.record, asleep=calls))
+        self._book.keep(dataclasses.replace(self.record, asleep=calls))
 
     def _on_finding(self, health: Health, is_news: bool) -> None:
         if health is Health.READY:
-            self._keep(lifecycle.ready(self.record, self._run(), datetime.now(UTC)))
+            self._book.keep(lifecycle.ready(self.record, self._run(), datetime.now(UTC)))
         if is_news:
             self._show()
             self._changed()
 
     def _show(self) -> None:
         """Tell the slot, where it runs in one, whether its engine answers requests."""
-        if self._client is not None and self.slot is not None:
+        if self._link.client is not None and self.slot is not None:
             ready = self._watching.health is Health.READY and self.record.stopping is None
-            self._tasks.begin(orders.show(self._client, ready=ready))
+            self._tasks.begin(orders.show(self._link.client, ready=ready))
 
     def _process(self) -> Process:
-        return view.process(self.record, self._status(), launching=self._launching)
+        return view.process(self.record, self._link.status, launching=self._launching)
 
     def _run(self) -> int | None:
         process = self._process()
         return process.run if isinstance(process, Running) else None
 
-    def _status(self) -> ShimStatus | None:
-        if self._client is None or self._client.lost.is_set():
-            return None
-        return self._client.status
-
     def _changed(self) -> None:
         self._tools.changed.set()
         self._heard.set()
         self._heard = asyncio.Event()
-
-    def _keep(self, kept: EngineRecord) -> None:
-        """Write what has happened; a full disk costs what the shim's journal can tell again."""
-        former, self.record = self.record, kept
-        try:
-            if kept != former:
-                record.write(self._directory, kept, self._tools.effects)
-        except OSError as error:
-            logger.error("engine %s: its record: %s", self.id, error)  # known
