@@ -1,11 +1,13 @@
 """Slots end to end: a Playground, a pod, a real llama.cpp in it, and what happens to all three."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND
@@ -18,16 +20,24 @@ from support.smollm2 import SMOLLM2
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-async def serve(cluster: SlotCluster) -> None:
+async def serve(cluster: SlotCluster, model: str = "smollm2") -> None:
     spec: Any = {"familyName": "smollm2", "source": {"uri": f"host://{SMOLLM2}"}}
-    model: Any = {"metadata": {"name": "smollm2"}, "spec": spec}
-    await cluster.kube.apply(OPEN_MODEL, model, manager="tests")
+    made: Any = {"metadata": {"name": model}, "spec": spec}
+    await cluster.kube.apply(OPEN_MODEL, made, manager="tests")
     config = {"backendName": "llamacpp-cpu"}
-    wanted: Any = {"modelClaim": {"modelName": "smollm2"}, "backendRuntimeConfig": config}
+    wanted: Any = {"modelClaim": {"modelName": model}, "backendRuntimeConfig": config}
     metadata: Any = {"name": "chat", "namespace": "default"}
     playground: Any = {"metadata": metadata, "spec": {"replicas": 1, **wanted}}
     await cluster.kube.apply(PLAYGROUND, playground, manager="tests")
     await cluster.until("chat", "PlaygroundReady")
+
+
+async def models(cluster: SlotCluster, url: str) -> list[str]:
+    """Return what an engine says that it serves; nothing while there is none."""
+    with contextlib.suppress(aiohttp.ClientError):
+        async with cluster.client.get(f"{url}/v1/models") as answer:
+            return [one["id"] for one in (await answer.json()).get("data", ())]
+    return []
 
 
 async def test_a_model_is_served_from_a_pod_that_outlives_the_agent_and_is_replaced_when_evicted(
@@ -48,12 +58,20 @@ async def test_a_model_is_served_from_a_pod_that_outlives_the_agent_and_is_repla
         assert (after.pid, after.restarts) == (before.pid, 0)
         assert (await cluster.pod())["metadata"]["uid"] == pod["metadata"]["uid"]
 
-        answer = asyncio.create_task(cluster.ask(url, "smollm2", tokens=64))
+        await serve(cluster, "other")  # another model, in the same pod
+        await eventually(lambda: models(cluster, url), lambda found: found == ["other"])
+        await cluster.until("chat", "PlaygroundReady")
+        changed = await cluster.pod()
+        assert changed["metadata"]["uid"] == pod["metadata"]["uid"]
+        assert changed["metadata"]["labels"]["llmaz.io/model-name"] == "other"
+        assert await cluster.ask(await cluster.endpoint("chat"), "other")
+
+        answer = asyncio.create_task(cluster.ask(url, "other", tokens=64))
         await cluster.until_busy(url, answer)
         assert await cluster.pods.evict("default", pod["metadata"]["name"]) == 201
         assert await answer  # what runs is finished
         new = await cluster.pod(but=pod["metadata"]["uid"])
-        assert await cluster.ask(await cluster.endpoint("chat"), "smollm2")
+        assert await cluster.ask(await cluster.endpoint("chat"), "other")
 
         await cluster.cordon(on=True)
         assert await cluster.pods.evict("default", new["metadata"]["name"]) == 201
@@ -61,7 +79,7 @@ async def test_a_model_is_served_from_a_pod_that_outlives_the_agent_and_is_repla
         await cluster.cordon(on=False)
         await cluster.pod(but=new["metadata"]["uid"])
         await cluster.until("chat", "PlaygroundReady")
-        assert await cluster.ask(await cluster.endpoint("chat"), "smollm2")
+        assert await cluster.ask(await cluster.endpoint("chat"), "other")
 
 
 async def hand_over(cluster: SlotCluster) -> None:

@@ -7,7 +7,17 @@ from llmaz.api import names
 from llmaz.api.backendruntime import MultiHostCommands
 from llmaz.api.kinds import ENDPOINT_SLICE
 from llmaz.api.playground import BackendRuntimeConfig
-from support.controlling import World, flavor, model, node, on, playground, runtime, world_of
+from support.controlling import (
+    World,
+    flavor,
+    model,
+    node,
+    on,
+    playground,
+    runtime,
+    world_of,
+)
+from support.placing import needing
 from support.slotworld import SlotWorld, slot_world
 
 
@@ -20,6 +30,11 @@ def ready(replicas: int = 1) -> SlotWorld:
     world.settle()
     assert world.available("chat") is not None
     return world
+
+
+def terms(pod: Any) -> Any:  # noqa: ANN401  # JSON
+    required = pod["spec"]["affinity"]["nodeAffinity"]
+    return required["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
 
 
 def says(world: SlotWorld) -> str:
@@ -199,6 +214,41 @@ def test_other_arguments_need_no_other_pod_and_another_image_does() -> None:
         world.settle()
     assert [pod.uid in before for pod in world.pods() if pod.lives] == [False, False]
     assert says(world).startswith("True")
+
+
+def test_another_model_needs_no_other_pod_which_tells_of_it_from_then_on() -> None:
+    world = ready()
+    pod = world.pod()
+    world.add(model("llama", flavor("a10")), playground("chat", "llama"))
+    world.settle()
+    assert world.pod().uid == pod.uid
+    assert world.pod().model == "llama"
+    assert world.nodes["n1"].spec.engines[0].model == "llama"
+
+
+def test_a_model_that_is_too_large_for_its_pod_s_accelerators_is_given_another_pod() -> None:
+    world = ready()
+    small = world.pod()
+    world.add(needing(model("large", flavor("a10")), "40Gi"), playground("chat", "large"))
+    world.settle()
+    assert next(pod for pod in world.pods() if pod.uid == small.uid).is_ending
+    world.gone(small)
+    world.settle()
+    expressions = {
+        one["key"]: one.get("values")
+        for term in terms(world.manifest(world.pod()))
+        for one in term["matchExpressions"]
+        if one["operator"] == "Gt"
+    }
+    assert expressions == {"llmaz.io/accelerator.memory-mib": ["40959"]}
+
+
+def test_a_model_that_is_served_stays_whatever_it_is_thought_to_need() -> None:
+    world = ready()
+    pod = world.pod()
+    world.add(needing(world.models["qwen"], "40Gi"))
+    world.settle()
+    assert world.pod() == pod
 
 
 def test_a_replica_that_is_wanted_no_more_has_its_pod_deleted() -> None:

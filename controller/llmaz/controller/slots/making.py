@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from llmaz.api import names
 from llmaz.api.kinds import POD
-from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, OpenGate
+from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, OpenGate, SetLabels
 from llmaz.controller.demand import Demand
 from llmaz.controller.owned import ensure
 from llmaz.controller.slots.attempts import Attempt, patience
@@ -42,6 +43,7 @@ class Making:
     def actions(self) -> Iterator[Action]:
         """Yield what makes the replica whole: pods that are missing, gates that may open."""
         unit = self.unit
+        yield from self._renamed()
         yield from map(deleted, unit.surplus)
         if unit.is_whole:  # what is over is told by what came after it
             yield from map(deleted, unit.ended)
@@ -77,6 +79,14 @@ class Making:
             write = ensure(_ref(meta.namespace or "", name), manifest, None)
             if write is not None:
                 yield write
+
+    def _renamed(self) -> Iterator[SetLabels]:
+        """Have pods tell of the model that they serve now: another one needs no other pod."""
+        model = self.demand.service.spec.model_claims.main
+        for pod in self.unit.current.values():
+            if pod.model != model:
+                ref = _ref(pod.namespace, pod.name)
+                yield SetLabels(ref=ref, labels={names.MODEL_NAME: model})
 
     def _pause(self) -> float | None:
         """Return how long to wait until pods that failed are followed by others."""

@@ -21,6 +21,7 @@ from llmaz.controller.rollout import most_surplus, most_unavailable
 from llmaz.controller.seats import Seat
 from llmaz.controller.slots.attempts import Attempt, attempts_of, option_on
 from llmaz.controller.slots.making import Making, deleted
+from llmaz.controller.slots.nodes import MEMORY
 from llmaz.controller.slots.pod import SPARE, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.said import why_not_bound
@@ -57,6 +58,7 @@ class Slotted:
 
 def place_slots(demand: Demand, look: Look) -> Slotted:
     """Decide on the slots of one Service."""
+    look = dataclasses.replace(look, pods=_large_enough(demand, look))
     all_attempts = {id_: attempts_of(demand, id_) for id_ in demand.ids}
     units = {
         id_: unit_of(str(index), look.pods, all_attempts[id_])
@@ -98,6 +100,23 @@ def place_slots(demand: Demand, look: Look) -> Slotted:
         actions=tuple(actions),
         look_again_in=min(waits, default=None),
     )
+
+
+def _large_enough(demand: Demand, look: Look) -> tuple[SlotPod, ...]:
+    """Return the pods, those without a key that are no place for the model that is wanted now.
+
+    They were bound for another one, and their nodes' accelerators have too little memory for this.
+    What serves the model already is no matter of estimates.
+    """
+    model = demand.service.spec.model_claims.main
+    least = -(-max(option.needs.device_memory for option in demand.options) // 2**20)
+
+    def is_small(pod: SlotPod) -> bool:
+        view = look.views.get(pod.node) if pod.model != model else None
+        has = view.labels.get(MEMORY, "") if view is not None else ""
+        return has.isdecimal() and int(has) < least
+
+    return tuple(dataclasses.replace(pod, key="") if is_small(pod) else pod for pod in look.pods)
 
 
 def _is_surplus(pod: SlotPod, demand: Demand) -> bool:

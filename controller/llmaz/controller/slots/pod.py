@@ -31,6 +31,7 @@ class SlotPod:
     key: str  # of pods that could stand for each other
     attempt: int  # which of its flavors it stands for, and how often all of them were tried
     failures: int  # of the pods before it that did not live for long
+    model: str = ""  # what its label says that it serves
     created: datetime
     node: str = ""  # it is bound to
     ip: str = ""
@@ -91,6 +92,7 @@ def read_pod(manifest: Manifest) -> SlotPod | None:
         key=notes[SLOT_KEY],
         attempt=_number(notes.get(ATTEMPT)),
         failures=_number(notes.get(FAILURES)),
+        model=labels.get(names.MODEL_NAME, ""),
         created=created,
         node=spec.get("nodeName", ""),
         ip=status.get("podIP", ""),
