@@ -29,7 +29,10 @@ LABEL_VALUE = "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 SHARE = "^[0-9]+%$"
 URI = (
     "(?i)^(oss://[^./:]+[.][^/:]+/.+|(s3|gcs|gs|hf|pvc|http|https)://[^/]+/.+"
-    "|(host|file):///.+|ollama://[^/].*)$"
+    "|(host|file):///.+|ollama://[^/].*"
+    # what drivers of fsspec read; whether the node has one, its agent says
+    "|(abfss?|adl|arrow_hdfs|az|box|dbfs|dropbox|gdrive|gist|github|hdfs|jlab|jupyter|lakefs|oci"
+    "|ocilake|sftp|smb|ssh|tos|tosfs|wandb|webdav|webhdfs)://[^/]*/*[^/].*)$"
 )
 
 
@@ -130,7 +133,7 @@ _OPEN_MODEL: tuple[Rule[Any], ...] = (
         message="must be one of oss://<bucket>.<endpoint>/<path>, s3://<bucket>/<path>, "
         "gs://<bucket>/<path>, gcs://<bucket>/<path>, hf://<owner>/<name>, "
         "http(s)://<host>/<path>, pvc://<claim>/<path>, host:///<path>, file:///<path>, "
-        "ollama://<name>",
+        "ollama://<name>, or what a driver of fsspec reads: az://, abfs://, hdfs://, sftp://, ...",
         cel=f"!has(self.uri) || (self.uri.matches('{URI}')"
         " && self.uri.indexOf('://') == self.uri.lastIndexOf('://'))",
         holds=_is_uri,

@@ -37,6 +37,11 @@ from llmaz.api.source import Hub, ModelHub, ModelSource
             "ollama://qwen:7b",
             OllamaModel(registry="registry.ollama.ai", repository="library/qwen", tag="7b"),
         ),
+        ("hf://acme/tiny", HubRepository(repository="acme/tiny", revision="main")),
+        (
+            "hf://acme/tiny@v1/q/m.gguf",
+            HubRepository(repository="acme/tiny", revision="v1", filename="q/m.gguf"),
+        ),
         (
             "ollama://hub.example.com/acme/m",
             OllamaModel(registry="hub.example.com", repository="acme/m", tag="latest"),
@@ -50,6 +55,10 @@ def test_a_uri_says_where_the_weights_are(uri: str, origin: Origin) -> None:
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
+        ("pvc://claim/m", "host:///path"),
+        ("hf://acme", "is not of the form hf://owner/name"),
+        ("hf://acme/tiny/../../x", "leads out of the repository"),
+        ("git:///home/somebody/repository", "git:// can't be read by this agent"),
         ("memory://host/m", "memory:// can't be read by this agent"),
         ("s3://bucket", "is not of the form s3://bucket/path"),
         ("oss://bucket/m", "is not of the form oss://bucket.endpoint/path"),

@@ -1,5 +1,6 @@
 """Where a model's weights come from, read from its source. Pure."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -29,7 +30,7 @@ STORAGE_OPTIONS = "STORAGE_OPTIONS"
 _NO_DRIVERS = (
     *("local", "memory", "data", "dir", "dask", "reference", "generic", "zip", "tar", "root"),
     *("libarchive", "simplecache", "filecache", "blockcache", "cached", "asyncwrapper"),
-    "async_wrapper",
+    *("async_wrapper", "asynclocal", "git", "dvc"),
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _OSS_KEYS = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN", "OSS_REGION")
@@ -212,8 +213,15 @@ def _of_uri(uri: str) -> Origin:
             return Unsupported(message=f"{name_of(WebFile(url=uri))} names no file")
         case "s3" | "gs" | "gcs" | "oss":
             return _of_bucket(scheme.lower().replace("gcs", "gs"), rest)
+        case "hf":
+            return _of_hub_uri(rest)
         case "ollama":
             return _of_ollama(rest)
+        case "pvc":
+            return Unsupported(
+                message="a claim is mounted in pods, not on nodes: mount its volume on the nodes, "
+                "and name the path there, as host:///path"
+            )
         case "ftp" | "ftps":
             return Unsupported(
                 message=f"{scheme}:// has neither ranges nor versions of files, so that nothing "
@@ -227,6 +235,17 @@ def _of_uri(uri: str) -> Origin:
                 "https://, ollama://, host://, file://, what fsspec has a driver for and the hubs' "
                 "repositories can"
             )
+
+
+def _of_hub_uri(rest: str) -> Origin:
+    """Read hf://owner/name[@revision][/file], as the hub's own file system spells it."""
+    owner, _, others = rest.partition("/")
+    name, _, file = others.partition("/")
+    name, _, revision = name.partition("@")
+    if not owner or not name:
+        return Unsupported(message=f"'hf://{rest}' is not of the form hf://owner/name")
+    hub = ModelHub(model_id=f"{owner}/{name}", filename=file or None)
+    return _of_hub(dataclasses.replace(hub, revision=revision) if revision else hub)
 
 
 def _of_bucket(scheme: str, rest: str) -> Origin:
