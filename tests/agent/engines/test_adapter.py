@@ -358,6 +358,35 @@ async def test_an_engine_whose_shim_is_frozen_is_left_when_all_are_stopped(
     assert not is_running(pid)
 
 
+async def test_an_engine_whose_record_is_spoiled_runs_on(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        before = await node.until_phase(EnginePhase.READY)
+    (state_dir / "engines" / "default_fake-0" / "engine.json").write_bytes(bytes(512))
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        after = await node.until_phase(EnginePhase.READY)
+        assert (after.pid, after.port, node.actions) == (before.pid, before.port, [])
+
+
+async def test_an_engine_of_which_no_record_is_whole_is_started_anew(state_dir: Path) -> None:
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        before = await node.until_phase(EnginePhase.READY)
+    for name in ("engine.json", "engine.json.former"):
+        (state_dir / "engines" / "default_fake-0" / name).write_bytes(b"")
+    async with engines(state_dir) as under:
+        node = Node(under)
+        node.assigned = (assigned(),)
+        after = await node.until_phase(EnginePhase.READY)
+        assert before.pid is not None
+        assert not is_running(before.pid)
+        assert after.pid != before.pid
+
+
 async def test_what_has_no_record_is_ended_at_the_next_start(state_dir: Path) -> None:
     async with engines(state_dir) as under:
         node = Node(under)

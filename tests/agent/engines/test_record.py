@@ -1,5 +1,6 @@
 """An engine's record on disk."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +54,24 @@ def test_what_is_no_record_is_none(tmp_path: Path) -> None:
     for text in ("", "{", "[]", '{"assignment": {}}'):
         (tmp_path / record.FILE).write_text(text)
         assert record.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("spoiled", [b"", b"{", b"[]", b"\xff", b'{"assignment": {}}'])
+def test_instead_of_a_spoiled_record_the_one_before_is_read(tmp_path: Path, spoiled: bytes) -> None:
+    record.write(tmp_path, RECORD, NO_CRASH)
+    record.write(tmp_path, dataclasses.replace(RECORD, failures=3), NO_CRASH)
+    record.write(tmp_path, dataclasses.replace(RECORD, failures=4), NO_CRASH)
+    (tmp_path / record.FILE).write_bytes(spoiled)
+    assert record.read(tmp_path) == dataclasses.replace(RECORD, failures=3)
+    record.write(tmp_path, RECORD, NO_CRASH)
+    assert record.read(tmp_path) == RECORD
+
+
+def test_a_record_that_was_removed_is_gone_whatever_there_was_before(tmp_path: Path) -> None:
+    record.write(tmp_path, RECORD, NO_CRASH)
+    record.write(tmp_path, RECORD, NO_CRASH)
+    (tmp_path / record.FILE).unlink()
+    assert record.read(tmp_path) is None
 
 
 def test_the_record_of_a_removed_engine_is_gone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 No variable's value from a Secret is in it: an assignment only names the Secret.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from llmaz.shim.crash import Effects
 logger = logging.getLogger(__name__)
 
 FILE = "engine.json"
+FORMER = "engine.json.former"  # the one before, for when a disk has spoiled the other
 _ID = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
@@ -68,17 +70,27 @@ def directory_of(root: Path, engine_id: str) -> Path:
 def read(directory: Path) -> EngineRecord | None:
     """Return a directory's record; None where there is none that can be read.
 
-    Fields that a newer agent wrote are passed over: to go back to an older one ends no engine.
+    One that is spoiled is no reason to end an engine: the one before it names the same engine, and
+    what is missing in it the shim and the engine tell again.
     """
-    try:
-        kept = json.loads((directory / FILE).read_bytes())
-        while True:
-            try:
-                return decode(EngineRecord, kept)
-            except UnknownFieldError as error:
-                _drop(kept, re.findall(r"[^.\[\]]+", error.path))  # assignment.env[0].name
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
+    for name in (FILE, FORMER):
+        try:
+            return _read(directory / name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValueError as error:
+            logger.error("%s: %s can't be read: %s", directory, name, error)  # known
+    return None
+
+
+def _read(file: Path) -> EngineRecord:
+    """Read a record; fields of a newer agent are passed over: to go back to an older ends none."""
+    kept = json.loads(file.read_bytes())
+    while True:
+        try:
+            return decode(EngineRecord, kept)
+        except UnknownFieldError as error:
+            _drop(kept, re.findall(r"[^.\[\]]+", error.path))  # assignment.env[0].name
 
 
 def _drop(value: object, way: list[str]) -> None:
@@ -101,7 +113,15 @@ def write(directory: Path, record: EngineRecord, effects: Effects) -> None:
         file.flush()
         os.fsync(file.fileno())
     effects.announce("rename the record")
+    _set_aside(directory)
     beside.rename(directory / FILE)
+
+
+def _set_aside(directory: Path) -> None:
+    """Give the record that is about to be replaced a second name, where the disk knows such."""
+    with contextlib.suppress(OSError):  # then a spoiled record costs a restart
+        (directory / FORMER).unlink(missing_ok=True)
+        os.link(directory / FILE, directory / FORMER)
 
 
 class Book:
