@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help dev check format crds charts constraints test test-slow demo bench clean
+.PHONY: help dev check format crds charts constraints freeze test test-slow demo bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ charts: $(STAMP) ## Write what is made from the chart: its README, the plain man
 
 constraints: $(STAMP) ## Pin what the images install to the versions of .venv
 	$(BIN)/python daemonset/constraints.py > daemonset/constraints.txt
+
+freeze: $(STAMP) ## Keep what this version promises, once it is released
+	cd tests && ../$(BIN)/python -m support.releases
 
 test: $(STAMP) ## Run the tests (minutes)
 	$(BIN)/pytest -n 2 -m "not slow"
