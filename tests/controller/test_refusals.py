@@ -90,7 +90,7 @@ def test_each_reason_is_told_and_counted(
     world.settle()
     assert words in sentence(world)
     metrics = Metrics()
-    metrics.decided(0.001, plan(world.snapshot(), world.now).unplaced)
+    metrics.decided(0.001, plan(world.snapshot(), world.now))
     name, registry = "llmaz_controller_unplaced_replicas", metrics.registry
     counted = {one: registry.get_sample_value(name, {"lack": one}) for one in Lack}
     assert {one for one, count in counted.items() if count} == {lack}

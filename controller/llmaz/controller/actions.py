@@ -78,11 +78,12 @@ class SetStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetLabels:
-    """Set labels and annotations on an object; None removes one."""
+    """Set labels and annotations on an object; None removes one. It may get another owner."""
 
     ref: Ref
     labels: Mapping[str, str | None]
     annotations: Mapping[str, str] = field(default_factory=dict)
+    owner: Manifest | None = None  # the ownerReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +109,4 @@ class Plan:
     actions: tuple[Action, ...] = ()
     look_again_in: float | None = None
     unplaced: Mapping[str, int] = field(default_factory=dict)  # replicas, by what they lack
+    waits: Mapping[str, int] = field(default_factory=dict)  # replicas, by why they are not ready

@@ -1,9 +1,9 @@
 """Conditions of Playgrounds and Services: upstream's types, reasons and transitions; more words.
 
 Progressing is set to False by AbortProcessing, and by success only where it is asked for: upstream
-leaves it True. Available is False with the
-reason of the wait until the first success, and PlaygroundNotReady or ServiceNotReady after it; so
-the condition itself remembers whether there was one.
+leaves it True. Available is False with the reason of the wait until the first success, and
+PlaygroundNotReady or ServiceNotReady after it; so the condition itself remembers whether there was
+one.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from datetime import datetime
 from llmaz.api.meta import Condition, find_condition, with_condition
 from llmaz.controller.actions import Refusal
 from llmaz.controller.progress import Progress
+from llmaz.controller.rolling import ROLLING_OUT, rolling_out
 
 AVAILABLE = "Available"
 PROGRESSING = "Progressing"
@@ -88,6 +89,14 @@ def playground_conditions(
             )
         )
     return _set(old, new, generation, now)
+
+
+def with_rollout(
+    old: Conditions, before: int, seen: Progress, generation: int, now: datetime
+) -> Conditions:
+    """Say how far an update is, if there ever was one; `before` is the revision told last."""
+    said = rolling_out(find_condition(old, ROLLING_OUT), before, seen)
+    return old if said is None else _set(old, [said], generation, now)
 
 
 def aborted_conditions(

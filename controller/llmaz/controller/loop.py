@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from llmaz.controller.actions import Action, ApplyOwned, Assign, DeleteOwned, OpenGate
 from llmaz.controller.leader import Leadership
 from llmaz.controller.metrics import Metrics
+from llmaz.controller.news import news
 from llmaz.controller.observe import Observer
 from llmaz.controller.perform import Performer, Superseded
 from llmaz.controller.plan import plan
-from llmaz.controller.snapshot import Ref
+from llmaz.controller.snapshot import ClusterSnapshot, Ref
 from llmaz.daemon import backoff
 from llmaz.kube import KubeError, Unavailable
 
@@ -55,6 +56,7 @@ class Loop:
         self._failures = 0
         self._silent_rounds = 0
         self._fresh: frozenset[str] = frozenset()
+        self._saw: ClusterSnapshot | None = None
 
     async def run(self) -> None:
         """Go on for ever. A round that fails is tried again: what it left undone is seen then."""
@@ -62,7 +64,7 @@ class Loop:
         while True:
             await self._wait(wait)
             if not self._leadership.is_held or self._observer.missing() is not None:
-                wait = None
+                self._saw = wait = None
                 continue
             try:
                 wait = await self._round()
@@ -97,10 +99,12 @@ class Loop:
         started = time.perf_counter()
         with undisturbed():
             decided = plan(snapshot, datetime.now(UTC))
-        self._metrics.decided(time.perf_counter() - started, decided.unplaced)
+        self._metrics.decided(time.perf_counter() - started, decided)
         snapshot.memo.forget_unused()
         self._metrics.saw(snapshot)
-        failed = await self._act(self._due(decided.actions))
+        told = tuple(news(self._saw, snapshot)) if self._saw is not None else ()
+        self._saw = snapshot
+        failed = await self._act((*self._due(decided.actions), *told))
         refused = {ref: words for ref, words in failed.items() if ref is not None}
         if refused != self._refused:
             self._observer.changed.set()

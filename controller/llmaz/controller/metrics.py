@@ -1,15 +1,25 @@
 """Numbers of the controller: gauges computed from what it last saw, and the time that it takes."""
 
 from collections import Counter as Tally
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from llmaz.controller.actions import Action, Assign
+from llmaz.api.kinds import SERVICE
+from llmaz.api.meta import find_condition
+from llmaz.controller.actions import Action, Assign, Plan, RecordEvent
+from llmaz.controller.conditions import AT_REST, AVAILABLE
+from llmaz.controller.events import STEPS
 from llmaz.controller.shortage import Lack
 from llmaz.controller.snapshot import ClusterSnapshot
 
-_NONE: Mapping[str, int] = {}
+_ROLLOUTS = {
+    "RolloutStarted": "started",
+    "RolloutUndone": "undone",
+    "RolloutHalted": "halted",
+    "RolloutCompleted": "completed",
+}
 
 
 class Metrics:
@@ -58,6 +68,34 @@ class Metrics:
             ["lack"],
             registry=self.registry,
         )
+        self._waits = Gauge(
+            "llmaz_controller_waiting_replicas",
+            "Replicas that are not ready, by why",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._refusals = Counter(
+            "llmaz_controller_refusals",
+            "Replicas that came to a stop, by why",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._longest_wait = Gauge(
+            "llmaz_controller_longest_wait_seconds",
+            "How long the Playground has waited that waits longest; 0 where none does",
+            registry=self.registry,
+        )
+        self._longest_wait.set_function(self._waited)
+        self._rollouts = Counter(
+            "llmaz_controller_rollouts",
+            "Turns that updates of Services took",
+            ["turn"],
+            registry=self.registry,
+        )
+        for turn in _ROLLOUTS.values():
+            self._rollouts.labels(turn)  # a rate is of what was 0 before
+        self._waiting_since: datetime | None = None
+        self._waited_before: Mapping[str, int] = {}
         self._displacements = Counter(
             "llmaz_controller_displacements",
             "Replicas that made way for others, by why",
@@ -90,6 +128,7 @@ class Metrics:
             for condition in playground.status.conditions
             if condition.type == "Available"
         )
+        self._waiting_since = min(_waits_since(snapshot), default=None)
         self._waiting.clear()
         for reason, count in reasons.items():
             self._waiting.labels(reason).set(count)
@@ -100,13 +139,25 @@ class Metrics:
         for state, count in states.items():
             self._slots.labels(state).set(count)
 
-    def decided(self, seconds: float, unplaced: Mapping[str, int] = _NONE) -> None:
+    def decided(self, seconds: float, decided: Plan) -> None:
         self._seconds.observe(seconds)
         for lack in Lack:
-            self._unplaced.labels(lack).set(unplaced.get(lack, 0))
+            self._unplaced.labels(lack).set(decided.unplaced.get(lack, 0))
+        self._waits.clear()
+        for reason, count in decided.waits.items():
+            self._waits.labels(reason).set(count)
+            more = count - self._waited_before.get(reason, 0)
+            if reason not in STEPS and more > 0:
+                self._refusals.labels(reason).inc(more)
+        self._waited_before = decided.waits
 
     def performed(self, action: Action) -> None:
         self._actions.labels(type(action).__name__).inc()
+        # Every Playground has a Service, of which the same is told.
+        if isinstance(action, RecordEvent) and action.ref.kind == SERVICE:
+            turn = _ROLLOUTS.get(action.reason)
+            if turn is not None:
+                self._rollouts.labels(turn).inc()
         for event in action.events if isinstance(action, Assign) else ():
             if event.type == "Warning":
                 self._displacements.labels(event.reason).inc()
@@ -116,3 +167,17 @@ class Metrics:
 
     def failed(self) -> None:
         self._failures.inc()
+
+    def _waited(self) -> float:
+        since = self._waiting_since
+        return 0.0 if since is None else max(0.0, (datetime.now(UTC) - since).total_seconds())
+
+
+def _waits_since(snapshot: ClusterSnapshot) -> Iterator[datetime]:
+    """Yield since when each Playground is not available that shall be."""
+    for playground in snapshot.playgrounds.values():
+        available = find_condition(playground.status.conditions, AVAILABLE)
+        if available is None or available.is_true or available.reason in AT_REST:
+            continue
+        if available.last_transition_time is not None:
+            yield available.last_transition_time

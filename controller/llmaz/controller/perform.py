@@ -1,7 +1,9 @@
 """The act: one action, one or two requests. What the server answers is learned at once."""
 
+import dataclasses
 import hashlib
 import logging
+import time
 from datetime import UTC, datetime
 from typing import assert_never, cast
 
@@ -18,12 +20,14 @@ from llmaz.controller.actions import (
     SetLabels,
     SetStatus,
 )
+from llmaz.controller.correlate import Correlator
 from llmaz.controller.observe import Observer
 from llmaz.controller.owned import owner_of
 from llmaz.controller.snapshot import Ref
 from llmaz.kube import Conflict, Kube, NotFound
 
 logger = logging.getLogger(__name__)
+_LONGEST = 1024  # message of an Event that an API server takes
 
 
 class Superseded(Conflict):
@@ -36,6 +40,7 @@ class Performer:
     def __init__(self, kube: Kube, observer: Observer) -> None:
         self._kube = kube
         self._observer = observer
+        self._correlator = Correlator()
 
     async def perform(self, action: Action) -> None:
         match action:
@@ -130,6 +135,8 @@ class Performer:
         metadata: dict[str, Json] = {"labels": dict(action.labels)}
         if action.annotations:
             metadata["annotations"] = dict(action.annotations)
+        if action.owner is not None:
+            metadata["ownerReferences"] = [action.owner]
         answer = await self._kube.patch(
             ref.kind, ref.name, {"metadata": metadata}, ref.namespace or None
         )
@@ -138,20 +145,25 @@ class Performer:
     async def _record(self, action: RecordEvent) -> None:
         """Count an event that was recorded before, else record it."""
         ref = action.ref
-        text = f"{action.uid} {action.reason} {action.message}"
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        logger.info("%s: %s: %s", _words(ref), action.reason, action.message)
+        judged = self._correlator.judge(action, time.monotonic())
+        if judged is None:
+            return
+        key, message = judged
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         name, namespace = f"{ref.name}.{digest}", ref.namespace or "default"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        logger.info("%s: %s: %s", _words(ref), action.reason, action.message)
         try:
             seen = await self._kube.get(EVENT, name, namespace)
         except NotFound:
-            await self._kube.create(EVENT, _event(action, name, namespace, now))
+            said = dataclasses.replace(action, message=message)
+            await self._kube.create(EVENT, _event(said, name, namespace, now))
             return
         count = seen.get("count")
         patch: Manifest = {
             "count": (count if isinstance(count, int) else 1) + 1,
             "lastTimestamp": now,
+            "message": message[:_LONGEST],
         }
         await self._kube.patch(EVENT, name, patch, namespace)
 
@@ -188,7 +200,7 @@ def _event(action: RecordEvent, name: str, namespace: str, now: str) -> Manifest
         "involvedObject": involved,
         "type": action.type,
         "reason": action.reason,
-        "message": action.message[:1024],  # the longest that an API server takes
+        "message": action.message[:_LONGEST],
         "source": {"component": names.CONTROLLER},
         "firstTimestamp": now,
         "lastTimestamp": now,

@@ -17,7 +17,7 @@ from llmaz.controller.endpoints import publish, published
 from llmaz.controller.ladder import next_steps
 from llmaz.controller.outcomes import Unplaced
 from llmaz.controller.playgrounds import PlaygroundView, expand, report_playgrounds
-from llmaz.controller.progress import progress
+from llmaz.controller.progress import Progress, progress
 from llmaz.controller.revisions import record
 from llmaz.controller.runtimes import report_runtimes
 from llmaz.controller.scaling.hpa import autoscalers
@@ -38,6 +38,7 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
     playgrounds = expand(snapshot)
     writes = {key: view.write for key, view in playgrounds.items() if view.write is not None}
     served = serve(snapshot, writes, now)
+    states = {key: progress(one, served, snapshot, now) for key, one in living(snapshot)}
     does = (
         *writes.values(),
         *_records(snapshot, served),
@@ -45,7 +46,8 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
         *assign(snapshot, served, now),
         *_publications(snapshot, served),
         *autoscalers(snapshot),
-        *_reports(snapshot, playgrounds, served, now),
+        *_reports(snapshot, playgrounds, states, now),
+        *report_tenants(snapshot, served),
         *_node_labels(snapshot, served),
     )
     waits = (_next_look(snapshot, now), served.slots.look_again_in, *next_steps(snapshot, now))
@@ -57,6 +59,7 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
             for outcome in served.outcomes.values()
             if isinstance(outcome, Unplaced) and outcome.lack is not None
         ),
+        waits=sum((Counter(state.waits) for state in states.values()), Counter()),
     )
 
 
@@ -76,17 +79,15 @@ def _publications(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]
 def _reports(
     snapshot: ClusterSnapshot,
     playgrounds: Mapping[Key, PlaygroundView],
-    served: Served,
+    states: Mapping[Key, Progress],
     now: datetime,
 ) -> Iterator[Action]:
-    states = {key: progress(one, served, snapshot, now) for key, one in living(snapshot)}
     for key, service in living(snapshot):
         yield from report_service(service, states[key], snapshot, now)
     yield from report_unreadable(snapshot, now)
     yield from report_playgrounds(playgrounds, states, snapshot, now)
     yield from report_models(snapshot, now)
     yield from report_runtimes(snapshot, now)
-    yield from report_tenants(snapshot, served)
 
 
 def _node_labels(snapshot: ClusterSnapshot, served: Served) -> Iterator[Action]:

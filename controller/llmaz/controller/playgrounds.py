@@ -20,6 +20,7 @@ from llmaz.controller.conditions import (
     aborted_conditions,
     playground_conditions,
     scaling_conditions,
+    with_rollout,
 )
 from llmaz.controller.endpoints import selector
 from llmaz.controller.events import turn
@@ -167,6 +168,19 @@ def report_playgrounds(
         if status != view.playground.status:
             yield SetStatus(ref=ref, uid=meta.uid, status=status)
             yield from turn(ref, meta.uid, view.playground.status.conditions, status.conditions)
+            yield from _choice(ref, view.playground, status)
+
+
+def _choice(ref: Ref, playground: Playground, status: WorkloadStatus) -> Iterator[RecordEvent]:
+    """Yield an event when the replicas run on other flavors than they did."""
+    if status.flavor and status.flavor != playground.status.flavor:
+        yield RecordEvent(
+            ref=ref,
+            uid=playground.metadata.uid,
+            type="Normal",
+            reason="FlavorSelected",
+            message=f"replicas run on {status.flavor}",
+        )
 
 
 def _status(
@@ -207,6 +221,8 @@ def _conditions(
         new = playground_conditions(
             *(old, _judged(view, seen), generation, now), progress_ends=snapshot.progress_ends
         )
+    if seen is not None:
+        new = with_rollout(new, view.playground.status.revision, seen, generation, now)
     return scaling_conditions(new, scaling_of(view.playground, snapshot), generation, now)
 
 

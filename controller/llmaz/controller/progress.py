@@ -1,7 +1,8 @@
 """How far the replicas of one Service are, and in one sentence why it is not all the way."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from llmaz.api.node import (
@@ -11,6 +12,7 @@ from llmaz.api.node import (
     InferenceNode,
     ModelPhase,
     ModelReport,
+    fingerprint,
 )
 from llmaz.api.service import Service
 from llmaz.controller.actions import Refusal
@@ -40,6 +42,9 @@ _ORDER = (
 )
 
 
+_FAILURES = ("EngineFailed", "FetchFailed")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """The replicas of one Service.
@@ -59,6 +64,15 @@ class Progress:
     pinned: bool = False
     why: Refusal | None
     refused: Refusal | None = None  # why they stay as they are, whatever was edited
+    waits: Mapping[str, int] = field(default_factory=dict)  # replicas by what they wait for
+    reloaded: int = 0  # replicas that run other weights than they shall
+    stuck: Refusal | None = None  # what keeps a replica that is updated from being ready
+
+    @property
+    def is_updated(self) -> bool:
+        """Whether nothing is left of an update: all that are wanted are new, and ready."""
+        is_new = self.updated == self.wanted and not self.outdated and not self.reloaded
+        return not self.wanted or (is_new and self.ready == self.wanted)
 
     @property
     def message(self) -> str:
@@ -108,7 +122,39 @@ def progress(
         pinned=refusal is None and wanted_revision(service) is not None,
         refused=refusal,
         why=_worst(waits, wanted) if wanted else _at_rest(key, demand, served, snapshot, now),
+        waits=Counter(why.reason for _, _, why in waits),
+        reloaded=_reloaded(ids, demand, served),
+        stuck=_stuck(waits, ids, served),
     )
+
+
+def _reloaded(ids: Sequence[str], demand: Demand | Refusal, served: Served) -> int:
+    if isinstance(demand, Refusal):
+        return 0
+    return sum(
+        served.groups[id_][0].engine.weights != demand.pattern.weights
+        for id_ in ids
+        if id_ in served.groups
+    )
+
+
+def _stuck(
+    waits: Sequence[tuple[int, int, Refusal]], ids: Sequence[str], served: Served
+) -> Refusal | None:
+    """Return why an update goes no further: a replica that was updated, and fails as it is now."""
+    failed = (
+        why
+        for _, index, why in sorted(waits, key=lambda wait: wait[:2])
+        if why.reason in _FAILURES
+        and ids[index] not in served.outdated
+        and (why.reason != "EngineFailed" or any(map(_is_of_now, served.groups[ids[index]])))
+    )
+    return next(failed, None)
+
+
+def _is_of_now(seat: Seat) -> bool:
+    """Tell whether what is said of an engine is said of the one that is assigned now."""
+    return seat.report is not None and seat.report.fingerprint == fingerprint(seat.engine)
 
 
 def _at_rest(

@@ -7,7 +7,7 @@ from llmaz.api.kinds import CORE_SERVICE, SERVICE
 from llmaz.api.service import Service
 from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.actions import RecordEvent, SetStatus
-from llmaz.controller.conditions import service_conditions
+from llmaz.controller.conditions import Conditions, service_conditions, with_rollout
 from llmaz.controller.endpoints import load_balancer, selector
 from llmaz.controller.events import turn
 from llmaz.controller.progress import Progress
@@ -33,12 +33,17 @@ def report_service(
         selector=selector(service),
         flavor=seen.flavor,
         message=message,
-        conditions=service_conditions(
-            *(service.status.conditions, seen, meta.generation, now),
-            progress_ends=snapshot.progress_ends,
-        ),
+        conditions=_conditions(service, seen, now, progress_ends=snapshot.progress_ends),
     )
     if status == service.status:
         return
     yield SetStatus(ref=ref, uid=meta.uid, status=status)
     yield from turn(ref, meta.uid, service.status.conditions, status.conditions)
+
+
+def _conditions(
+    service: Service, seen: Progress, now: datetime, *, progress_ends: bool
+) -> Conditions:
+    old, generation = service.status, service.metadata.generation
+    new = service_conditions(old.conditions, seen, generation, now, progress_ends=progress_ends)
+    return with_rollout(new, old.revision, seen, generation, now)

@@ -1,0 +1,117 @@
+"""What readers of events learn of engines, weights, devices and nodes."""
+
+import dataclasses
+from datetime import timedelta
+from itertools import pairwise
+
+from llmaz.api.node import Accelerator, EnginePhase, EngineReport, InferenceNode
+from llmaz.controller.news import news
+from llmaz.controller.snapshot import ClusterSnapshot, KubeNode
+from support.controlling import (
+    NOW,
+    World,
+    flavor,
+    gpu,
+    model,
+    node,
+    on,
+    playground,
+    runtime,
+    world_of,
+)
+
+Told = list[tuple[str, str, str]]
+
+
+def told(before: ClusterSnapshot, after: ClusterSnapshot) -> Told:
+    return [(event.ref.name, event.reason, event.message) for event in news(before, after)]
+
+
+def reporting(one: InferenceNode, *engines: EngineReport) -> InferenceNode:
+    return dataclasses.replace(one, status=dataclasses.replace(one.status, engines=engines))
+
+
+def having(one: InferenceNode, *devices: Accelerator) -> InferenceNode:
+    return dataclasses.replace(one, status=dataclasses.replace(one.status, accelerators=devices))
+
+
+def looks(world: World, *reports: EngineReport | None) -> list[Told]:
+    """What is told after each of these reports of the only engine; None: nothing is said of it."""
+    seen = []
+    for report in reports:
+        world.add(reporting(world.nodes["n1"], *([report] if report else [])))
+        seen.append(world.snapshot())
+    return [told(before, after) for before, after in pairwise(seen)]
+
+
+def engine(phase: EnginePhase, **more: object) -> EngineReport:
+    return EngineReport(id="default/chat-0", phase=phase, **more)  # type: ignore[arg-type]  # fields by name
+
+
+def test_a_start_a_crash_and_a_hang_are_told_of_the_playground() -> None:
+    world = world_of()
+    world.settle()
+    again = NOW + timedelta(minutes=1)
+    assert looks(
+        world,
+        None,
+        engine(EnginePhase.STARTING),
+        engine(EnginePhase.READY, ready_at=NOW),
+        engine(EnginePhase.READY, ready_at=NOW),
+        engine(EnginePhase.BACKOFF, reason="OutOfMemory", message="no room"),
+        engine(EnginePhase.READY, ready_at=again, restarts=1),
+        engine(EnginePhase.BACKOFF, reason="Hung", message="no token", restarts=1),
+    ) == [
+        [],
+        [("chat", "EngineStarted", "default/chat-0 on n1: is ready")],
+        [],
+        [("chat", "EngineCrashed", "default/chat-0 on n1: OutOfMemory: no room")],
+        [("chat", "EngineStarted", "default/chat-0 on n1: is ready after 1 restarts")],
+        [("chat", "EngineHung", "default/chat-0 on n1: Hung: no token")],
+    ]
+
+
+def test_weights_that_came_to_a_node_are_told_of_the_model() -> None:
+    world = world_of()
+    world.decide()
+    before = world.snapshot()
+    world.tick()
+    assert ("qwen", "ModelCached", "its weights are on n1") in told(before, world.snapshot())
+
+
+def test_an_accelerator_that_fails_or_goes_is_told_of_its_node() -> None:
+    world = World().add(node("n1", [gpu("one", 0), gpu("two", 1)]))
+    before = world.snapshot()
+    sick = dataclasses.replace(gpu("one", healthy=False), message="XID 79")
+    world.add(having(world.nodes["n1"], sick))
+    assert told(before, world.snapshot()) == [
+        ("n1", "GpuLost", "one: XID 79"),
+        ("n1", "GpuLost", "two: is not there any more"),
+    ]
+
+
+def test_a_drain_is_told_when_it_begins() -> None:
+    world = World().add(node("n1", 1))
+    before = world.snapshot()
+    world.kube_nodes["n1"] = KubeNode(name="n1", annotations={"llmaz.io/drain": "new memory"})
+    after = world.snapshot()
+    assert told(before, after) == [("n1", "DrainStarted", "n1 is drained (new memory)")]
+    assert told(after, world.snapshot()) == []
+
+
+def test_what_nobody_saw_before_is_not_told() -> None:
+    world = world_of()
+    world.settle()
+    assert told(ClusterSnapshot(), world.snapshot()) == []
+
+
+def test_a_replica_that_falls_back_to_another_flavor_is_told() -> None:
+    flavors = [on(flavor("a100"), kind="a100"), on(flavor("a10"), kind="a10")]
+    world = World().add(
+        model("qwen", *flavors), runtime(), playground("chat", "qwen"), node("n1", 1)
+    )
+    world.kube_nodes["n1"] = KubeNode(name="n1", labels={"kind": "a10"})
+    world.settle()
+    seen = {(event.reason, event.message) for event in world.events}
+    assert ("FlavorFallback", "default/chat-0 takes a10 on n1: no room on a100") in seen
+    assert ("FlavorSelected", "replicas run on a10") in seen

@@ -1,0 +1,121 @@
+"""What is said of an update, and when."""
+
+import dataclasses
+
+from llmaz.api.meta import find_condition
+from llmaz.api.node import EnginePhase, EngineReport, fingerprint
+from llmaz.api.playground import BackendRuntimeConfig, Playground
+from llmaz.api.source import ModelHub, ModelSource
+from llmaz.controller.rolling import ROLLING_OUT
+from support.controlling import World, world_of
+
+
+def with_args(old: Playground, *args: str) -> Playground:
+    config = BackendRuntimeConfig(args=args)
+    return dataclasses.replace(
+        old, spec=dataclasses.replace(old.spec, backend_runtime_config=config)
+    )
+
+
+def turns(world: World) -> list[tuple[str, str]]:
+    """What was told of updates to readers of the Playground."""
+    return [
+        (event.reason, event.message)
+        for event in world.events
+        if event.reason.startswith("Rollout") and event.ref.kind.kind == "Playground"
+    ]
+
+
+def rolling(world: World) -> tuple[str, str]:
+    found = find_condition(world.playground("chat").status.conditions, ROLLING_OUT)
+    assert found is not None
+    return found.status, found.reason
+
+
+def fail_first(world: World) -> None:
+    """Let the first engine of the node fail as it is assigned now."""
+    one = world.nodes["n1"]
+    first = one.spec.engines[0]
+    failed = EngineReport(
+        id=first.id, phase=EnginePhase.FAILED, fingerprint=fingerprint(first), reason="BadArguments"
+    )
+    others = (report for report in one.status.engines or () if report.id != first.id)
+    status = dataclasses.replace(
+        one.status, observed_generation=one.metadata.generation, engines=(failed, *others)
+    )
+    world.nodes["n1"] = dataclasses.replace(one, status=status)
+
+
+def test_the_first_start_is_no_rollout() -> None:
+    world = world_of(2)
+    world.settle()
+    world.edit("chat", 3)
+    world.settle()
+    assert turns(world) == []
+    assert find_condition(world.playground("chat").status.conditions, ROLLING_OUT) is None
+
+
+def test_an_update_is_told_when_it_starts_and_when_it_is_done() -> None:
+    world = world_of(2)
+    world.settle()
+    world.add(with_args(world.playground("chat"), "--new"))
+    world.settle()
+    assert turns(world) == [
+        ("RolloutStarted", "from revision 1 to 2"),
+        ("RolloutCompleted", "revision 2: 2 of 2 replicas are ready"),
+    ]
+    assert rolling(world) == ("False", "RolloutCompleted")
+
+
+def test_an_update_that_halts_is_told_once_and_goes_on_with_the_next_one() -> None:
+    world = world_of(2)
+    world.settle()
+    good = world.playground("chat")
+    world.add(with_args(good, "--wrong"))
+    world.decide()
+    fail_first(world)
+    world.decide()
+    world.decide()
+    assert rolling(world) == ("True", "RolloutHalted")
+    assert turns(world)[1:] == [("RolloutHalted", "at revision 2: on n1: BadArguments")]
+    world.add(dataclasses.replace(world.playground("chat"), spec=good.spec))
+    world.settle()
+    assert turns(world)[2:] == [
+        ("RolloutStarted", "from revision 2 to 3"),
+        ("RolloutCompleted", "revision 3: 2 of 2 replicas are ready"),
+    ]
+
+
+def test_the_way_back_to_a_named_revision_is_told() -> None:
+    world = world_of(1)
+    world.settle()
+    world.add(with_args(world.playground("chat"), "--new"))
+    world.settle()
+    old = world.playground("chat")
+    meta = dataclasses.replace(old.metadata, annotations={"llmaz.io/revision": "1"})
+    world.add(dataclasses.replace(old, metadata=meta))
+    world.settle()
+    assert turns(world)[2:] == [
+        ("RolloutUndone", "from revision 2 to 1"),
+        ("RolloutCompleted", "revision 1: 1 of 1 replicas are ready"),
+    ]
+
+
+def test_other_weights_are_an_update() -> None:
+    world = world_of(1)
+    world.settle()
+    old = world.models["qwen"]
+    newer = ModelSource(model_hub=ModelHub(model_id="org/qwen", revision="v2"))
+    world.add(dataclasses.replace(old, spec=dataclasses.replace(old.spec, source=newer)))
+    world.settle()
+    assert [reason for reason, _ in turns(world)] == ["RolloutStarted", "RolloutCompleted"]
+
+
+def test_an_update_that_is_scaled_to_zero_is_done() -> None:
+    world = world_of(2)
+    world.settle()
+    world.add(with_args(world.playground("chat"), "--new"))
+    world.decide()
+    world.edit("chat", 0)
+    world.settle()
+    assert rolling(world) == ("False", "RolloutCompleted")
