@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmaz.local.programs import Addresses
 
 _LOOPBACK = "127.0.0.1"
-_BACKGROUND_START_SECONDS = 90.0
+_BACKGROUND_START_SECONDS = 140.0
 
 
 def _port(what: str) -> Any:  # noqa: ANN401  # typer's own type for an option

@@ -19,7 +19,7 @@ _HOPELESS = frozenset(
     | {"Unplaceable", "Unsupported", "EngineFailed", "FetchFailed"}
 )
 _ASK_EVERY_SECONDS = 5.0  # whether the server is there, while it has no news
-_LAST_HOPE_SECONDS = 5.0  # a node may just be registering itself
+_LAST_HOPE_SECONDS = 10.0  # a node may just be registering itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-_ASKERS_SECONDS = 0.5
+_ASKERS_SECONDS = 2.0
 _LEAST_ROOM_BYTES = 2**20  # an empty API server's database, certificates and logs
 
 

@@ -14,7 +14,7 @@ from llmaz.local.wait import until
 
 MANIFESTS = Path(__file__).parent / "manifests"
 _MANAGER = "llmaz"
-_SERVED_WITHIN_SECONDS = 10.0
+_SERVED_WITHIN_SECONDS = 60.0
 
 
 async def install(kube: Kube, say: Callable[[str], None], manifests: Path = MANIFESTS) -> None:

@@ -18,7 +18,7 @@ from llmaz.local.programs import Addresses, api_server, other_programs
 from llmaz.local.supervise import Say, Supervised
 from llmaz.local.wait import until
 
-_READY_WITHIN_SECONDS = 60.0
+_READY_WITHIN_SECONDS = 120.0
 
 
 class UpError(Exception):
