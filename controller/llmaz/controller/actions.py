@@ -83,7 +83,7 @@ class SetLabels:
     ref: Ref
     labels: Mapping[str, str | None]
     annotations: Mapping[str, str] = field(default_factory=dict)
-    owner: Manifest | None = None  # the ownerReference
+    owner: "Manifest | None" = None  # the ownerReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
