@@ -20,8 +20,8 @@ from harness.figures import options, report
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.outcome import Fetched
 from llmaz.agent.cache.request import FetchRequest, Room
-from llmaz.agent.cache.state import Fetched
 
 SEED = 20261123
 FILES = 10

@@ -14,9 +14,9 @@ from harness.figures import options, report
 
 from llmaz.agent.cache.fetch import fetch
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest, Room
 from llmaz.agent.cache.scrub import scrub
-from llmaz.agent.cache.state import Fetched, FetchFailed
 
 SEED = 20261123
 SIZE = 2**20

@@ -22,9 +22,9 @@ from mirror import count, hub
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.outcome import Fetched
 from llmaz.agent.cache.policy import Priority
 from llmaz.agent.cache.request import FetchRequest, Room
-from llmaz.agent.cache.state import Fetched
 
 MEBIBYTE = 2**20
 TIMES = 10

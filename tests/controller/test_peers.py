@@ -3,7 +3,8 @@
 import dataclasses
 
 from llmaz.api.meta import ObjectMeta
-from llmaz.api.node import AssignedModel, InferenceNode, ModelPeer, NodeSpec, NodeStatus
+from llmaz.api.node import AssignedModel, InferenceNode, NodeSpec, NodeStatus
+from llmaz.api.peer import ModelPeer
 from llmaz.api.source import ModelSource
 from llmaz.controller.peers import MOST_NEIGHBOURS, MOST_PEERS, with_peers
 from support.controlling import World, node

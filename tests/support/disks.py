@@ -23,10 +23,10 @@ from llmaz.agent.cache.failures import explained
 from llmaz.agent.cache.fetch import fetch
 from llmaz.agent.cache.limits import Limits
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.outcome import Fetched
 from llmaz.agent.cache.request import FetchRequest, Room
 from llmaz.agent.cache.room import make_room
 from llmaz.agent.cache.scrub import scrub
-from llmaz.agent.cache.state import Fetched
 from llmaz.shim import crash
 
 REPOSITORY = "acme/tiny"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from llmaz.agent.sharing.capability import Token, authorization
 from llmaz.agent.sharing.child import SharingChild
-from llmaz.agent.sharing.settings import SharingSettings, TlsFiles
+from llmaz.agent.sharing.settings import SharingSettings
+from llmaz.agent.sharing.tls import TlsFiles
 
 TOKEN = "a-token-of-all-nodes-of-the-tests"
 

@@ -11,12 +11,12 @@ import psutil
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest, Progress
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.sharing.child import SharingChild
-from llmaz.agent.sharing.settings import TlsFiles
+from llmaz.agent.sharing.tls import TlsFiles
 from llmaz.agent.swarm.peering import Peering, peers_path, write_peers
-from llmaz.api.node import ModelPeer
+from llmaz.api.peer import ModelPeer
 from support import rooms
 from support.sharing import sharing, token_file
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmaz.agent.cache.child import FetchChild
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest, Progress
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from support import rooms
 from support.downloads import Downloads, Fault
 from support.origins import (

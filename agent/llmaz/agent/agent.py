@@ -37,7 +37,8 @@ from llmaz.agent.swarm.peering import Peering, peers_path
 from llmaz.agent.warm.tier import MemoryTier
 from llmaz.agent.warm.warmer import Warmer, paths_in_use
 from llmaz.api.manifest import Manifest
-from llmaz.api.node import Accelerator, AssignedEngine, ModelPeer
+from llmaz.api.node import Accelerator, AssignedEngine
+from llmaz.api.peer import ModelPeer
 from llmaz.kube import Kube
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

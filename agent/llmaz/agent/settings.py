@@ -18,12 +18,8 @@ from llmaz.agent.cache.options import (
 from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.options import byte_count, count, endpoint, seconds
-from llmaz.agent.sharing.settings import (
-    DEFAULT_UPLOADS,
-    DEFAULT_UPLOADS_PER_PEER,
-    MirrorFetch,
-    TlsFiles,
-)
+from llmaz.agent.sharing.settings import DEFAULT_UPLOADS, DEFAULT_UPLOADS_PER_PEER, MirrorFetch
+from llmaz.agent.sharing.tls import TlsFiles
 
 DEFAULT_ROOT = "/var/lib/llmaz"  # a DaemonSet mounts the node's directory of this name
 DEFAULT_LISTEN = "127.0.0.1:9400"

@@ -18,27 +18,12 @@ from llmaz.api.manifest import digest, encode
 from llmaz.api.memory import ModelMemory
 from llmaz.api.meta import Condition, ObjectMeta
 from llmaz.api.names import TERMINATION_GRACE_SECONDS
+from llmaz.api.peer import ModelPeer
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
 from llmaz.api.quantity import Quantity
 from llmaz.api.sleep import SleepCalls
 from llmaz.api.slot import AssignedSlot
 from llmaz.api.source import ModelSource
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelPeer:
-    """A node that shares weights with others.
-
-    name: the node
-    url: where it serves its weights
-    zone: its topology.kubernetes.io/zone
-    rack: its topology.kubernetes.io/rack, or that of a narrower domain
-    """
-
-    name: str
-    url: str
-    zone: str = ""
-    rack: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import islice, zip_longest
 
-from llmaz.api.node import AssignedModel, InferenceNode, ModelPeer, NodeSpec
+from llmaz.api.node import AssignedModel, InferenceNode, NodeSpec
+from llmaz.api.peer import ModelPeer
 
 ZONE = "topology.kubernetes.io/zone"
 RACKS = ("topology.kubernetes.io/rack", "topology.k8s.aws/network-node-layer-3")

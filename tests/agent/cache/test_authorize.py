@@ -7,8 +7,8 @@ from llmaz.agent.cache.acl import Acl, Visibility
 from llmaz.agent.cache.aclfile import write_acl
 from llmaz.agent.cache.authorize import REMEMBERED_SECONDS, Authorization
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.proof import proof_of
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.cache.store import Tree
 
 ORIGIN = HubRepository(repository="acme/tiny", revision="main")

@@ -13,10 +13,10 @@ import pytest
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import Bucket
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.remote import RemoteFile
 from llmaz.agent.cache.request import FetchRequest
 from llmaz.agent.cache.sources.buckets import Buckets
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.cache.wire import Wire
 from support import rooms
 from support.weights import gguf

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from llmaz.agent.cache.counts import FetchCounts
-from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.tally import Tally
 
 

@@ -14,9 +14,9 @@ from llmaz.agent.cache.acl import Acl, Visibility
 from llmaz.agent.cache.aclfile import read_acl
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.proof import proof_of
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from support import rooms
 from support.downloads import Cut, Downloads, WrongBytes
 from support.hub import COMMIT, Hub, Repository, serving

@@ -14,8 +14,8 @@ import pytest
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import Filesystem, Unsupported, name_of, origin_of
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.api.source import ModelSource
 from support import rooms
 from support.freeport import free_port

@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import Bucket
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.remote import Refused
 from llmaz.agent.cache.request import FetchRequest
 from llmaz.agent.cache.sources.buckets import Buckets
 from llmaz.agent.cache.sources.every import source_of
 from llmaz.agent.cache.sources.google import GoogleBucket, endpoint_of_google
 from llmaz.agent.cache.sources.google_identity import identity_of_google
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from support import rooms
 from support.freeport import free_port
 from support.origins import serving_routes

@@ -9,19 +9,11 @@ from pathlib import Path
 
 from llmaz.agent.cache.models import ModelCache
 from llmaz.agent.cache.origin import HubRepository, SecretKeys
+from llmaz.agent.cache.outcome import Fetched, FetchFailed, FileMark
 from llmaz.agent.cache.pins import pinned
 from llmaz.agent.cache.ports import SecretUnreadableError
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
-from llmaz.agent.cache.state import (
-    DropModel,
-    Failed,
-    Fetched,
-    FetchFailed,
-    Fetching,
-    FetchModel,
-    FileMark,
-    Held,
-)
+from llmaz.agent.cache.state import DropModel, Failed, Fetching, FetchModel, Held
 from llmaz.api.node import AssignedModel
 from llmaz.api.source import ModelHub, ModelSource
 from support.weights import gguf

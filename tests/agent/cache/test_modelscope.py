@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from llmaz.agent.cache.child import FetchChild
+from llmaz.agent.cache.outcome import Fetched
 from llmaz.agent.cache.request import FetchRequest
-from llmaz.agent.cache.state import Fetched
 from support import rooms
 from support.downloads import Downloads, Fault, WrongBytes
 from support.origins import ModelScopeKind, serving_routes

@@ -9,9 +9,9 @@ import pytest
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import Bucket
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest
 from llmaz.agent.cache.sources.signing import region_of_oss
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from support import rooms
 from support.origins import serving_routes
 from support.oss import KEY_ID, REGION, SECRET, SESSION, OssBucket

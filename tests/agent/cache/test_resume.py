@@ -12,11 +12,11 @@ import pytest
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import OllamaModel, WebFile
+from llmaz.agent.cache.outcome import Fetched
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import RemoteFile
 from llmaz.agent.cache.request import FetchRequest, Progress
 from llmaz.agent.cache.sources.web import Web
-from llmaz.agent.cache.state import Fetched
 from llmaz.agent.cache.store import Store
 from llmaz.agent.cache.transfer import Transfer
 from llmaz.agent.cache.wire import Wire

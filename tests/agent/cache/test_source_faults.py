@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 
 from llmaz.agent.cache.failures import explained
+from llmaz.agent.cache.outcome import FetchFailed
 from llmaz.agent.cache.remote import Refused, RemoteFile, Source
 from llmaz.agent.cache.sources.every import source_of
-from llmaz.agent.cache.state import FetchFailed
 from llmaz.agent.cache.store import Store
 from llmaz.agent.cache.transfer import Transfer
 from llmaz.agent.cache.wire import NetworkError, Wire

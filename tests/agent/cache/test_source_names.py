@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 
 from llmaz.agent.cache.origin import Remote, WebFile
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.remote import Refused, RemoteFile
 from llmaz.agent.cache.sources.answers import MOST_FILES, bounded
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from support.origins import WebKind, serving_routes
 from support.worlds import OF_TREES, WEIGHTS, World
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from llmaz.agent.cache.outcome import FetchFailed
 from llmaz.agent.cache.request import Progress
-from llmaz.agent.cache.state import FetchFailed
 from support.downloads import (
     Cut,
     Downloads,

@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import WebFile
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from support import rooms
 from support.downloads import Downloads
 from support.origins import WebKind

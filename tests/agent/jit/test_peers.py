@@ -11,7 +11,7 @@ from llmaz.agent.jit.peers import JitPeers
 from llmaz.agent.jit.serving import asks
 from llmaz.agent.jit.shelf import JitShelf
 from llmaz.agent.swarm.peering import Peering
-from llmaz.api.node import ModelPeer
+from llmaz.api.peer import ModelPeer
 from support.engines import assigned
 from support.sharing import permission, sharing, token_file
 

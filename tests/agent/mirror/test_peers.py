@@ -14,7 +14,8 @@ from llmaz.agent.assignment import Assignment
 from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.mirror.peers import peers_of
 from llmaz.agent.sharing.child import SharingChild
-from llmaz.api.node import AssignedModel, ModelPeer, NodeSpec
+from llmaz.api.node import AssignedModel, NodeSpec
+from llmaz.api.peer import ModelPeer
 from llmaz.api.source import ModelHub, ModelSource
 from support.badpeers import liar
 from support.downloads import Downloads

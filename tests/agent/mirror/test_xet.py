@@ -8,8 +8,8 @@ from pathlib import Path
 
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from support import rooms
 from support.downloads import Downloads, WrongBytes
 from support.hub import Repository

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from llmaz.agent.sharing.settings import SharingSettings, TlsFiles, from_argv, to_argv
+from llmaz.agent.sharing.settings import SharingSettings, from_argv, to_argv
+from llmaz.agent.sharing.tls import TlsFiles
 
 
 def test_a_command_line_says_all_settings() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from llmaz.agent.cache.state import Fetched
+from llmaz.agent.cache.outcome import Fetched
 from llmaz.agent.swarm.chunks import chunk_size
 from llmaz.agent.swarm.peering import peers_path, write_peers
-from llmaz.api.node import ModelPeer
+from llmaz.api.peer import ModelPeer
 from support.badpeers import liar, slow_way_to
 from support.downloads import Downloads
 from support.hub import Repository, serving

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from llmaz.agent.cache.state import Fetched
-from llmaz.agent.sharing.settings import TlsFiles
+from llmaz.agent.cache.outcome import Fetched
+from llmaz.agent.sharing.tls import TlsFiles
 from support.downloads import Downloads
 from support.hub import Repository, serving
 from support.sharing import permission

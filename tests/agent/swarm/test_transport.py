@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from llmaz.agent.cache.chunkmap import write_chunkmap
-from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.wanted import Wish
 from llmaz.agent.swarm.choice import bits
 from llmaz.agent.swarm.chunks import chunk_count, chunk_size, chunks_of_stripe, span_of
 from llmaz.agent.swarm.owners import shares
 from llmaz.agent.swarm.peering import peers_path, write_peers
 from llmaz.agent.swarm.values import Limits
-from llmaz.api.node import ModelPeer
+from llmaz.api.peer import ModelPeer
 from support.downloads import Downloads
 from support.hub import Repository, serving
 from support.swarmnodes import SwarmNode, swarm_nodes

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmaz.agent.cache.origin import HubRepository, Remote, secret_of
+from llmaz.agent.cache.outcome import FetchFailed
 from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.cache.ports import Secrets, SecretUnreadableError
 from llmaz.agent.cache.request import FetchRequest
-from llmaz.agent.cache.state import FetchFailed
 from llmaz.agent.swarm.peering import Peering, write_peers
 from llmaz.api.node import AssignedModel
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from llmaz.agent.cache.acl import Visibility
 from llmaz.agent.cache.aclfile import read_acl
 from llmaz.agent.cache.origin import Filesystem, Remote, home_of, name_of
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.proof import proof_of
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.cache.store import Tree
 
 REMEMBERED_SECONDS = 60.0

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import (
     FetchRequest,
     Progress,
@@ -15,7 +16,6 @@ from llmaz.agent.cache.request import (
     read_event,
     write_request,
 )
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.api.manifest import encode
 
 FETCH_PROGRAM = (sys.executable, "-m", "llmaz.agent.cache.fetch")

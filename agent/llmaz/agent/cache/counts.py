@@ -9,7 +9,7 @@ from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.tally import Tally
 from llmaz.agent.swarm.values import Limits
 

@@ -2,7 +2,7 @@
 
 import errno
 
-from llmaz.agent.cache.state import FetchFailed
+from llmaz.agent.cache.outcome import FetchFailed
 from llmaz.agent.cache.wire import CutError, Forbidden, NetworkError, TooLong
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -22,6 +22,7 @@ from llmaz.agent.cache.formats import pickles
 from llmaz.agent.cache.meter import Meter
 from llmaz.agent.cache.names import first_unsafe
 from llmaz.agent.cache.origin import HubRepository, Remote, home_of, kind_of, name_of
+from llmaz.agent.cache.outcome import Fetched, FetchFailed, FileMark
 from llmaz.agent.cache.policy import EVERY_SOURCE
 from llmaz.agent.cache.proof import proof_of
 from llmaz.agent.cache.remote import Listing, Refused, RemoteFile, Source
@@ -37,15 +38,18 @@ from llmaz.agent.cache.request import (
 from llmaz.agent.cache.selection import chosen, entrance
 from llmaz.agent.cache.sources.answers import refusal
 from llmaz.agent.cache.sources.every import source_of
-from llmaz.agent.cache.state import Fetched, FetchFailed, FileMark
 from llmaz.agent.cache.store import Store, Tree, publish
 from llmaz.agent.cache.tally import Tallying
 from llmaz.agent.cache.throttle import Throttle
-from llmaz.agent.cache.transfer import SEGMENT_BYTES, STREAMED_SEGMENT_BYTES, Transfer
+from llmaz.agent.cache.transfer import (
+    SEGMENT_BYTES,
+    STREAMED_SEGMENT_BYTES,
+    Sharing,
+    Transfer,
+)
 from llmaz.agent.cache.wire import Wire
 from llmaz.agent.children import die_with_parent
 from llmaz.agent.swarm.peering import read_peers
-from llmaz.agent.swarm.transport import SwarmTransfer
 from llmaz.api.manifest import decode
 
 # A prefetch that is held back for something else is sent no more than this on each connection.
@@ -134,7 +138,7 @@ def _shared(
     absent: list[RemoteFile],
     keys: Mapping[str, str],
     tally: Tallying,
-) -> Iterator[SwarmTransfer | None]:
+) -> Iterator[Sharing | None]:
     """Bring files together with other nodes inside the `with` block, where there are others.
 
     Peers believe this node to have the right to what it asks for, so that the source is asked
@@ -144,6 +148,8 @@ def _shared(
         yield None
         return
     _prove(source, min(absent, key=lambda file: (file.size == 0, file.size)), request)
+    from llmaz.agent.swarm.transport import SwarmTransfer  # noqa: PLC0415  # only to share
+
     transfer = SwarmTransfer(
         Path(request.cache_dir),
         request.peering,

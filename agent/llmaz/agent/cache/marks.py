@@ -5,7 +5,7 @@ import json
 from itertools import islice
 from pathlib import Path
 
-from llmaz.agent.cache.state import Fetched
+from llmaz.agent.cache.outcome import Fetched
 from llmaz.agent.cache.weights import FILES_LOOKED_AT
 from llmaz.agent.files import write_atomically
 from llmaz.api.manifest import decode, encode

@@ -26,6 +26,7 @@ from llmaz.agent.cache.origin import (
     name_of,
     origin_of,
 )
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.pace import Pace
 from llmaz.agent.cache.placed import looked_at
 from llmaz.agent.cache.policy import FetchPolicy
@@ -39,8 +40,6 @@ from llmaz.agent.cache.state import (
     DropModel,
     DropRight,
     Failed,
-    Fetched,
-    FetchFailed,
     Fetching,
     FetchModel,
     Held,

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llmaz.agent.cache import marks
-from llmaz.agent.cache.state import Fetched, FetchFailed
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.weights import complaint
 
 

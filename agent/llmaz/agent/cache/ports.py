@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from llmaz.agent.cache.origin import SecretKeys
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
-from llmaz.agent.cache.state import Fetched, FetchFailed
 
 
 class SecretUnreadableError(Exception):

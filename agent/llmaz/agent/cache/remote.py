@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from llmaz.agent.cache.acl import Visibility
-from llmaz.agent.cache.state import FetchFailed
+from llmaz.agent.cache.outcome import FetchFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,9 @@ from llmaz.agent.cache.origin import (
     Remote,
     WebFile,
 )
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.policy import Priority
 from llmaz.agent.cache.remote import Listing
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.cache.tally import Tally
 from llmaz.agent.swarm.peering import Peering
 from llmaz.api.manifest import Manifest, decode, encode

@@ -11,19 +11,11 @@ from pathlib import Path
 
 from llmaz.agent.cache.authorize import Authorization
 from llmaz.agent.cache.origin import NodePath, Remote, Unsupported, origin_of, secret_of
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.policy import FetchPolicy
 from llmaz.agent.cache.ports import Fetcher, Secrets, SecretUnreadableError
 from llmaz.agent.cache.request import FetchRequest, Room
-from llmaz.agent.cache.state import (
-    Asking,
-    AskRight,
-    DropRight,
-    Failed,
-    Fetched,
-    FetchFailed,
-    Granted,
-    Right,
-)
+from llmaz.agent.cache.state import Asking, AskRight, DropRight, Failed, Granted, Right
 from llmaz.api.node import AssignedModel
 
 

@@ -9,13 +9,13 @@ never asked, and from the internet no redirect leads to a private network or thi
 import http.client
 import ipaddress
 import json
+import os
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from llmaz.agent.cache.dial import Dialler
 from llmaz.agent.cache.remote import Headers, Target
@@ -251,6 +251,10 @@ def _for_redirect(url: str, following: str, headers: Mapping[str, str]) -> dict[
 
 
 def _proxy(origin: _Origin) -> SplitResult | None:
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  # loads much; few need it
+
     scheme, host, port = origin
     proxies = getproxies()
     if scheme not in proxies or proxy_bypass(f"{host}:{port}"):

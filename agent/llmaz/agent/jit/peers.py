@@ -17,7 +17,8 @@ from llmaz.agent.jit.serving import PROOF, asks, proof
 from llmaz.agent.sharing.capability import authorization
 from llmaz.agent.swarm.connection import CONNECT_SECONDS, Identity
 from llmaz.agent.swarm.peering import Peering
-from llmaz.api.node import AssignedEngine, ModelPeer
+from llmaz.api.node import AssignedEngine
+from llmaz.api.peer import ModelPeer
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.limits import read_limits
 from llmaz.agent.cache.origin import HubRepository, home_of
+from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.remote import Listing
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
 from llmaz.agent.cache.room import make_room
-from llmaz.agent.cache.state import Fetched, FetchFailed
 from llmaz.agent.cache.tally import Tally
 from llmaz.agent.mirror.assigned import Noted, trees_of
 from llmaz.agent.mirror.counts import ClientCounts

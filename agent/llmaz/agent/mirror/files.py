@@ -9,9 +9,9 @@ from pathlib import Path
 from aiohttp import web
 
 from llmaz.agent.cache.names import first_unsafe
+from llmaz.agent.cache.outcome import FetchFailed
 from llmaz.agent.cache.remote import Listing, Refused, RemoteFile
 from llmaz.agent.cache.room import touch
-from llmaz.agent.cache.state import FetchFailed
 from llmaz.agent.cache.store import Tree
 from llmaz.agent.mirror import answers
 from llmaz.agent.mirror.catalogue import open_bytes

@@ -12,7 +12,8 @@ from llmaz.agent.cache.store import Tree
 from llmaz.agent.mirror.assigned import Noted, homes_of
 from llmaz.agent.sharing.settings import SharingSettings
 from llmaz.agent.swarm.peering import Peering, write_peers
-from llmaz.api.node import ModelPeer, NodeSpec
+from llmaz.api.node import NodeSpec
+from llmaz.api.peer import ModelPeer
 
 logger = logging.getLogger(__name__)
 

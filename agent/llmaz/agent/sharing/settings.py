@@ -6,20 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from llmaz.agent.sharing.tls import TlsFiles
+
 DEFAULT_UPLOADS = 16
 DEFAULT_UPLOADS_PER_PEER = 4
 
 # What the node's endpoint of the hubs fetches for its clients; off: there is no endpoint.
 MirrorFetch: TypeAlias = Literal["any", "assigned", "none", "off"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
-    """The files that make peers speak TLS, each of them proving itself to the other."""
-
-    certificate: str
-    key: str
-    authority: str  # who signed the certificates of all nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,16 @@
 """TLS between nodes: each shows a certificate of one authority, and is believed by that alone."""
 
 import ssl
+from dataclasses import dataclass
 
-from llmaz.agent.sharing.settings import TlsFiles
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """The files that make peers speak TLS, each of them proving itself to the other."""
+
+    certificate: str
+    key: str
+    authority: str  # who signed the certificates of all nodes
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:

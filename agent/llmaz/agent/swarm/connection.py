@@ -12,8 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from llmaz.agent.sharing.capability import Token, authorization
-from llmaz.agent.sharing.settings import TlsFiles
-from llmaz.agent.sharing.tls import client_context
+from llmaz.agent.sharing.tls import TlsFiles, client_context
 
 CONNECT_SECONDS = 3.0
 SILENCE_SECONDS = 12.0  # a peer that follows sends a line each second

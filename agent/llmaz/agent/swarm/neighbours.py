@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from llmaz.agent.swarm.owners import weight
 from llmaz.agent.swarm.values import Member
-from llmaz.api.node import ModelPeer
+from llmaz.api.peer import ModelPeer
 
 FULL_MESH = 32
 _FROM_OWN_ZONE = 16

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmaz.agent.files import write_atomically
-from llmaz.agent.sharing.settings import TlsFiles
+from llmaz.agent.sharing.tls import TlsFiles
 from llmaz.api.manifest import decode, encode
-from llmaz.api.node import ModelPeer
+from llmaz.api.peer import ModelPeer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ from llmaz.agent.swarm.values import (
     Tick,
     Wanted,
 )
-from llmaz.api.node import ModelPeer
+from llmaz.api.peer import ModelPeer
 
 TICK_SECONDS = 0.25
 READ_AHEAD_BYTES = 16 * 2**20  # beyond where a reader waits
