@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmaz.api.tenant import Tenant
+from llmaz.controller.snapshot import KubeNode
 from llmaz.controller.tenants import Usage, tree_of
 from support.controlling import GPU, World, flavor, model, node, runtime
 from support.placing import assert_no_double_booking, classes, placed_as, tenant
@@ -62,6 +63,30 @@ def test_a_limit_is_never_passed_whatever_is_idle() -> None:
     assert running(world) == {"red": 2}
     message = world.playgrounds[("red", "chat")].status.message
     assert "a10: tenant a uses 2 of at most 2 nvidia.com/gpu" in message
+
+
+def test_at_its_limit_a_tenants_less_important_replicas_end_before_others_begin() -> None:
+    world = classes(shared(2, tenant("a", "red", limit=1)), high=10)
+    world.add(placed_as("low", "qwen", 1, "red"))
+    world.settle()
+    world.add(model("other", flavor("a10")), node("n2", 1))
+    world.add(placed_as("chat", "other", 1, "red", priority_class_name="high"))
+    for _ in range(12):
+        for action in world.plan():
+            world.perform(action)
+            assert running(world).get("red", 0) <= 1
+        world.tick()
+    assert list(world.engines()) == ["red/chat-0"]
+
+
+def test_what_a_replica_has_that_has_to_go_is_nobody_elses_to_use() -> None:
+    world = shared(1, tenant("a", "red", limit=2))
+    world.add(placed_as("late", "qwen", 1, "red"))
+    world.settle()
+    world.kube_nodes["n1"] = KubeNode(name="n1", annotations={"llmaz.io/drain": "true"})
+    world.add(node("n2", 2), placed_as("early", "wide", 1, "red"))
+    world.settle()
+    assert {id_: where for id_, (where, _) in world.engines().items()} == {"red/late-0": "n2"}
 
 
 def test_what_is_idle_is_shared_by_weight_whoever_came_first() -> None:

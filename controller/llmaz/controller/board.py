@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from llmaz.api.node import AssignedEngine
 from llmaz.controller.demand import Demand, Needs, Option
 from llmaz.controller.fleet import Fleet
 from llmaz.controller.ledger import Ledger
@@ -47,6 +48,7 @@ class Board:
         self.outcomes: dict[str, Outcome] = {}
         self.spreads: dict[tuple[str, str, str | None], Iterator[Ledger]] = {}
         self._reserved: set[tuple[str, str]] = set()  # nodes and engines
+        self._held: dict[str, tuple[Path, Devices]] = {}  # what tenants use, by replica
         self._demands: dict[str, Demand] = {}  # of those that stand, by id
         self._important: Counter[int] = Counter()  # priorities of those that stand
 
@@ -68,6 +70,23 @@ class Board:
         self._reserved.remove((seat.node, seat.engine.id))
         return True
 
+    def hold(self, demand: Demand, groups: Iterable[Sequence[Seat]]) -> None:
+        """Count what replicas have that shall be elsewhere, until it is their turn.
+
+        Where there is no room for them they stay, and what they have is not another's to use.
+        """
+        for group in groups if self.usage.is_shared else ():
+            held = self.path(demand), devices_asked(seat.engine for seat in group)
+            self._held[group[0].engine.id] = held
+            self.usage.add(*held)
+
+    def let_go(self, ids: Iterable[str]) -> None:
+        """Count no more what these replicas have: it is their turn."""
+        for id_ in ids if self._held else ():
+            held = self._held.pop(id_, None)
+            if held is not None:
+                self.usage.add(*held, -1)
+
     def settle(self, demand: Demand, placed: Placed) -> None:
         """Note who has a place; the nodes know of it already."""
         self.usage.add(self.path(demand), devices_of(placed.option))
@@ -82,7 +101,13 @@ class Board:
         self._forget(standing)
 
     def put_back(self, standing: Standing) -> bool:
-        """Give a replica its place again if nobody took it."""
+        """Give a replica its place again if nobody took it, or took what its tenant may use."""
+        if self.usage.above_limit(self.path(standing.demand), devices_of(standing.placed.option)):
+            return False
+        return self.restore(standing)
+
+    def restore(self, standing: Standing) -> bool:
+        """Give a replica its place again if nobody took it; a limit may be lower than what runs."""
         parts = list(parts_of(standing.placed))
         ledgers = self.fleet.ledgers
         if not all(ledgers[node].has_room_again(needs, uuids) for node, needs, uuids in parts):
@@ -143,6 +168,15 @@ def devices_of(option: Option) -> Devices:
     if option.hosts == 1:
         return option.needs.devices
     return {resource: count * option.hosts for resource, count in option.needs.devices.items()}
+
+
+def devices_asked(engines: Iterable[AssignedEngine]) -> Devices:
+    """Return the accelerators that engines ask for as they are assigned."""
+    total: Counter[str] = Counter()
+    for engine in engines:
+        asked = {**engine.resources.limits, **engine.resources.requests}
+        total.update({name: int(count) for name, count in asked.items() if "/" in name})
+    return total
 
 
 def capacity_of(fleet: Fleet) -> Mapping[str, int]:

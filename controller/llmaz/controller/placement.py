@@ -8,11 +8,10 @@ gives the same answer.
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from llmaz.api.node import AssignedEngine, as_started
-from llmaz.controller.board import Board, in_order
+from llmaz.controller.board import Board, devices_asked, in_order
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.groups import groups_of, last_epoch
 from llmaz.controller.moves import Moves
@@ -52,6 +51,8 @@ def place(
         surpluses.append((demand, [id_ for id_ in surplus if id_ not in board.outcomes]))
     for demand, ids in waiting:
         _reserve_driven(demand, ids, groups, board)
+    for demand, ids in (*waiting, *surpluses):
+        board.hold(demand, [groups[id_] for id_ in ids if id_ in groups])
     displacing = Displacing(board)
     for demand, ids in in_order(waiting, board):
         _place_new(demand, ids, groups, board, displacing)
@@ -96,9 +97,7 @@ def _go_back(id_: str, demand: Demand, options: Sequence[Option], board: Board) 
 def _keep(seat: Seat, board: Board) -> None:
     engine = seat.engine
     board.fleet.take(seat.node, needs_of(engine), engine.accelerators)
-    asked = {**engine.resources.limits, **engine.resources.requests}
-    devices = {name: int(count) for name, count in asked.items() if "/" in name}
-    board.usage.add(board.usage.tree.path(engine.namespace), Counter(devices))
+    board.usage.add(board.usage.tree.path(engine.namespace), devices_asked([engine]))
 
 
 def _is_updating(
@@ -135,6 +134,7 @@ def _place_new(
     What finds no room stays where it was, if it may, before it displaces anybody.
     """
     for alike in _alike(demand, ids):
+        board.let_go(alike)
         options = demand.options_of(alike[0])
         left = [id_ for id_ in reversed(alike) if not _regroup(id_, demand, groups, board)]
         for option in options:

@@ -62,7 +62,7 @@ class Displacing:
                 break
         else:
             for one, _ in reversed(lifted):
-                board.put_back(one)
+                board.restore(one)
             return None
         gone = [(one, cause) for one, cause in reversed(lifted) if not board.put_back(one)]
         for one, cause in gone:

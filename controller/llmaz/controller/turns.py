@@ -72,6 +72,7 @@ def _turns(
             )
             continue
         is_free = (id_ not in served.outdated or id_ not in serving) and id_ not in holding
+        is_free = is_free and not _follows(outcome, served)
         may_turn = id_ in serving and not is_free and spare > 0
         if may_turn and all(_has_weights(one, demand.models) for one in there):
             is_free = True
@@ -85,6 +86,16 @@ def _left_by(id_: str, outcome: Placed, served: Served, old: Seat | None) -> Sea
         return None
     is_alone = not outcome.workers and len(served.groups.get(id_, ())) == 1
     return old if is_alone else None
+
+
+def _follows(outcome: Placed, served: Served) -> bool:
+    """Tell whether others make way, for its tenant's limit, on nodes of which it takes nothing.
+
+    They end first: of the writes of two nodes one may fail, and both would have what one may have.
+    """
+    there = {one.node for one in outcome.members}
+    groups = (served.groups.get(id_, ()) for id_ in outcome.displaced)
+    return any(group and there.isdisjoint(seat.node for seat in group) for group in groups)
 
 
 def _is_urgent(seat: Seat, served: Served) -> bool:

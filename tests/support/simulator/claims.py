@@ -57,7 +57,10 @@ class Claims:
         return displaces and value > _class_of(other)[0]
 
     def check(self) -> None:
-        """No tenant has more than its limit, or more than it had when the limit came."""
+        """No tenant has more than its limit, or more than it had when the limit came.
+
+        While replicas take turns it may for a moment: who makes way has not gone yet.
+        """
         if not self._most:
             return
         used = self._used()

@@ -56,8 +56,10 @@ class Controller:
         for kind, informer in self._informers.items():
             informer._version = "0"  # an empty list, at the version before the first write
             informer.synced = True
-            self._read[kind] = 0
-        self.hear(deaf=blind)
+            self._read[kind] = 0 if kind in blind else self._server.version
+        for ref, manifest in self._server.objects.items():
+            if ref.kind in self._informers and ref.kind not in blind:
+                self._tell(ref.kind, WatchEvent("ADDED", manifest))
 
     def hear(self, *, deaf: Collection[Kind] = ()) -> None:
         """Take in what the watches tell, but for kinds whose watch hangs."""

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from llmaz.api.manifest import Manifest, decode
+from llmaz.api.node import AssignedEngine, AssignedModel, NodeSpec
 
 T = TypeVar("T")
 
@@ -56,8 +57,17 @@ def _part(hint: type, value: object) -> object:
     if key not in _known:
         if len(_known) >= _MOST:
             _known.clear()
-        _known[key] = decode(hint, value)
+        _known[key] = _assigned(value) if hint is NodeSpec else decode(hint, value)
     return _known[key]
+
+
+def _assigned(value: object) -> NodeSpec:
+    """Read what a node is told; most of its engines and models it was told before."""
+    told = cast("dict[str, list[Any]]", value)
+    return NodeSpec(
+        models=tuple(cast("Any", _part(AssignedModel, one)) for one in told.get("models", ())),
+        engines=tuple(cast("Any", _part(AssignedEngine, one)) for one in told.get("engines", ())),
+    )
 
 
 @cache

@@ -20,6 +20,7 @@ NODES = ("n0", "n1", "n2", "n3")
 NAMESPACES = ("default", "lab")
 _PLACES = ("anywhere", "low", "high", "patient", "spread", "spot", "move back")
 _LONGEST = 24
+_BOUNDED = 0.15  # of the namespaces may not have more than a limit
 _IDLE = 0.3  # of the first Playgrounds may stop while nobody asks
 
 
@@ -97,6 +98,11 @@ def steps_of(seed: int) -> list[Step]:
     # What is said of few Playgrounds for long is said of some from the beginning.
     steps += [Step("place", (name, random.choice(_PLACES))) for name in served[:1]]
     steps += [Step("rest", (name,)) for name in served if random.random() < _IDLE]
+    steps += [
+        Step("share", (name, random.choice((0, 2)), 2))
+        for name in NAMESPACES
+        if random.random() < _BOUNDED
+    ]
     steps += [Step("calm")] * random.randint(0, 1)
     for _ in range(random.randint(4, _LONGEST)):
         (what,) = random.choices(_NAMES, _WEIGHTS)

@@ -101,8 +101,6 @@ class Rules:
         for seat in seats_of(before):
             if seat.is_ready and not _goes_on(seat.engine, staying.get(seat.engine.id)):
                 self._disturbed(seat)
-        if not self.has_rival:
-            self.claims.check()
 
     def _excuse_groups(self, node: InferenceNode) -> None:
         for engine in node.spec.engines:
@@ -131,7 +129,7 @@ class Rules:
         if seat.engine.epoch and self._driving.intersection(one.node for one in (seat, *members)):
             self._groups.add(leader)  # a group goes as one, and ends where it was first
             return
-        if key[1] not in self._services and self._may_make_way(key):
+        if self._may_make_way(key):
             self._pushed.add(key[1])
             self._rough.add(key[1])
             return

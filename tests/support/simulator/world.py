@@ -77,6 +77,7 @@ class World:
         else:
             raise AssertionError(f"does not settle: {self.leader.planned(self.server.now)[:2]}")
         self.rules.check()
+        self.rules.claims.check()
         self.rules.forget(still=self._troubled())
 
     def end(self, mend: Callable[["World"], None]) -> None:
