@@ -56,6 +56,8 @@ class SlotWorld(World):
                 meta = self._metadata(ref)
                 meta["labels"] = {**meta["labels"], **action.labels}
                 meta["annotations"] = {**meta["annotations"], **action.annotations}
+                if action.owner is not None:
+                    meta["ownerReferences"] = [action.owner]
             case ApplyOwned(ref=ref) if ref.kind == POD:
                 assert ref not in self.manifests, "a pod is made once"
                 super().perform(action)

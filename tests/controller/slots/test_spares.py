@@ -1,6 +1,8 @@
 """Spare slots: ready before they are needed, and no more of them than the policy says."""
 
-from support.controlling import runtime, world_of
+import dataclasses
+
+from support.controlling import flavor, model, playground, runtime, world_of
 from support.slotworld import SlotWorld, slot_world
 
 
@@ -53,3 +55,50 @@ def test_no_spare_is_kept_where_the_policy_wants_none() -> None:
     world = slot_world(world_of())
     world.settle()
     assert spares(world) == []
+
+
+def two_services() -> SlotWorld:
+    """Two Playgrounds of one image, count and flavor, with one spare between them."""
+    world = slot_world(world_of(), warm=1)
+    world.add(model("llama", flavor("a10")), playground("talk", "llama"))
+    world.settle()
+    for pod in world.pods():
+        world.bind(pod, "n1")
+    world.settle()
+    return world
+
+
+def test_services_of_one_image_count_and_flavor_share_their_spares() -> None:
+    world = two_services()
+    (spare,) = spares(world)
+    world.add(playground("talk", "llama", 2))
+    world.settle()
+    (taken,) = (pod for pod in world.pods(1) if pod.service == "talk")
+    assert taken.uid == spare
+    meta = world.manifest(taken)["metadata"]
+    assert [owner["name"] for owner in meta["ownerReferences"]] == ["talk"]
+    assert meta["labels"]["llmaz.io/model-name"] == "llama"
+    assert meta["labels"]["llmaz.io/playground"] == "talk"
+    assert len(spares(world)) == 1
+
+
+def test_a_service_of_other_accelerators_has_a_spare_of_its_own() -> None:
+    world = two_services()
+    world.add(model("big", flavor("a10", 2)), playground("large", "big"))
+    world.settle()
+    asked = [
+        world.manifest(pod)["spec"]["containers"][0]["resources"]["limits"]
+        for pod in world.pods()
+        if pod.replica == "spare"
+    ]
+    assert sorted(limits["nvidia.com/gpu"] for limits in asked) == ["1", "2"]
+
+
+def test_a_spare_that_nobody_could_use_goes() -> None:
+    world = two_services()
+    (spare,) = spares(world)
+    for name in ("chat", "talk"):
+        world.add(playground(name, "llama" if name == "talk" else "qwen", 0))
+    world.policy = dataclasses.replace(world.policy, warm=0)
+    world.settle()
+    assert spare not in spares(world)

@@ -149,7 +149,8 @@ async def slot_cluster(
         controller = ControllerProcess(plane.kubeconfig, directory / "controller.log")
         stack.callback(controller.stop)
         controller.start("tests", "--slots", json.dumps(slots))
-        tasks = [asyncio.create_task(one.run()) for one in (*kubelets, Scheduler(kube, pods))]
+        runs = [Scheduler(kube, pods).run(), *(kubelet.run() for kubelet in kubelets)]
+        tasks = [asyncio.create_task(run) for run in runs]
         stack.push_async_callback(_end, tasks)
         for agent in agents:
             await agent.start()

@@ -19,7 +19,16 @@ from llmaz.controller.demand import Demand, Option
 from llmaz.controller.owned import reference
 from llmaz.controller.slots.attempts import Attempt
 from llmaz.controller.slots.nodes import affinity, node_selector, spread
-from llmaz.controller.slots.pod import ATTEMPT, FAILURES, GATE, RANK, REPLICA, SLOT_KEY, SPARE
+from llmaz.controller.slots.pod import (
+    ATTEMPT,
+    FAILURES,
+    GATE,
+    KIND,
+    RANK,
+    REPLICA,
+    SLOT_KEY,
+    SPARE,
+)
 from llmaz.controller.slots.policy import SlotPolicy
 
 _ENDING_SECONDS = 20  # from the engine's grace to the pod's: for the hook and the shim itself
@@ -48,6 +57,9 @@ class Place:
         told = [key, self.attempt, self.after, self.replica, self.rank]
         member = f"{self.replica}-{self.rank}" if self.rank else self.replica
         return f"{service}-{member}-{digest(cast('Json', told))[:6]}"
+
+
+_SPARE = Place(replica=SPARE)
 
 
 def slot_pod(demand: Demand, attempt: Attempt, place: Place, policy: SlotPolicy) -> Manifest:
@@ -90,7 +102,21 @@ def slot_pod(demand: Demand, attempt: Attempt, place: Place, policy: SlotPolicy)
         "schedulerName": policy.scheduler_name,
     }
     spec |= {key: value for key, value in chosen.items() if value}
-    return {"metadata": _metadata(service, attempt, place), "spec": spec}
+    metadata = _metadata(service, attempt, place)
+    if place.replica == SPARE:
+        cast("dict[str, Json]", metadata["annotations"])[KIND] = _kind(metadata, spec)
+    return {"metadata": metadata, "spec": spec}
+
+
+def kind_of(demand: Demand, attempt: Attempt, policy: SlotPolicy) -> str:
+    """Return which spares could be the pod of a replica, whichever Service they were made for."""
+    pod = cast("dict[str, dict[str, dict[str, str]]]", slot_pod(demand, attempt, _SPARE, policy))
+    return pod["metadata"]["annotations"][KIND]
+
+
+def _kind(metadata: Manifest, spec: Manifest) -> str:
+    labels = cast("dict[str, Json]", metadata["labels"])
+    return digest([labels.get(names.QUEUE), spec])
 
 
 def _metadata(service: Service, attempt: Attempt, place: Place) -> Manifest:

@@ -25,7 +25,7 @@ from llmaz.controller.slots.nodes import MEMORY
 from llmaz.controller.slots.pod import SPARE, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.said import why_not_bound
-from llmaz.controller.slots.spares import spares_of
+from llmaz.controller.slots.spares import Spares
 from llmaz.controller.slots.unit import Unit, unit_of
 
 Group = tuple[Seat, ...]
@@ -39,6 +39,7 @@ class Look:
     groups: Mapping[str, Group]
     views: Mapping[str, NodeView]
     policy: SlotPolicy
+    spares: Spares  # of the namespace
     now: datetime
 
 
@@ -65,7 +66,6 @@ def place_slots(demand: Demand, look: Look) -> Slotted:
         for index, id_ in enumerate(demand.ids)
     }
     free = _replaceable(demand, units, look)
-    spares = spares_of(look.pods, attempts_of(demand))
     outcomes: dict[str, Outcome] = {}
     held: set[str] = set()
     actions: list[Action] = []
@@ -83,7 +83,7 @@ def place_slots(demand: Demand, look: Look) -> Slotted:
             demand=demand, unit=unit, attempts=attempts, policy=look.policy, now=look.now
         )
         is_due = not unit.outdated or unit.current or most_surplus(demand.service)
-        taken = spares.take(unit, attempts) if is_due else None
+        taken = look.spares.take(demand, unit, attempts) if is_due else None
         if taken is not None:
             actions.append(taken)
         elif is_due:
@@ -93,7 +93,6 @@ def place_slots(demand: Demand, look: Look) -> Slotted:
         if (wait := making.due()) is not None:
             waits.append(wait)
     actions += [deleted(pod) for pod in look.pods if _is_surplus(pod, demand)]
-    actions += spares.kept(demand, look.pods, look.policy)
     return Slotted(
         outcomes=outcomes,
         held=frozenset(held),

@@ -47,7 +47,7 @@ class SlotPolicy:
     node_selector: labels of the nodes that run an agent, and so may run slots
     tolerations: taints that slots don't mind
     fallback_seconds: how long a pod may stay unschedulable until the next flavor is tried
-    warm: spare slots that are kept ready for each kind of slot in use
+    warm: spare slots that are kept ready in a namespace for each kind of slot in use
     device_claims: ResourceClaimTemplates to claim devices by, by the extended resource's name
     """
 

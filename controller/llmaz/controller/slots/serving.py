@@ -15,8 +15,9 @@ from llmaz.controller.outcomes import Outcome
 from llmaz.controller.seats import Seat
 from llmaz.controller.slots.making import deleted
 from llmaz.controller.slots.placing import Group, Look, Slotted, place_slots
-from llmaz.controller.slots.pod import SlotPod
+from llmaz.controller.slots.pod import SPARE, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
+from llmaz.controller.slots.spares import Spares
 from llmaz.controller.snapshot import ClusterSnapshot, Key
 
 _LAUNCHERS: Mapping[str, Launcher] = {"process": "process", "slot": "slot"}
@@ -47,22 +48,39 @@ def serve_slots(
     held: set[str] = set()
     actions: list[Action] = []
     waits: list[float] = []
-    for key, demand in sorted(demands.items(), key=lambda item: item[0]):
-        pods = snapshot.slots.get(key, ())
-        one = place_slots(
-            demand,
-            Look(pods=pods, groups=groups, views=views, policy=snapshot.slot_policy, now=now),
+    spares = _spares(demands, snapshot)
+    ordered = sorted(demands.items(), key=lambda item: item[0])
+    for key, demand in ordered:
+        look = Look(
+            pods=snapshot.slots.get(key, ()),
+            groups=groups,
+            views=views,
+            policy=snapshot.slot_policy,
+            spares=spares[key[0]],
+            now=now,
         )
+        one = place_slots(demand, look)
         outcomes |= one.outcomes
         held |= one.held
         actions += one.actions
         waits += [one.look_again_in] if one.look_again_in is not None else []
+    for namespace, ready in sorted(spares.items()):
+        actions += ready.kept(demand for key, demand in ordered if key[0] == namespace)
     return Slotted(
         outcomes=outcomes,
         held=frozenset(held),
         actions=(*actions, *_left_over(demands, snapshot, groups)),
         look_again_in=min(waits, default=None),
     )
+
+
+def _spares(demands: Mapping[Key, Demand], snapshot: ClusterSnapshot) -> dict[str, Spares]:
+    """Return the spares of each namespace; of a Service that can't be read nothing is known."""
+    found: dict[str, list[SlotPod]] = {namespace: [] for namespace, _ in demands}
+    for key in sorted(demands):
+        found[key[0]] += [pod for pod in snapshot.slots.get(key, ()) if pod.replica == SPARE]
+    policy = snapshot.slot_policy
+    return {namespace: Spares(tuple(pods), policy) for namespace, pods in found.items()}
 
 
 def _left_over(

@@ -1,19 +1,23 @@
 """Spare slots: pods that are kept ready, so that a replica waits for no image and no node. Pure.
 
-A spare belongs to one Service, and becomes the pod of any replica of it. Groups have none: their
-members are bound together.
+A spare is of a kind: its image, its accelerators, its flavor and all else that a pod can't change.
+It becomes the pod of any replica in its namespace that would be made one of that kind, and has
+belonged until then to one of the Services that have such replicas. Groups have none: their members
+are bound together.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from llmaz.api.kinds import POD
-from llmaz.controller.actions import Action, SetLabels
+from llmaz.api import names
+from llmaz.api.kinds import POD, SERVICE
+from llmaz.api.manifest import Manifest
+from llmaz.controller.actions import Action, ApplyOwned, SetLabels
 from llmaz.controller.demand import Demand
-from llmaz.controller.owned import ensure
-from llmaz.controller.slots.attempts import Attempt
+from llmaz.controller.owned import ensure, reference
+from llmaz.controller.slots.attempts import Attempt, attempts_of
 from llmaz.controller.slots.making import deleted
-from llmaz.controller.slots.manifest import LEFT_ALONE, Place, slot_pod
+from llmaz.controller.slots.manifest import LEFT_ALONE, Place, kind_of, slot_pod
 from llmaz.controller.slots.pod import ATTEMPT, FAILURES, REPLICA, SPARE, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.unit import Unit
@@ -22,44 +26,71 @@ from llmaz.controller.snapshot import Ref
 
 @dataclass(slots=True)
 class Spares:
-    """The spares of one Service while its replicas take what they need. It never leaves that."""
+    """The spares of one namespace while replicas take what they need.
 
-    left: list[SlotPod]
-    outdated: tuple[SlotPod, ...]
-    attempt: Attempt
+    `seen` are all that there are, those that end included.
+    """
 
-    def take(self, unit: Unit, attempts: Sequence[Attempt]) -> SetLabels | None:
+    seen: tuple[SlotPod, ...]
+    policy: SlotPolicy
+    left: list[SlotPod] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        living = (pod for pod in self.seen if pod.lives)
+        self.left = sorted(living, key=lambda pod: (not pod.node, pod.created, pod.name))
+
+    def take(self, demand: Demand, unit: Unit, attempts: Sequence[Attempt]) -> SetLabels | None:
         """Give a spare to a replica that has no pod and would be made one like it."""
-        wanted = attempts[unit.attempt % len(attempts)]
-        if unit.current or unit.size > 1 or wanted.key != self.attempt.key or not self.left:
+        if unit.current or unit.size > 1 or not self.left:
             return None
-        pod = self.left.pop(0)
-        notes = {ATTEMPT: str(unit.attempt), FAILURES: "0", **LEFT_ALONE}
-        ref = Ref(kind=POD, namespace=pod.namespace, name=pod.name)
-        return SetLabels(ref=ref, labels={REPLICA: unit.replica}, annotations=notes)
+        kind = kind_of(demand, attempts[unit.attempt % len(attempts)], self.policy)
+        found = next((pod for pod in self.left if pod.kind == kind), None)
+        if found is None:
+            return None
+        self.left.remove(found)
+        return _taken(found, demand, unit)
 
-    def kept(self, demand: Demand, pods: Sequence[SlotPod], policy: SlotPolicy) -> Iterator[Action]:
-        """Yield what keeps as many ready as the policy says."""
-        yield from map(deleted, self.outdated)
-        yield from map(deleted, self.left[policy.warm :])
-        if self.attempt.size > 1:
-            return
-        newest = max((pod.uid for pod in pods), default="")
-        for number in range(policy.warm - len(self.left)):
-            place = Place(replica=SPARE, after=f"{newest}-{number}")
-            manifest = slot_pod(demand, self.attempt, place, policy)
-            meta = demand.service.metadata
-            name = place.name(meta.name, self.attempt.key)
-            ref = Ref(kind=POD, namespace=meta.namespace or "", name=name)
-            write = ensure(ref, manifest, None)
-            if write is not None:
-                yield write
+    def kept(self, demands: Iterable[Demand]) -> Iterator[Action]:
+        """Yield what keeps as many of each kind as the policy says, and no other."""
+        keepers: dict[str, tuple[Demand, Attempt]] = {}
+        for demand in demands if self.policy.warm else ():
+            attempt = attempts_of(demand)[0]
+            if attempt.size == 1:
+                keepers.setdefault(kind_of(demand, attempt, self.policy), (demand, attempt))
+        yield from (deleted(pod) for pod in self.left if pod.kind not in keepers)
+        for kind, (demand, attempt) in keepers.items():
+            mine = [pod for pod in self.left if pod.kind == kind]
+            yield from map(deleted, mine[self.policy.warm :])
+            newest = max((pod.uid for pod in self.seen if pod.kind == kind), default="")
+            for number in range(self.policy.warm - len(mine)):
+                place = Place(replica=SPARE, after=f"{newest}-{number}")
+                yield from _made(demand, attempt, place, self.policy)
+        yield from (deleted(pod) for pod in self.seen if not pod.lives and not pod.is_ending)
 
 
-def spares_of(pods: Sequence[SlotPod], attempts: Sequence[Attempt]) -> Spares:
-    """Return the spares among a Service's pods, those that are bound first."""
-    mine = [pod for pod in pods if pod.replica == SPARE]
-    living = [pod for pod in mine if pod.lives and pod.key == attempts[0].key]
-    over = [pod for pod in mine if not pod.is_ending and pod not in living]
-    living.sort(key=lambda pod: (not pod.node, pod.created, pod.name))
-    return Spares(left=living, outdated=tuple(over), attempt=attempts[0])
+def _taken(pod: SlotPod, demand: Demand, unit: Unit) -> SetLabels:
+    """Have a spare be the pod of a replica, which may be another Service's."""
+    meta = demand.service.metadata
+    ref = Ref(kind=POD, namespace=pod.namespace, name=pod.name)
+    return SetLabels(
+        ref=ref,
+        labels={
+            REPLICA: unit.replica,
+            names.SERVICE_NAME: meta.name,
+            names.MODEL_NAME: demand.service.spec.model_claims.main,
+            names.PLAYGROUND_NAME: meta.labels.get(names.PLAYGROUND_NAME),
+        },
+        annotations={ATTEMPT: str(unit.attempt), FAILURES: "0", **LEFT_ALONE},
+        owner=reference(SERVICE, meta) if pod.service != meta.name else None,
+    )
+
+
+def _made(
+    demand: Demand, attempt: Attempt, place: Place, policy: SlotPolicy
+) -> Iterator[ApplyOwned]:
+    manifest: Manifest = slot_pod(demand, attempt, place, policy)
+    meta = demand.service.metadata
+    name = place.name(meta.name, attempt.key)
+    write = ensure(Ref(kind=POD, namespace=meta.namespace or "", name=name), manifest, None)
+    if write is not None:
+        yield write
