@@ -163,7 +163,9 @@ def definition(kind: Kind) -> Manifest:
 def _root(kind: Kind) -> Manifest:
     cls = CLASSES[kind]
     words = (cls.__doc__ or "").partition("\n")[0]
-    return {"description": words, **schema_of(cls)}
+    # What a node is assigned was held to the rules where users wrote it. For each of hundreds of
+    # models once more they would cost more than an API server allows.
+    return {"description": words, **schema_of(cls, rules=kind is not INFERENCE_NODE)}
 
 
 def _column(column: Column) -> Json:

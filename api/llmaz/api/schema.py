@@ -54,11 +54,12 @@ class _Style:
 
     defaults: bool = True  # a status has none: what nobody reported is not known
     keep_unknown: bool = False
+    rules: bool = True
 
 
-def schema_of(cls: type) -> Manifest:
-    """Return the schema of a kind's class."""
-    return _object(cls, _Style())
+def schema_of(cls: type, *, rules: bool = True) -> Manifest:
+    """Return the schema of a kind's class, with what users' objects are held to or without."""
+    return _object(cls, _Style(rules=rules))
 
 
 def descriptions(cls: type) -> dict[str, str]:
@@ -81,7 +82,7 @@ def _object(cls: type, style: _Style) -> Manifest:
     schema["properties"] = dict(_properties(cls, style))
     if keep:
         schema |= _ANYTHING
-    if rules := list(_rules(cls)):
+    if style.rules and (rules := list(_rules(cls))):
         schema["x-kubernetes-validations"] = rules
     return schema
 
