@@ -30,7 +30,7 @@ def rendered(name: str, config: str) -> tuple[str, ...]:
     return args
 
 
-def test_there_is_one_for_each_engine_of_upstream_and_one_for_the_cpu() -> None:
+def test_there_is_one_for_each_engine_of_upstream_and_for_the_cpu_and_ray() -> None:
     assert set(RUNTIMES) == {
         "llamacpp",
         "llamacpp-cpu",
@@ -39,6 +39,7 @@ def test_there_is_one_for_each_engine_of_upstream_and_one_for_the_cpu() -> None:
         "tensorrt-llm",
         "tgi",
         "vllm",
+        "vllm-ray",
     }
 
 
@@ -85,7 +86,7 @@ def test_it_speculates_with_a_draft_model(name: str) -> None:
     assert "$(LLMAZ_DRAFT_MODEL_PATH)" in " ".join(rendered(name, SPECULATIVE_DECODING))
 
 
-@pytest.mark.parametrize("name", ["vllm", "sglang", "tensorrt-llm"])
+@pytest.mark.parametrize("name", ["vllm", "vllm-ray", "sglang", "tensorrt-llm"])
 def test_it_spreads_over_accelerators_and_nodes(name: str) -> None:
     args = rendered(name, "model-parallelism")
     assert {"8", "2"} <= set(args)

@@ -27,7 +27,8 @@ DECLARED: dict[str, Sequence[str]] = {
     "sglang": ("sglang/srt/server_args.py", "sglang/srt/arg_groups/*.py"),
     "tensorrt-llm": ("tensorrt_llm/commands/serve.py",),
     "tgi": ("launcher/src/main.rs",),
-    "llamacpp": ("common/arg.cpp",),
+    "llamacpp": ("common/arg.cpp", "xllamacpp/*.so"),  # a build has the texts of its options in it
+    "ollama": ("cmd/cmd.go", "envconfig/config.go"),  # its commands and variables
 }
 
 
@@ -37,6 +38,11 @@ def flags(engine: str, source: Path) -> list[str]:
     for name, text in _texts(source, DECLARED[engine]):
         if name.endswith(".py"):
             found |= set(_of_python(text))
+        elif name.endswith(".so"):
+            found |= set(re.findall(r"(?<=\0)--?[a-zA-Z][\w.-]*(?=\0)", text, re.ASCII))
+        elif name.endswith(".go"):
+            found |= set(re.findall(r'Use:\s+"([a-z][\w-]*)', text))
+            found |= set(re.findall(r'"(OLLAMA_\w+)"', text))
         elif name.endswith(".rs"):
             found |= {f"--{field.replace('_', '-')}" for field in _clap_fields(text)}
         else:
@@ -49,12 +55,12 @@ def _texts(source: Path, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
         for path in sorted(source.rglob("*")):
             name = path.relative_to(source).as_posix()
             if any(fnmatch(name, pattern) for pattern in patterns):
-                yield name, path.read_text()
+                yield name, path.read_text("latin-1")
         return
     with zipfile.ZipFile(source) as wheel:
         for name in sorted(wheel.namelist()):
             if any(fnmatch(name, pattern) for pattern in patterns):
-                yield name, wheel.read(name).decode()
+                yield name, wheel.read(name).decode("latin-1")
 
 
 def _of_python(text: str) -> Iterator[str]:
