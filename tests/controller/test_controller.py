@@ -1,7 +1,7 @@
 """The controller's process on a real API server, with agents that say what a test tells them to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
@@ -343,10 +343,20 @@ async def test_a_steady_state_writes_nothing(cluster: Cluster) -> None:
         return [(item["metadata"]["name"], item["metadata"]["resourceVersion"]) for item in items]
 
     await eventually(versions, lambda seen: len(seen) == 5)
+    await unmoved(versions)  # what was under way is written
     before = await versions()
     await agent.beat()
     await asyncio.sleep(1.0)
     assert await versions() == before
+
+
+async def unmoved(versions: Callable[[], Awaitable[list[Any]]]) -> None:
+    """Wait until nothing has been written for a while."""
+    async with asyncio.timeout(120):
+        before: list[Any] = []
+        while before != (now := await versions()):
+            before = now
+            await asyncio.sleep(2.0)
 
 
 async def test_a_controller_that_was_killed_comes_back_and_disturbs_nothing(

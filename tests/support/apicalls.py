@@ -10,7 +10,7 @@ from support.recordings import Answer, call
 Json = Any
 MERGE = {"Content-Type": "application/merge-patch+json"}
 CONFIG_MAPS = "/api/v1/namespaces/{namespace}/configmaps"
-DEADLINE = 20.0
+DEADLINE = 120.0
 
 
 def config_map(name: str, **data: str) -> Json:

@@ -11,7 +11,7 @@ from llmaz.agent.cache.waiting import Waiting
 
 T = TypeVar("T")
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 LATE = 3600.0
 
 

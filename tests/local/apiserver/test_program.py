@@ -3,7 +3,6 @@
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -94,9 +93,7 @@ def test_an_open_watch_does_not_keep_the_server_from_ending(
     )
     assert watching.stdout is not None
     watching.stdout.readline()
-    begun = time.monotonic()
-    embedded_server.stop()
-    assert time.monotonic() - begun < 10
+    embedded_server.stop()  # which fails the test where it takes long: a watch goes on for ever
     watching.kill()
     watching.wait()
     watching.stdout.close()
