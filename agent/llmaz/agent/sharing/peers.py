@@ -7,9 +7,9 @@
 A key is 64 hex digits and leads nowhere but into the store. Everybody shows a capability for it.
 """
 
-import asyncio
 import hashlib
 import json
+import os
 import re
 import time
 from collections import Counter as Tally
@@ -25,9 +25,9 @@ from llmaz.agent.sharing.context import Context
 from llmaz.agent.sharing.holdings import Holding, Holdings
 from llmaz.agent.sharing.openfiles import OpenFiles
 from llmaz.agent.sharing.sending import corked, send_file
+from llmaz.agent.sharing.watch import Watch
 from llmaz.agent.swarm.chunks import chunk_size
 
-FOLLOW_SECONDS = 0.05  # between two lines to a follower
 HEARTBEAT_SECONDS = 1.0
 MOST_KEYS = 10_000
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -52,6 +52,7 @@ class _Peers:
         self._settings = context.settings
         self._token = token
         self._holdings = Holdings(context.cache_dir)
+        self._watch = Watch(lambda key: _state(self._holdings.look(key)))
         self._files = OpenFiles()
         self._uploads: Tally[str] = Tally()
         self._sent = Counter(
@@ -107,27 +108,20 @@ class _Peers:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         told: dict[str, _Told | None] = {}
-        silent_since = time.monotonic()
-        while True:
-            lines = [line for key in keys if (line := self._news(key, told))]
-            now = time.monotonic()
-            if lines or now - silent_since > HEARTBEAT_SECONDS:
+        with self._watch.follower(keys) as follower:
+            while True:
+                lines = [line for key in follower.changed() if (line := self._news(key, told))]
                 await response.write("".join([*lines, "\n"]).encode())
-                silent_since = now
-            await asyncio.sleep(FOLLOW_SECONDS)
+                await follower.wait(HEARTBEAT_SECONDS)
 
     def _news(self, key: str, told: dict[str, _Told | None]) -> str | None:
         holding = self._holdings.look(key)
-        if holding is None:
-            if told.get(key, ()) is None:
-                return None
-            told[key] = None
-            return json.dumps({"key": key, "gone": True}) + "\n"
-        now = (holding.epoch, len(holding.chunks), len(holding.claims), holding.is_complete)
-        before = told.get(key)
-        if before == now:
+        now = _state(holding)
+        if key in told and told[key] == now:
             return None
-        told[key] = now
+        before, told[key] = told.get(key), now
+        if holding is None or now is None:
+            return json.dumps({"key": key, "gone": True}) + "\n"
         anew = before is None or before[0] != holding.epoch
         chunks, claims = (0, 0) if before is None or anew else before[1:3]
         news: dict[str, object] = {
@@ -199,6 +193,12 @@ class _Peers:
             self._running.dec()
 
 
+def _state(holding: Holding | None) -> _Told | None:
+    if holding is None:
+        return None
+    return (holding.epoch, len(holding.chunks), len(holding.claims), holding.is_complete)
+
+
 def _key(request: web.Request) -> str:
     key = request.match_info["key"]
     if _KEY.fullmatch(key) is None:
@@ -235,8 +235,7 @@ def _has_certificate(request: web.Request) -> bool:
 
 
 async def _copy(response: web.StreamResponse, file: BinaryIO, start: int, end: int) -> None:
-    """Send through user space: TLS encrypts there."""
-    file.seek(start)
-    while start < end and (block := file.read(min(2**18, end - start))):
+    """Send through user space: TLS encrypts there. Others read the same open file meanwhile."""
+    while start < end and (block := os.pread(file.fileno(), min(2**18, end - start), start)):
         await response.write(block)
         start += len(block)
