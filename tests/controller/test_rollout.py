@@ -1,8 +1,11 @@
 """How an edit reaches engines that serve."""
 
 import dataclasses
+from functools import cache
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmaz.api.node import EnginePhase, EngineReport, fingerprint
 from llmaz.api.playground import BackendRuntimeConfig
@@ -161,3 +164,29 @@ def test_an_update_goes_on_though_some_replicas_fit_nowhere() -> None:
     world.settle()
     (engine,) = world.nodes["n1"].spec.engines
     assert engine.args[-1] == "--new"
+
+
+@cache
+def some_service() -> Service:
+    world = world_of(2)
+    world.settle()
+    return world.services["default", "chat"]
+
+
+SHARES = st.integers(0, 100).map("{}%".format)
+
+
+@given(
+    replicas=st.integers(0, 50), down=st.integers(0, 9) | SHARES, more=st.integers(0, 9) | SHARES
+)
+def test_an_update_can_always_go_on_and_takes_no_more_than_it_may(
+    replicas: int, down: int | str, more: int | str
+) -> None:
+    limited_ = limited(some_service(), RollingUpdate(max_unavailable=down, max_surge=more))
+    service = dataclasses.replace(
+        limited_, spec=dataclasses.replace(limited_.spec, replicas=replicas)
+    )
+    missing, surplus = most_unavailable(service), most_surplus(service)
+    assert missing + surplus >= 1
+    assert missing <= max(1, down if isinstance(down, int) else replicas)
+    assert 0 <= surplus <= (more if isinstance(more, int) else replicas)

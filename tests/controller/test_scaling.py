@@ -1,9 +1,12 @@
 """How many replicas a load asks for: each test states the looks, and what is decided of them."""
 
+import dataclasses
 import io
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmaz.api.scaling import ElasticConfig, LoadTargets
 from llmaz.controller.scaling import record
@@ -198,3 +201,55 @@ def test_an_idle_playground_that_can_sleep_does_so_after_its_own_time() -> None:
     asleep = decided(policy, looks(look(IDLE), 30))
     assert (asleep.replicas, asleep.reason) == (0, "Sleep")
     assert asleep.message == "no request for 30 seconds"
+
+
+def some_looks(engines: st.SearchStrategy[EngineLoad]) -> st.SearchStrategy[list[Sample]]:
+    """Looks five seconds apart, of which some know nothing of some engines."""
+    loads = st.dictionaries(st.sampled_from(["a", "b", "c"]), engines)
+    some = st.builds(
+        Sample,
+        at=st.just(0.0),
+        replicas=st.integers(0, 6),
+        serving=st.integers(0, 4),
+        engines=loads,
+    )
+    return st.lists(some, min_size=1, max_size=30)
+
+
+LOADS = st.builds(
+    EngineLoad,
+    running=st.integers(0, 9).map(float),
+    waiting=st.integers(0, 99).map(float),
+    kv_cache=st.none() | st.floats(0, 1),
+    tokens=st.integers(0, 999).map(float),
+)
+POLICIES = st.builds(
+    Policy,
+    minimum=st.integers(0, 2),
+    maximum=st.integers(2, 5),
+    targets=st.just(dataclasses.replace(TARGETS, idle_seconds=20, scale_down_seconds=20)),
+    only_to_zero=st.booleans(),
+    sleeps=st.booleans(),
+)
+
+
+@given(some_looks(LOADS), POLICIES)
+def test_whatever_is_seen_no_more_replicas_are_decided_than_may_be(
+    seen: list[Sample], policy: Policy
+) -> None:
+    last, after = seen[-1].replicas, decided(policy, seen)
+    assert after == decided(policy, seen)
+    if after.replicas == 0:
+        assert policy.minimum == 0
+    elif not policy.only_to_zero:
+        assert max(1, policy.minimum) <= after.replicas <= policy.maximum
+        assert after.replicas <= max(policy.minimum, 2 * last, last + 4)
+    else:
+        assert after.replicas == last
+
+
+@given(some_looks(LOADS), POLICIES)
+def test_where_nothing_is_known_no_replica_goes(seen: list[Sample], policy: Policy) -> None:
+    blind = dataclasses.replace(seen[-1], engines={})
+    least = min(blind.replicas, policy.maximum) if not policy.only_to_zero else blind.replicas
+    assert decided(policy, seen, [blind]).replicas >= least
