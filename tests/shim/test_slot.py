@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -43,6 +44,17 @@ def test_the_shim_of_a_slot_tells_what_the_container_was_given(container: SlotCo
     assert about["address"] == "10.0.0.7"
     assert about["visible"] == {"NVIDIA_VISIBLE_DEVICES": "GPU-1,GPU-2"}
     assert about["path"] == "/usr/bin:/bin"
+
+
+def test_a_shim_waits_while_the_agent_tries_its_lock(container: SlotContainer) -> None:
+    lock = container.slot / protocol.LOCK
+    with lock.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = container.begin()
+        opened = Path(f"/proc/{process.pid}/fd")
+        wait_until(lambda: lock in {fd.resolve() for fd in opened.iterdir()}, "it tries the lock")
+        assert process.poll() is None
+    wait_until(lambda: container.ask("probe", "live") == 0, "the shim answers")
 
 
 def test_an_engine_of_a_slot_has_the_variables_of_its_container(container: SlotContainer) -> None:

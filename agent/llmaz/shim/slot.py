@@ -22,6 +22,7 @@ from llmaz.shim.server import Server
 LOCKED = 75  # EX_TEMPFAIL
 _UNHEARD_SECONDS = 5.0  # for endpoints to be withdrawn where no agent is there to be asked
 _MARGIN_SECONDS = 5.0
+_LOCK_SECONDS = 60.0
 
 
 def main(argv: list[str]) -> int:
@@ -44,9 +45,7 @@ def run(directory: str) -> int:
     os.chdir(directory)
     os.umask(0o077)
     lock = os.open(protocol.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(lock):
         return LOCKED
     effects = crash.Effects("shim", os.environ.pop(crash.VARIABLE, ""))
     proc.become_subreaper()  # for where it is not the first process
@@ -54,6 +53,19 @@ def run(directory: str) -> int:
     engine = engine_of(output, effects)
     Server(engine, output, effects, Container(dict(os.environ))).run()
     return 0
+
+
+def _locked(lock: int) -> bool:
+    """Take the lock; the agent tries it now and then, and holds it for a moment."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        else:
+            return True
+    return False
 
 
 def drain(directory: str, grace: float) -> int:

@@ -6,6 +6,7 @@ from typing import Any, cast
 from llmaz.api import names
 from llmaz.api.backendruntime import MultiHostCommands
 from llmaz.api.kinds import ENDPOINT_SLICE
+from llmaz.api.node import EnginePhase
 from llmaz.api.playground import BackendRuntimeConfig
 from support.controlling import (
     World,
@@ -249,6 +250,21 @@ def test_a_model_that_is_served_stays_whatever_it_is_thought_to_need() -> None:
     world.add(needing(world.models["qwen"], "40Gi"))
     world.settle()
     assert world.pod() == pod
+
+
+def test_no_node_has_to_stay_for_an_engine_that_has_failed() -> None:
+    world = ready()
+    (report,) = world.nodes["n1"].status.engines or ()
+    failed = dataclasses.replace(report, phase=EnginePhase.FAILED, reason="BadArguments")
+    status = dataclasses.replace(world.nodes["n1"].status, engines=(failed,))
+    world.nodes["n1"] = dataclasses.replace(world.nodes["n1"], status=status)
+    world.decide()
+    notes = world.manifest(world.pod())["metadata"]["annotations"]
+    assert notes["karpenter.sh/do-not-disrupt"] == "false"
+    assert notes["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "true"
+    world.add(runtime("vllm", "--other"))
+    world.settle()
+    assert world.pod().is_left_alone
 
 
 def test_a_replica_that_is_wanted_no_more_has_its_pod_deleted() -> None:

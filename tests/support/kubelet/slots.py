@@ -38,10 +38,15 @@ class SlotContainer:
 
     def run(self) -> "subprocess.Popen[bytes]":
         """Start the container and wait until its shim answers."""
+        process = self.begin()
+        wait_until(lambda: self.ask("probe", "live") == 0, "the shim answers")
+        return process
+
+    def begin(self) -> "subprocess.Popen[bytes]":
+        """Start the container."""
         self.process = subprocess.Popen(
             self.command("run"), env=self.env, stdout=subprocess.PIPE, cwd="/"
         )
-        wait_until(lambda: self.ask("probe", "live") == 0, "the shim answers")
         return self.process
 
     def ask(self, *arguments: str) -> int:

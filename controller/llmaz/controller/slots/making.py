@@ -15,7 +15,7 @@ from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, OpenGate, 
 from llmaz.controller.demand import Demand
 from llmaz.controller.owned import ensure
 from llmaz.controller.slots.attempts import Attempt, patience
-from llmaz.controller.slots.manifest import Place, slot_pod
+from llmaz.controller.slots.manifest import LEFT_ALONE, LET_GO, Place, slot_pod
 from llmaz.controller.slots.pod import GATE, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.unit import Unit
@@ -34,6 +34,7 @@ class Making:
     attempts: tuple[Attempt, ...]
     policy: SlotPolicy
     now: datetime
+    has_failed: bool = False  # its engine starts no more as it is
 
     def due(self) -> float | None:
         """Return the seconds until something is to be done without an event; None for never."""
@@ -43,7 +44,7 @@ class Making:
     def actions(self) -> Iterator[Action]:
         """Yield what makes the replica whole: pods that are missing, gates that may open."""
         unit = self.unit
-        yield from self._renamed()
+        yield from self._told()
         yield from map(deleted, unit.surplus)
         if unit.is_whole:  # what is over is told by what came after it
             yield from map(deleted, unit.ended)
@@ -80,13 +81,17 @@ class Making:
             if write is not None:
                 yield write
 
-    def _renamed(self) -> Iterator[SetLabels]:
-        """Have pods tell of the model that they serve now: another one needs no other pod."""
+    def _told(self) -> Iterator[SetLabels]:
+        """Have pods tell what is theirs to tell: the model, and whether they may be disturbed.
+
+        Another model needs no other pod, and no node has to stay for an engine that has failed.
+        """
         model = self.demand.service.spec.model_claims.main
+        notes = LET_GO if self.has_failed else LEFT_ALONE
         for pod in self.unit.current.values():
-            if pod.model != model:
+            if pod.model != model or pod.is_left_alone == self.has_failed:
                 ref = _ref(pod.namespace, pod.name)
-                yield SetLabels(ref=ref, labels={names.MODEL_NAME: model})
+                yield SetLabels(ref=ref, labels={names.MODEL_NAME: model}, annotations=notes)
 
     def _pause(self) -> float | None:
         """Return how long to wait until pods that failed are followed by others."""

@@ -28,16 +28,16 @@ from llmaz.controller.slots.pod import (
     REPLICA,
     SLOT_KEY,
     SPARE,
+    UNDISTURBED,
 )
 from llmaz.controller.slots.policy import SlotPolicy
 
 _ENDING_SECONDS = 20  # from the engine's grace to the pod's: for the hook and the shim itself
 _POD_UID = "LLMAZ_POD_UID"
 _INSIDE = "/run/llmaz/slots"  # where the init container sees the directories of all slots
-LEFT_ALONE = {
-    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-    "karpenter.sh/do-not-disrupt": "true",
-}
+_EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+LEFT_ALONE = {_EVICTABLE: "false", UNDISTURBED: "true"}
+LET_GO = {_EVICTABLE: "true", UNDISTURBED: "false"}  # said again, since no annotation is removed
 _GROUP = "kueue.x-k8s.io/pod-group-name"
 _GROUP_SIZE = "kueue.x-k8s.io/pod-group-total-count"
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from llmaz.api.node import AssignedEngine
+from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.api.slot import AssignedSlot
 from llmaz.controller.actions import Action
 from llmaz.controller.demand import Demand, Option
@@ -80,7 +80,12 @@ def place_slots(demand: Demand, look: Look) -> Slotted:
                 held |= {seat.engine.id for seat in group}
         outcomes[id_] = outcome
         making = Making(
-            demand=demand, unit=unit, attempts=attempts, policy=look.policy, now=look.now
+            demand=demand,
+            unit=unit,
+            attempts=attempts,
+            policy=look.policy,
+            now=look.now,
+            has_failed=any(_has_failed(seat) for seat in group),
         )
         is_due = not unit.outdated or unit.current or most_surplus(demand.service)
         taken = look.spares.take(demand, unit, attempts) if is_due else None
@@ -150,6 +155,10 @@ def _has_moved(group: Group, unit: Unit) -> bool:
     """Tell whether the engines serve from the pods that are as they shall be."""
     uids = {pod.uid for pod in unit.current.values()}
     return bool(uids) and _slots_of(group) == uids and is_serving(group)
+
+
+def _has_failed(seat: Seat) -> bool:
+    return seat.report is not None and seat.report.phase is EnginePhase.FAILED
 
 
 def _slots_of(group: Group) -> set[str]:

@@ -15,6 +15,7 @@ SLOT_KEY = "llmaz.io/slot-key"
 ATTEMPT = "llmaz.io/slot-attempt"
 FAILURES = "llmaz.io/slot-failures"
 KIND = "llmaz.io/slot-kind"
+UNDISTURBED = "karpenter.sh/do-not-disrupt"
 GATE = "llmaz.io/group"
 SPARE = "spare"  # as the replica of one that is kept ready
 
@@ -33,6 +34,7 @@ class SlotPod:
     attempt: int  # which of its flavors it stands for, and how often all of them were tried
     failures: int  # of the pods before it that did not live for long
     model: str = ""  # what its label says that it serves
+    is_left_alone: bool = True  # whether autoscalers are told to leave it alone
     kind: str = ""  # of a spare: what pods could stand for any of its kind
     created: datetime
     node: str = ""  # it is bound to
@@ -95,6 +97,7 @@ def read_pod(manifest: Manifest) -> SlotPod | None:
         attempt=_number(notes.get(ATTEMPT)),
         failures=_number(notes.get(FAILURES)),
         model=labels.get(names.MODEL_NAME, ""),
+        is_left_alone=notes.get(UNDISTURBED) == "true",
         kind=notes.get(KIND, ""),
         created=created,
         node=spec.get("nodeName", ""),
