@@ -43,6 +43,17 @@ async def running_pair(
     """Run a control plane and two nodes that serve a pair."""
     weights = directory / "tiny.gguf"
     weights.write_bytes(gguf())
+    async with running_nodes(directory, ("127.0.0.1", "127.0.0.2")) as (kube, nodes):
+        await kube.apply(OPEN_MODEL, _tiny(weights), manager="tests")
+        await kube.apply(SERVICE, service, manager="tests")
+        yield kube, nodes
+
+
+@asynccontextmanager
+async def running_nodes(
+    directory: Path, addresses: tuple[str, str]
+) -> AsyncIterator[tuple[Kube, tuple[Node, Node]]]:
+    """Run a control plane and two nodes of these addresses, to which nothing is asked yet."""
     async with AsyncExitStack() as stack:
         plane = stack.enter_context(running_control_plane(directory / "plane"))
         kube = await stack.enter_async_context(await Kube.connect(plane.kubeconfig))
@@ -52,14 +63,12 @@ async def running_pair(
         controller = ControllerProcess(plane.kubeconfig, directory / "controller.log")
         controller.start()
         stack.callback(controller.stop)
-        nodes = await stack.enter_async_context(_two_nodes(plane.kubeconfig, directory))
-        await kube.apply(OPEN_MODEL, _tiny(weights), manager="tests")
-        await kube.apply(SERVICE, service, manager="tests")
-        yield kube, nodes
+        nodes = _two_nodes(plane.kubeconfig, directory, addresses)
+        yield kube, await stack.enter_async_context(nodes)
 
 
 async def group_members(
-    nodes: tuple[Node, Node], *, later_than: int = 0
+    nodes: tuple[Node, Node], *, later_than: int = 0, patience: float = PATIENCE_SECONDS
 ) -> dict[str, EngineReport]:
     """Return what both agents say of the group's engines, once all are ready in one epoch.
 
@@ -68,7 +77,7 @@ async def group_members(
     """
     found: dict[str, EngineReport] = {}
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(patience):
             while not _is_whole(found, later_than):
                 await asyncio.sleep(0.05)
                 with suppress(KubeError):  # a busy server, or a node that is not there yet
@@ -93,14 +102,15 @@ async def _reports(nodes: tuple[Node, Node]) -> dict[str, EngineReport]:
 
 
 @asynccontextmanager
-async def _two_nodes(kubeconfig: Path, directory: Path) -> AsyncIterator[tuple[Node, Node]]:
+async def _two_nodes(
+    kubeconfig: Path, directory: Path, addresses: tuple[str, str]
+) -> AsyncIterator[tuple[Node, Node]]:
     async with AsyncExitStack() as stack:
         nodes = []
-        for number in (1, 2):
+        for number, address in enumerate(addresses, 1):
             home = directory / f"node-{number}"
             home.mkdir()
             one = await stack.enter_async_context(node(kubeconfig, home, home.name))
-            address = f"127.0.0.{number}"
             options = ("--address", address, "--sharing-listen", f"{address}:0")
             await one.start("--register-node", *options)
             nodes.append(one)
