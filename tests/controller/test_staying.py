@@ -8,7 +8,7 @@ from llmaz.controller.actions import Assign
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.plan import plan
 from llmaz.controller.snapshot import KubeNode, Taint
-from support.controlling import GPU, World, flavor, gpu, model, node, playground, runtime
+from support.controlling import GPU, World, flavor, gpu, model, node, on, playground, runtime
 from support.placing import sentence, two_nodes
 
 
@@ -191,3 +191,17 @@ def _run(world: World, name: str, engine: AssignedEngine) -> None:
         spec=NodeSpec(engines=(engine,)),
         status=dataclasses.replace(one.status, engines=(report,)),
     )
+
+
+def test_what_runs_stays_where_it_is_while_the_labels_of_its_node_are_not_known() -> None:
+    steady = on(flavor("a10"), pool="a")
+    world = World().add(model("qwen", steady), runtime(), playground("chat", "qwen"))
+    for name in ("n1", "n2"):
+        world.kube_nodes[name] = KubeNode(name=name, labels={"pool": "a"})
+        world.add(node(name, 1))
+    world.settle()
+    before = world.engines()
+    assert before == {"default/chat-0": ("n1", ("n1-0",))}
+    del world.kube_nodes["n1"]
+    world.settle()
+    assert world.engines() == before

@@ -116,13 +116,12 @@ def _order(seat: Seat, demand: Demand, view: NodeView) -> int:
     """Return which of its options an engine runs on: the first that has its node and its count."""
     options = demand.options_of(seat.engine.id)
     for index, option in enumerate(options):
-        if option.capacity in (None, view.capacity_type) and _suits(option, seat, view):
+        is_priced = option.capacity in (None, view.capacity_type) or not view.is_labelled
+        if is_priced and _suits(option, seat, view):
             return index
     return len(options)
 
 
 def _suits(option: Option, seat: Seat, view: NodeView) -> bool:
     count = sum(option.needs.devices.values())
-    return count == len(seat.engine.accelerators) and all(
-        view.labels.get(key) == value for key, value in option.selector
-    )
+    return count == len(seat.engine.accelerators) and view.may_have(option.selector)

@@ -1,6 +1,6 @@
 """What each node has to give: one frozen view per node."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,6 +36,11 @@ class NodeView:
     address: str = ""  # an IP that other nodes reach, once it is known
     leaving: Leaving | None = None
     capacity_type: CapacityType = "on-demand"
+    is_labelled: bool = True  # whether its Node was seen, which has most of its labels
+
+    def may_have(self, selector: Iterable[tuple[str, str]]) -> bool:
+        """Tell whether a node has these labels, as far as is known."""
+        return not self.is_labelled or all(self.labels.get(key) == value for key, value in selector)
 
     def taint_against(
         self, resources: Collection[str], tolerations: Sequence[Toleration] = ()
@@ -103,6 +108,7 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
         address=node.status.address,
         leaving=leaving(kube_node),
         capacity_type=capacity_type(own),
+        is_labelled=kube_node is not None,
     )
 
 

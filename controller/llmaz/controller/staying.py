@@ -123,7 +123,7 @@ def _is_legal(option: Option, seat: Seat, fleet: Fleet) -> bool:
         return False
     if len(uuids) != sum(option.needs.devices.values()):
         return False
-    if seat.node not in fleet.labelled(option) or _is_hopeless(option, seat, ledger):
+    if not ledger.view.may_have(option.selector) or _is_hopeless(option, seat, ledger):
         return False
     if ledger.view.accelerators is None:
         return True  # not known: no reason to move
