@@ -11,13 +11,16 @@ from typing import Any
 
 from llmaz.controller import (
     assignment,
+    board,
     groups,
     ledger,
     nodes,
     perform,
     placement,
+    preempt,
     served,
     staying,
+    tenants,
     turns,
 )
 from llmaz.controller.actions import Assign
@@ -72,6 +75,27 @@ MUTANTS: Mapping[str, tuple[object, str, object]] = MappingProxyType(
             groups.last_epoch,
         ),
         "epochs are counted anew": (groups, "_running_epoch", lambda _: 0),
+        "a sick accelerator drives nothing away": (
+            staying,
+            "_is_settled",
+            lambda seat, fleet, demand: not staying.is_driven(seat, fleet, demand),
+        ),
+        "a node drives nothing away": (nodes.NodeView, "drives_away", lambda *_: False),
+        "what is driven away ends before it serves elsewhere": (turns, "_left_by", lambda *_: None),
+        "nobody keeps the room of what is driven away": (
+            board.Board,
+            "reserve",
+            lambda *_: None,
+        ),
+        "a limit binds nobody": (tenants.Usage, "above_limit", lambda *_: None),
+        "what has to go is no longer its tenant's": (board.Board, "hold", lambda *_: None),
+        "who made way for a limit is put back": (board.Board, "put_back", board.Board.restore),
+        "equals make way for each other": (
+            preempt.Displacing,
+            "_may_displace",
+            lambda *_: "priority",
+        ),
+        "nobody makes way": (preempt.Displacing, "place", lambda *_: None),
         "a new node is told nothing": (perform, "_spelled_out", lambda _: {}),
     }
 )
