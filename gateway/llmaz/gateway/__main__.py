@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from llmaz.daemon import logs, shutdown
 from llmaz.daemon.web import health_routes, listening
 from llmaz.gateway.app import Gateway, session
+from llmaz.gateway.keys import Keys
 from llmaz.gateway.metrics import Metrics
 from llmaz.gateway.settings import GatewaySettings, from_argv
 from llmaz.gateway.wake import ScaleWaker
@@ -40,6 +41,7 @@ async def _run(settings: GatewaySettings) -> None:
         gateway = Gateway(
             *(client, metrics, ScaleWaker(kube, metrics), settings.hold),
             keepalive_seconds=settings.keepalive_seconds,
+            keys=Keys(settings.api_keys),
         )
         app = web.Application(client_max_size=settings.max_body_bytes)
         gateway.add_routes(app)

@@ -24,11 +24,13 @@ class OpenAIError(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after: int | None = None,
+        headers: Mapping[str, str] = {},  # never written to
     ) -> None:
         super().__init__(message)
         self.status = status
         self.error = {"message": message, "type": kind, "param": param, "code": code}
-        self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        later = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        self.headers = {**headers, **later}
 
     def response(self) -> web.Response:
         return web.json_response({"error": self.error}, status=self.status, headers=self.headers)

@@ -12,7 +12,9 @@ from llmaz.gateway.asked import AskedFor, asked_for
 from llmaz.gateway.balance import Outstanding
 from llmaz.gateway.holding import Holding, HoldLimits
 from llmaz.gateway.keepalive import KeepAlive, asks_for_a_stream
+from llmaz.gateway.keys import Keys
 from llmaz.gateway.metrics import Metrics
+from llmaz.gateway.paths import is_open
 from llmaz.gateway.proxy import UNREACHABLE, Proxy, named, not_ready
 from llmaz.gateway.routes import Route, Table
 from llmaz.gateway.wake import Waker
@@ -38,13 +40,15 @@ class Gateway:
         waker: Waker | None = None,
         limits: HoldLimits | None = None,
         keepalive_seconds: float = 15.0,
+        keys: Keys | None = None,
     ) -> None:
         self._table: Table | None = None
         self._waker = waker
         self._holding = Holding(limits or HoldLimits(), metrics)
         self._keepalive_seconds = keepalive_seconds
         self._outstanding = Outstanding()
-        self._proxy = Proxy(session, self._outstanding)
+        self._keys = keys or Keys(None)
+        self._proxy = Proxy(session, self._outstanding, keep_key=not self._keys.are_asked_for)
         self._metrics = metrics
 
     @property
@@ -84,6 +88,8 @@ class Gateway:
         return web.json_response(model_entry(name, route.served))
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
+        if not is_open(request.path):
+            return await self._unknown_path(request)
         body = await request.read()
         name = asked_for(body, request.headers.get("Content-Type", ""))
         route = named(self._known(), name.name)
@@ -165,6 +171,7 @@ class Gateway:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
+                self._keys.check(request.headers.get("Authorization", ""))
                 return await handler(request)
             except OpenAIError as error:
                 return self._refused(error)

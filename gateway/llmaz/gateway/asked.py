@@ -40,7 +40,7 @@ def _model_of(body: bytes) -> tuple[str, dict[str, object]]:
     """Return the `model` that a body names, and the body; raise OpenAIError without one."""
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of thousands of brackets
         raise OpenAIError(400, f"the request's body is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise OpenAIError(400, "the request's body must be a JSON object")

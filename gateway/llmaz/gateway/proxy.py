@@ -16,6 +16,7 @@ _NOT_PASSED_ON = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"}
     | {"transfer-encoding", "upgrade", "host", "content-length", "expect"}
 )
+_UNPACKED = frozenset({"content-encoding"})  # a body that came compressed is passed on as text
 _RETRY_AFTER_SECONDS = 5
 UNREACHABLE = "engine_unreachable"
 
@@ -56,9 +57,13 @@ def not_ready(route: Route) -> OpenAIError:
 class Proxy:
     """Sends requests to the engines of a route."""
 
-    def __init__(self, session: aiohttp.ClientSession, outstanding: Outstanding) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, outstanding: Outstanding, *, keep_key: bool = True
+    ) -> None:
         self._session = session
         self._outstanding = outstanding
+        # A key of the gateway's own is none of an engine's business.
+        self._kept_back = _UNPACKED if keep_key else _UNPACKED | {"authorization"}
 
     async def forward(
         self,
@@ -100,7 +105,7 @@ class Proxy:
             request.method,
             endpoint.url + request.path_qs,
             data=body,
-            headers=_passed_on(request.headers),
+            headers=_passed_on(request.headers, self._kept_back),
             allow_redirects=False,
         )
 
@@ -140,9 +145,11 @@ async def _break_off(request: web.Request, response: web.StreamResponse) -> None
         request.transport.close()  # a body cut short must not look complete
 
 
-def _passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
+def _passed_on(
+    headers: Mapping[str, str], kept_back: frozenset[str] = frozenset()
+) -> CIMultiDict[str]:
     named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
-    dropped = _NOT_PASSED_ON | named
+    dropped = _NOT_PASSED_ON | kept_back | named
     return CIMultiDict(
         (name, value) for name, value in headers.items() if name.lower() not in dropped
     )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from llmaz.api.names import MODEL_NAME, PLAYGROUND_NAME, SERVICE_NAME
 from llmaz.gateway.objects import EndpointSlice, Playground
@@ -82,18 +83,21 @@ class AmbiguousName:
     candidates: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, which leave no place for what is worked out once
 class Table:
     """Everything that is served, sorted by name."""
 
     served: tuple[Served, ...] = ()
     engine_names: Mapping[str, str] = field(default_factory=dict)  # where not the OpenModel's own
 
-    @property
-    def models(self) -> dict[str, tuple[Served, ...]]:
+    @cached_property
+    def models(self) -> Mapping[str, tuple[Served, ...]]:
         """What serves each model, by the OpenModel's name."""
-        names = sorted({one.model for one in self.served if one.model})
-        return {name: tuple(one for one in self.served if one.model == name) for name in names}
+        found: dict[str, list[Served]] = {}
+        for one in self.served:
+            if one.model:
+                found.setdefault(one.model, []).append(one)
+        return {name: tuple(found[name]) for name in sorted(found)}
 
     def find(self, name: str) -> Route | UnknownName | AmbiguousName:
         """Look a request's `model` up.

@@ -22,6 +22,7 @@ class GatewaySettings:
     # Images and sound travel inside JSON, and a body is held until its model is known.
     hold: HoldLimits
     keepalive_seconds: float
+    api_keys: Path | None = None  # a file of keys; without, everybody may ask
 
 
 def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySettings:
@@ -35,6 +36,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySetting
     add("--log-format", choices=("text", "json"), default="text", help="(%(default)s)")
     add("--lifeline", action="store_true", help="stop when standard input ends")
     add("--max-body-mib", type=int, default=64, metavar="N", help="largest request (%(default)s)")
+    add("--api-keys", type=Path, metavar="FILE", help="keys that clients must show, one a line")
     hold = parser.add_argument_group("requests that wait for a model at zero replicas").add_argument
     hold("--hold-requests", type=int, default=1000, metavar="N", help="a model (%(default)s)")
     hold("--hold-mib", type=int, default=256, metavar="N", help="bodies in all (%(default)s)")
@@ -64,4 +66,5 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySetting
             seconds=found.hold_seconds,
         ),
         keepalive_seconds=found.keepalive_seconds,
+        api_keys=found.api_keys,
     )
