@@ -108,14 +108,23 @@ class Board:
 
     def restore(self, standing: Standing) -> bool:
         """Give a replica its place again if nobody took it; a limit may be lower than what runs."""
-        parts = list(parts_of(standing.placed))
+        return self.stand(standing.demand, standing.placed)
+
+    def stand(self, demand: Demand, placed: Placed) -> bool:
+        """Let a replica have this very place if nobody else has it."""
+        parts = list(parts_of(placed))
         ledgers = self.fleet.ledgers
         if not all(ledgers[node].has_room_again(needs, uuids) for node, needs, uuids in parts):
             return False
         for node, needs, uuids in parts:
             self.fleet.take(node, needs, uuids)
-        self.settle(standing.demand, standing.placed)
+        self.settle(demand, placed)
         return True
+
+    def is_well(self, seat: Seat) -> bool:
+        """Tell whether all accelerators of an engine are there and well, as far as is known."""
+        ledger = self.fleet.ledgers[seat.node]
+        return ledger.view.accelerators is None or ledger.has_well(seat.engine.accelerators)
 
     def standing(self) -> list[Standing]:
         """Return all that have a place and are known, the least important first."""
@@ -211,7 +220,7 @@ def in_order(
         yield demand, [id_]
         if not isinstance(board.outcomes.get(id_), Placed):
             why = board.outcomes[id_]
-            board.outcomes |= dict.fromkeys(ids, why)
+            board.outcomes |= {one: why for one in ids if one not in board.outcomes}
             ids.clear()
         if not ids:
             queues[path].pop()

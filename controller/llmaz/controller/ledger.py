@@ -81,6 +81,10 @@ class Ledger:
         """Return the healthy accelerators of a resource that nobody owns, by index."""
         return self._free.get(resource, ())
 
+    def has_well(self, uuids: Collection[str]) -> bool:
+        """Tell whether the node has these accelerators, and they are well."""
+        return all(uuid in self._by_uuid for uuid in uuids)
+
     def device(self, uuid: str) -> Accelerator:
         """Return one of the accelerators that are well."""
         return self._by_uuid[uuid]

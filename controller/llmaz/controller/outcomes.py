@@ -18,6 +18,7 @@ class Placed:
     engine: AssignedEngine  # as it shall be there
     workers: tuple["Placed", ...] = ()  # of a group that the engine leads
     displaced: tuple[str, ...] = ()  # replicas that make way for it
+    lingers: tuple[str, ...] = ()  # why it is nowhere else, though no flavor allows it here
 
     @property
     def members(self) -> tuple["Placed", ...]:

@@ -14,6 +14,7 @@ from llmaz.api.node import AssignedEngine, as_started
 from llmaz.controller.board import Board, devices_asked, in_order
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.groups import groups_of, last_epoch
+from llmaz.controller.lingering import relocate, stand_as_it_is
 from llmaz.controller.moves import Moves
 from llmaz.controller.nodes import needs_of
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
@@ -51,6 +52,8 @@ def place(
         surpluses.append((demand, [id_ for id_ in surplus if id_ not in board.outcomes]))
     for demand, ids in waiting:
         _reserve_driven(demand, ids, groups, board)
+        for id_ in ids:
+            stand_as_it_is(demand, groups.get(id_, ()), board)
     for demand, ids in (*waiting, *surpluses):
         board.hold(demand, [groups[id_] for id_ in ids if id_ in groups])
     displacing = Displacing(board)
@@ -136,7 +139,12 @@ def _place_new(
     for alike in _alike(demand, ids):
         board.let_go(alike)
         options = demand.options_of(alike[0])
-        left = [id_ for id_ in reversed(alike) if not _regroup(id_, demand, groups, board)]
+        fresh = [
+            id_
+            for id_ in alike
+            if not relocate(demand, id_, groups.get(id_, ()), board, displacing)
+        ]
+        left = [id_ for id_ in reversed(fresh) if not _regroup(id_, demand, groups, board)]
         for option in options:
             if is_runnable(option):
                 place_many(board, demand, option, left, groups)

@@ -1,7 +1,7 @@
 """How far the replicas of one Service are, and in one sentence why it is not all the way."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -97,6 +97,7 @@ def progress(
     refusal = demand if isinstance(demand, Refusal) else None
     wanted = service.spec.replicas
     ids = [f"{engine_prefix(service)}{index}" for index in range(wanted)]
+    lingering = list(_lingering(ids, served.outcomes))
     waits: list[tuple[int, int, Refusal]] = []
     for index, id_ in enumerate(ids):
         outcome, group = served.outcomes.get(id_), served.groups.get(id_, ())
@@ -112,7 +113,7 @@ def progress(
         ready=wanted - len(waits),
         # Without a demand nothing is known of flavors: what was said of the same engines stays.
         flavor=service.status.flavor if refusal else _flavor(ids, served.outcomes),
-        outdated=sum(id_ in served.outdated for id_ in ids),
+        outdated=sum(id_ in served.outdated for id_ in ids) + len(lingering),
         updated=sum(id_ in served.groups and _is_updated(id_, served) for id_ in ids),
         revision=(
             service.status.revision
@@ -120,7 +121,7 @@ def progress(
             else current(service, served.revisions.get(key, []), snapshot.memo)
         ),
         pinned=refusal is None and wanted_revision(service) is not None,
-        refused=refusal,
+        refused=refusal or next(iter(lingering), None),
         why=_worst(waits, wanted) if wanted else _at_rest(key, demand, served, snapshot, now),
         waits=Counter(why.reason for _, _, why in waits),
         reloaded=_reloaded(ids, demand, served),
@@ -172,7 +173,21 @@ def _at_rest(
 
 def _is_updated(id_: str, served: Served) -> bool:
     """Tell whether a replica is assigned as it shall be."""
-    return _is_placed(served.outcomes.get(id_)) and id_ not in served.outdated
+    outcome = served.outcomes.get(id_)
+    is_allowed = isinstance(outcome, Placed) and not outcome.lingers
+    return is_allowed and id_ not in served.outdated
+
+
+def _lingering(ids: Sequence[str], outcomes: Mapping[str, Outcome]) -> Iterator[Refusal]:
+    """Yield why replicas are still where no flavor allows them."""
+    for index, id_ in enumerate(ids):
+        outcome = outcomes.get(id_)
+        if isinstance(outcome, Placed) and outcome.lingers:
+            words = f"no flavor allows replica {index} on {outcome.node}, where it serves until "
+            yield Refusal(
+                reason="Unplaceable",
+                message=f"{words}there is room: {'; '.join(outcome.lingers)}",
+            )
 
 
 def _is_placed(outcome: Outcome | None) -> bool:
