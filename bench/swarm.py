@@ -71,6 +71,7 @@ class Nodes:
         self.names = [net.add(shape.node_mbit) for _ in range(shape.nodes)]
         self.addresses = {name: address_of(1 + n) for n, name in enumerate(self.names)}
         self._serving: list[int] = []
+        self._tls: dict[str, str] = {}
         for name in self.names:
             (folder / name).mkdir()
 
@@ -83,9 +84,19 @@ class Nodes:
     def serve(self, weights: Path) -> None:
         _line(self.run(self.origin, sys.executable, "-m", "harness.origin", str(weights), HUB[7:]))
 
+    def speak_tls(self) -> None:
+        """Have the nodes speak TLS from now on, with one certificate of its own authority."""
+        key, shown = str(self.folder / "nodes.key"), str(self.folder / "nodes.crt")
+        argv = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=nodes"]
+        argv += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        argv += ["-addext", "basicConstraints=critical,CA:TRUE", "-keyout", key, "-out", shown]
+        subprocess.run(argv, check=True, stderr=subprocess.DEVNULL)
+        self._tls = {"certificate": shown, "key": key, "authority": shown}
+
     def share(self) -> None:
         """Run the nodes' sharing processes, and let them know each other."""
-        urls = {name: f"http://{self.addresses[name]}:{PORT}" for name in self.names}
+        scheme = "https" if self._tls else "http"
+        urls = {name: f"{scheme}://{self.addresses[name]}:{PORT}" for name in self.names}
         peers = [{"name": name, "url": url} for name, url in urls.items()]
         (self.folder / "token").write_text(TOKEN)
         for name in self.names:
@@ -94,6 +105,7 @@ class Nodes:
             options = [f"--node-name={name}", f"--listen-host={self.addresses[name]}"]
             options += [f"--listen-port={PORT}", f"--cache-dir={cache}", "--mirror-fetch=off"]
             options += [f"--peer-token-file={self.folder / 'token'}"]
+            options += [f"--tls-{what}={file}" for what, file in self._tls.items()]
             process = self.run(name, sys.executable, "-m", "llmaz.agent.sharing", *options)
             _line(process)
             self._serving.append(process.pid)
@@ -105,8 +117,10 @@ class Nodes:
 
     def fetch(self, name: str, *, together: bool) -> subprocess.Popen[str]:
         folder = self.folder / name
-        peering = {"node": name, "peersFile": str(folder / "peers.json")}
+        peering: dict[str, object] = {"node": name, "peersFile": str(folder / "peers.json")}
         peering["tokenFile"] = str(self.folder / "token")
+        if self._tls:
+            peering["tls"] = self._tls
         body = {
             "kind": "HubRepository",
             "origin": {"repository": REPOSITORY, "revision": "main"},
@@ -134,6 +148,11 @@ Way = Callable[[Nodes], Callable[[], None]]
 def llmaz(nodes: Nodes) -> Callable[[], None]:
     nodes.share()
     return lambda: _fetched([nodes.fetch(name, together=True) for name in nodes.names])
+
+
+def llmaz_tls(nodes: Nodes) -> Callable[[], None]:
+    nodes.speak_tls()
+    return llmaz(nodes)
 
 
 def each_alone(nodes: Nodes) -> Callable[[], None]:
@@ -226,8 +245,10 @@ def brought(way: Way, shape: Shape) -> Took:
         return Took(seconds, gauge.bytes, cpu, gauge.first_at or 0.0, gauge.last_at)
 
 
-def ways(*, rivals: bool) -> Iterator[tuple[str, Way]]:
+def ways(*, rivals: bool, tls: bool) -> Iterator[tuple[str, Way]]:
     yield "swarm", llmaz
+    if tls:
+        yield "swarm_tls", llmaz_tls
     if not rivals:
         return
     yield "each_alone", each_alone
@@ -276,6 +297,7 @@ def main() -> None:
     parser.add_argument("--node-mbit", type=int, default=320)
     parser.add_argument("--rounds", type=int, default=1, help="of ours, of which the median counts")
     parser.add_argument("--no-rivals", action="store_true")
+    parser.add_argument("--tls", action="store_true", help="the same between nodes of TLS as well")
     parser.add_argument("--simulate", type=int, metavar="NODES", help="nodes in one process")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # namespaces are taken down with it
@@ -291,8 +313,9 @@ def main() -> None:
         report(simulated=True, **said, **simulated(given.simulate, shape))
         return
     found: dict[str, float] = {}
-    for name, way in ways(rivals=not (given.quick or given.no_rivals)):
-        rounds = [brought(way, shape) for _ in range(given.rounds if name == "swarm" else 1)]
+    for name, way in ways(rivals=not (given.quick or given.no_rivals), tls=given.tls):
+        count = given.rounds if name.startswith("swarm") else 1
+        rounds = [brought(way, shape) for _ in range(count)]
         rounds.sort(key=lambda took: took.seconds)
         found |= figures(name, rounds[len(rounds) // 2], shape)
     ours = {

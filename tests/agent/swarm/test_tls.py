@@ -1,6 +1,8 @@
 """Nodes that speak TLS to each other, each of them proving itself."""
 
+import random
 import ssl
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from llmaz.agent.cache.outcome import Fetched
-from llmaz.agent.sharing.tls import TlsFiles
+from llmaz.agent.sharing.tls import TlsFiles, client_context
 from support.downloads import Downloads
 from support.hub import Repository, serving
-from support.sharing import permission
+from support.sharing import permission, stored
 from support.swarmnodes import swarm_nodes
 from support.weights import gguf
 
@@ -67,3 +69,23 @@ async def test_nodes_share_over_tls_and_who_shows_no_certificate_gets_nothing(
             ) as answer,
         ):
             assert answer.status == 403
+
+
+async def test_a_range_is_right_although_another_of_the_file_is_sent_before_its_end(
+    tmp_path: Path, tls: TlsFiles
+) -> None:
+    data = random.Random(7).randbytes(24 * 2**20)  # more than lies in buffers on the way
+    async with swarm_nodes(tmp_path, ["a"], tls=tls) as (a,):
+        key = stored(a.cache_dir, data)
+        context = client_context(tls)
+        async with aiohttp.ClientSession(f"{a.served.url}/v1/blobs/") as http:
+
+            def bring(start: int, end: int) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+                headers = permission(key) | {"Range": f"bytes={start}-{end - 1}"}
+                return http.get(key, headers=headers, ssl=context)
+
+            async with bring(0, len(data)) as whole:
+                assert whole.status == 206
+                async with bring(2**20, 2**21) as part:
+                    assert await part.read() == data[2**20 : 2**21]
+                assert await whole.read() == data
