@@ -93,6 +93,7 @@ _ANYTHING: Cases = {
     "gateway.service.port": (81, '"port": 81'),
     "gateway.service.annotations": ({"service": "yes"}, '"annotations": {"service": "yes"}'),
     "gateway.maxBodyMiB": (65, '"--max-body-mib=65"'),
+    "gateway.apiKeysSecret": ("marked", '"--api-keys=/etc/llmaz/api-keys/keys"'),
     "gateway.drainSeconds": (31, '"sleep": {"seconds": 31}'),
     "gateway.httpRoute.enabled": (True, '"kind": "HTTPRoute"'),
     "gateway.httpRoute.parentRefs": ([{"name": "entry"}], '"parentRefs": [{"name": "entry"}]'),
