@@ -3,7 +3,8 @@
 The client is the swarm's own, asking for chunk after chunk over kept connections with a capability
 in each request, and throws away what it is sent; nginx is asked by the same client for the same
 file under the same name. Rounds alternate, since noise drifts; the ratio is of each round's pair.
-Needs nginx (Debian: nginx-light); without it, the figures of the node stand alone.
+Beside them the same node speaks TLS, each side showing a certificate. Needs nginx (Debian:
+nginx-light) and openssl; without one of them, the figures of the node stand alone.
 """
 
 import json
@@ -21,12 +22,14 @@ from pathlib import Path
 from statistics import median
 
 import psutil
+from harness import certificates
 from harness.figures import cpu_seconds, options, report
 from harness.origin import digest
 from harness.ports import free_port
 
 from llmaz.agent.cache.chunkmap import verified_chunkmap
 from llmaz.agent.sharing.capability import Token
+from llmaz.agent.sharing.tls import client_context
 from llmaz.agent.swarm.chunks import chunk_count, span_of
 from llmaz.agent.swarm.connection import Connection, Identity, PeerError, Sink
 
@@ -52,6 +55,11 @@ class Server:
 
     url: str
     pid: int
+    certificates: str = ""  # the folder of those that it wants to see; empty: no TLS
+
+    @property
+    def identity(self) -> Identity:
+        return identity(self.certificates)
 
     def cpu_seconds(self) -> float:
         workers = psutil.Process(self.pid).children(recursive=True)
@@ -76,12 +84,18 @@ class Nowhere(Sink):
         pass
 
 
-def read_all(url: str, key: str, size: int) -> None:
+def identity(folder: str) -> Identity:
+    """Return who asks; with a folder of certificates, by TLS."""
+    tls = client_context(certificates.read(Path(folder))) if folder else None
+    return Identity(f"client-{os.getpid()}", Token(TOKEN.encode()), tls)
+
+
+def read_all(url: str, key: str, size: int, folder: str) -> None:
     """Read the whole file, each connection every so manieth chunk; wait for a line to begin."""
-    identity = Identity(f"client-{os.getpid()}", Token(TOKEN.encode()))
+    me = identity(folder)
 
     def read(first: int) -> None:
-        connection, sink = Connection(url, identity), Nowhere()
+        connection, sink = Connection(url, me), Nowhere()
         for chunk in range(first, chunk_count(size), CONNECTIONS):
             connection.bring(key, span_of(chunk, size), sink)
 
@@ -93,16 +107,20 @@ def read_all(url: str, key: str, size: int) -> None:
 
 
 @contextmanager
-def sharing(cache: Path) -> Iterator[Server]:
+def sharing(cache: Path, folder: str = "") -> Iterator[Server]:
     (cache / "token").write_text(TOKEN)
     argv = [sys.executable, "-m", "llmaz.agent.sharing", "--node-name=bench"]
     argv += ["--listen-host=127.0.0.1", "--listen-port=0", f"--cache-dir={cache}"]
     argv += [f"--peer-token-file={cache / 'token'}", "--mirror-fetch=off"]
+    if folder:
+        files = certificates.read(Path(folder))
+        argv += [f"--tls-certificate={files.certificate}", f"--tls-key={files.key}"]
+        argv += [f"--tls-authority={files.authority}"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             port = json.loads(process.stdout.readline())["port"]
-            yield Server(f"http://127.0.0.1:{port}", process.pid)
+            yield Server(f"http{'s' * bool(folder)}://127.0.0.1:{port}", process.pid, folder)
         finally:
             process.kill()
 
@@ -127,7 +145,7 @@ def until_answering(server: Server, key: str, size: int) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
-            connection = Connection(server.url, Identity("bench", Token(TOKEN.encode())))
+            connection = Connection(server.url, server.identity)
             connection.bring(key, span_of(0, size), Nowhere())
         except PeerError:
             if time.monotonic() > deadline:
@@ -140,7 +158,7 @@ def until_answering(server: Server, key: str, size: int) -> None:
 
 def served(server: Server, key: str, size: int, clients: int) -> Served:
     """Have so many clients read the file at once."""
-    argv = [sys.executable, __file__, "--read", server.url, key, str(size)]
+    argv = [sys.executable, __file__, "--read", server.url, key, str(size), server.certificates]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     started = [subprocess.Popen(argv, **pipes) for _ in range(clients)]  # type: ignore[call-overload]  # pipes
     for one in started:
@@ -182,6 +200,9 @@ def measured(size: int, rounds: int) -> dict[str, object]:
         cache.mkdir()
         path, key = stored(cache, size)
         servers = {"node": stack.enter_context(sharing(cache))}
+        if shutil.which("openssl"):
+            certificates.made(scratch)
+            servers["tls"] = stack.enter_context(sharing(cache, str(scratch)))
         if shutil.which("nginx"):
             servers["nginx"] = stack.enter_context(nginx(scratch, path, key))
         for server in servers.values():
@@ -200,16 +221,20 @@ def summary(found: dict[str, list[Served]]) -> dict[str, object]:
         said[f"{name}_mb_per_s"] = median(one.rate for one in rounds)
         said[f"{name}_cpu_s_per_gb"] = median(one.cpu for one in rounds)
     for clients in (1, SEVERAL):
-        ours, theirs = found[f"node_{clients}"], found.get(f"nginx_{clients}", [])
-        if theirs:
-            pairs = zip(ours, theirs, strict=True)
-            said[f"over_nginx_{clients}"] = median(one.rate / other.rate for one, other in pairs)
+        for ours, other, name in (
+            ("node", "nginx", "over_nginx"),
+            ("tls", "node", "tls_over_plain"),
+        ):
+            mine, others = found.get(f"{ours}_{clients}", []), found.get(f"{other}_{clients}", [])
+            ratios = [one.rate / two.rate for one, two in zip(mine, others, strict=False)]
+            if ratios:
+                said[f"{name}_{clients}"] = median(ratios)
     return said
 
 
 def main() -> None:
     if sys.argv[1:2] == ["--read"]:
-        read_all(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        read_all(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
         return
     quick = options(__doc__ or "").quick
     size, rounds = (256 * MEBIBYTE, 3) if quick else (2048 * MEBIBYTE, 5)
