@@ -56,8 +56,9 @@ async def test_two_nodes_that_prefetch_a_model_bring_it_from_the_hub_once(tmp_pa
                         address = f"127.0.0.{number}"
                         options = ("--address", address, "--sharing-listen", f"{address}:0")
                         await each.start("--register-node", "--peer-token-file", token, *options)
+                        # A node that holds it may not serve it yet: others would go to the hub.
                         status = await each.until(
-                            _holds_it, f"{each.name} does not hold it", patience=PATIENCE_SECONDS
+                            _serves_it, f"{each.name} does not serve it", patience=PATIENCE_SECONDS
                         )
                         assert _bytes(status) == len(MODEL)
             finally:
@@ -65,8 +66,10 @@ async def test_two_nodes_that_prefetch_a_model_bring_it_from_the_hub_once(tmp_pa
     assert len(MODEL) <= downloads.sent <= 1.5 * len(MODEL)
 
 
-def _holds_it(status: NodeStatus) -> bool:
-    return any(model.phase == ModelPhase.READY for model in status.models or ())
+def _serves_it(status: NodeStatus) -> bool:
+    return status.sharing_url != "" and any(
+        model.phase == ModelPhase.READY for model in status.models or ()
+    )
 
 
 def _bytes(status: NodeStatus) -> int | None:
