@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import os
 import signal
 import sys
@@ -19,10 +18,10 @@ from support.kubelet.container import Container, Inside, Make, Process
 from support.kubelet.objects import Object
 from support.kubelet.rest import Pods
 from support.kubelet.volumes import mounts_of, prepared
+from support.loopback import own_address
 
 PROBE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.5
-_ADDRESSES = itertools.count(1)  # of pods, all over the test's process
 
 
 @dataclass
@@ -101,8 +100,7 @@ class PodRun:
         self._kubelet = kubelet
         self._pod = pod
         self._directory = directory
-        number = next(_ADDRESSES)
-        self.ip = f"127.{100 + os.getpid() % 100}.{number // 250}.{number % 250 + 1}"
+        self.ip = own_address()
         self.ending = asyncio.Event()
         self.devices: dict[str, list[str]] = {}
         self.task: asyncio.Task[None] | None = None
