@@ -11,8 +11,9 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from llmaz.api.kinds import INFERENCE_NODE, LEASE, OPEN_MODEL, PLAYGROUND
 from llmaz.api.manifest import Manifest
 from llmaz.api.names import SYSTEM_NAMESPACE
 from llmaz.api.node import EnginePhase
-from llmaz.kube import Kube, KubeError
+from llmaz.kube import Kube, KubeError, Unavailable
 from support.cluster import Agent, install, make_namespace
 
 GPUS, REPLICAS = 8, 4
@@ -42,7 +43,7 @@ class Simulated:
 
     async def register(self, gate: asyncio.Semaphore) -> None:
         async with gate:
-            await self._agent.register(gpus=GPUS)
+            await persistently(lambda: self._agent.register(gpus=GPUS))
 
     async def renew(self) -> None:
         while True:
@@ -56,8 +57,8 @@ class Simulated:
             with contextlib.suppress(KubeError):  # a watch may end: the next says what is there
                 async for generation in self._generations():
                     if generation > seen:
-                        seen = generation
                         await self._agent.report(EnginePhase.READY)
+                        seen = generation
             await asyncio.sleep(1)
 
     async def _generations(self) -> AsyncIterator[int]:
@@ -69,6 +70,18 @@ class Simulated:
         async for event in watch:
             if event.type != "BOOKMARK":
                 yield cast("Any", event.object)["metadata"]["generation"]
+
+
+async def persistently(ask: Callable[[], Awaitable[object]]) -> None:
+    """Ask until the server answers: one with much to do may be late."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                await ask()
+            except Unavailable:
+                await asyncio.sleep(1)
+            else:
+                return
 
 
 async def serve_all(kube: Kube, playgrounds: int) -> None:
@@ -83,10 +96,12 @@ async def serve_all(kube: Kube, playgrounds: int) -> None:
             "source": source,
             "inferenceConfig": {"flavors": flavors},
         }
-        await kube.apply(OPEN_MODEL, {"metadata": {"name": name}, "spec": spec}, manager="bench")
+        model: Manifest = {"metadata": {"name": name}, "spec": spec}
+        await persistently(partial(kube.apply, OPEN_MODEL, model, manager="bench"))
         claim: Manifest = {"replicas": REPLICAS, "modelClaim": {"modelName": name}}
         metadata: Manifest = {"name": name, "namespace": "default"}
-        await kube.apply(PLAYGROUND, {"metadata": metadata, "spec": claim}, manager="bench")
+        wish: Manifest = {"metadata": metadata, "spec": claim}
+        await persistently(partial(kube.apply, PLAYGROUND, wish, manager="bench"))
 
 
 async def until_ready(kube: Kube, playgrounds: int) -> None:
