@@ -46,7 +46,7 @@ def build(directory: Path, *options: str) -> StandIn:
     return StandIn(directory)
 
 
-def probe_of(environ: Mapping[str, str], *, deadline_seconds: float = 20.0) -> ChildProbe:
+def probe_of(environ: Mapping[str, str], *, deadline_seconds: float = 120.0) -> ChildProbe:
     """Return a probe whose child process sees these variables beside its own."""
     assignments = (f"{name}={value}" for name, value in environ.items())
     return ChildProbe(("env", *assignments, *PROGRAM), deadline_seconds=deadline_seconds)

@@ -47,16 +47,23 @@ class Undying:
 
 
 class Hospital:
-    """Starts children that do not answer, and remembers them."""
+    """Has children that do not answer, which run before they are asked for: that takes no time."""
 
-    def __init__(self) -> None:
-        self.children: list[Undying] = []
+    def __init__(self, children: list[Undying]) -> None:
+        self.waiting = children
 
-    async def start(self, program: tuple[str, ...]) -> Undying:
+    @classmethod
+    async def of(cls, count: int) -> "Hospital":
+        silent = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(100000)")
         pipe = asyncio.subprocess.PIPE
-        child = Undying(await asyncio.create_subprocess_exec(*program, stdin=pipe, stdout=pipe))
-        self.children.append(child)
-        return child
+        started = [
+            await asyncio.create_subprocess_exec(*silent, stdin=pipe, stdout=pipe)
+            for _ in range(count)
+        ]
+        return cls([Undying(process) for process in started])
+
+    async def start(self, _: tuple[str, ...]) -> Undying:
+        return self.waiting.pop(0)
 
 
 async def test_a_node_without_nvidias_library_has_no_driver_and_keeps_no_child(
@@ -83,16 +90,16 @@ async def test_a_driver_that_hangs_costs_one_deadline_and_its_child(nvml: StandI
 
 
 async def test_no_second_child_is_started_while_the_killed_one_lives() -> None:
-    hospital = Hospital()
-    silent = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(100000)")
-    probe = ChildProbe(silent, deadline_seconds=0.1, spawn=hospital.start)
+    hospital = await Hospital.of(2)
+    first, second = hospital.waiting
+    probe = ChildProbe(("none",), deadline_seconds=0.1, spawn=hospital.start)
     no_answer = LookFailed(reason="NoAnswer", message="the driver did not answer within 0.1 s")
     for _ in range(3):
         assert await probe.look() == no_answer
-    (first,) = hospital.children
+        assert hospital.waiting == [second]
     await first.let_go()
-    assert await probe.look() == no_answer
-    (_, second) = hospital.children  # one that died makes room for the next
+    assert await probe.look() == no_answer  # one that died makes room for the next
+    assert hospital.waiting == []
     await second.let_go()
 
 
