@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -17,6 +17,43 @@ _BLOCK = 2**14
 @asynccontextmanager
 async def liar(data: bytes) -> AsyncIterator[str]:
     """Run a peer that says it has all of a file, with the right digests, and sends other bytes."""
+
+    async def blob(request: web.Request) -> web.StreamResponse:
+        start, end = request.http_range.start or 0, request.http_range.stop or len(data)
+        headers = {"Content-Range": f"bytes {start}-{end - 1}/{len(data)}"}
+        return web.Response(status=206, headers=headers, body=bytes(end - start))
+
+    async with _boasting(data, blob) as url:
+        yield url
+
+
+@asynccontextmanager
+async def mute(data: bytes) -> AsyncIterator[str]:
+    """Run a peer that says it has all of a file, and answers nobody who asks for bytes of it."""
+
+    async def blob(_: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    async with _boasting(data, blob) as url:
+        yield url
+
+
+@asynccontextmanager
+async def empty_handed(data: bytes) -> AsyncIterator[str]:
+    """Run a peer that says it has all of a file, and has nothing of it."""
+
+    async def blob(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPNotFound
+
+    async with _boasting(data, blob) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _boasting(
+    data: bytes, blob: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> AsyncIterator[str]:
     key, size = hashlib.sha256(data).hexdigest(), len(data)
     spans = [span_of(chunk, size) for chunk in range(chunk_count(size))]
     have = [[n, hashlib.sha256(data[a:b]).hexdigest()] for n, (a, b) in enumerate(spans)]
@@ -29,11 +66,6 @@ async def liar(data: bytes) -> AsyncIterator[str]:
         while True:
             await asyncio.sleep(1.0)
             await response.write(b"\n")
-
-    async def blob(request: web.Request) -> web.Response:
-        start, end = request.http_range.start or 0, request.http_range.stop or size
-        headers = {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
-        return web.Response(status=206, headers=headers, body=bytes(end - start))
 
     app = web.Application()
     app.add_routes([web.post("/v1/follow", follow), web.get("/v1/blobs/{key}", blob)])
