@@ -196,6 +196,31 @@ async def test_an_answer_that_has_begun_is_never_asked_for_again(world: World) -
     assert len(asked) == 1
 
 
+async def test_an_engine_that_dies_in_a_short_answer_is_a_bad_gateway(world: World) -> None:
+    async def dies(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = 100
+        await response.prepare(request)
+        await response.write(b"{")
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    world.serve(await world.engine(dies))
+    status, error = await world.chat({"model": "qwen"})
+    assert (status, error["message"]) == (502, "the engine ended before its answer did")
+
+
+@pytest.mark.parametrize("size", [0, 64 * 1024, 64 * 1024 + 1, 3_000_000])
+async def test_an_answer_of_any_size_arrives_whole(size: int, world: World) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"x" * size, headers={"X-Engine": "one"})
+
+    world.serve(await world.engine(answer))
+    async with world.client.post("/v1/embeddings", json={"model": "qwen"}) as found:
+        assert (len(await found.read()), found.headers["X-Engine"]) == (size, "one")
+
+
 async def test_an_engines_own_error_is_passed_on(world: World) -> None:
     async def refuses(_: web.Request) -> web.StreamResponse:
         return web.json_response({"error": {"message": "too long"}}, status=400)

@@ -17,6 +17,7 @@ _NOT_PASSED_ON = frozenset(
     | {"transfer-encoding", "upgrade", "host", "content-length", "expect"}
 )
 _UNPACKED = frozenset({"content-encoding"})  # a body that came compressed is passed on as text
+_SHORT_BYTES = 64 * 1024
 _RETRY_AFTER_SECONDS = 5
 UNREACHABLE = "engine_unreachable"
 
@@ -115,6 +116,8 @@ async def _relay(
 ) -> web.StreamResponse:
     """Pass an answer on; into a stream that was begun before there was one, as its events."""
     response = begun
+    if response is None and (answer.content_length or _SHORT_BYTES + 1) <= _SHORT_BYTES:
+        return await _whole(answer)
     if response is None:
         response = web.StreamResponse(
             status=answer.status, reason=answer.reason, headers=_passed_on(answer.headers)
@@ -136,9 +139,20 @@ async def _relay(
         await response.write(chunk)
 
 
+async def _whole(answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    """Return a short answer, which is no stream: its head and its body go out in one write."""
+    try:
+        body = await answer.read()
+    except aiohttp.ClientError:
+        raise _cut_short() from None
+    return web.Response(
+        status=answer.status, reason=answer.reason, headers=_passed_on(answer.headers), body=body
+    )
+
+
 async def _break_off(request: web.Request, response: web.StreamResponse) -> None:
     """Tell the client that the engine died in the middle of its answer."""
-    error = OpenAIError(502, "the engine ended before its answer did", kind=BAD_GATEWAY)
+    error = _cut_short()
     if response.content_type == "text/event-stream":
         await response.write(error.event())
     if request.transport is not None:
@@ -153,6 +167,10 @@ def _passed_on(
     return CIMultiDict(
         (name, value) for name, value in headers.items() if name.lower() not in dropped
     )
+
+
+def _cut_short() -> OpenAIError:
+    return OpenAIError(502, "the engine ended before its answer did", kind=BAD_GATEWAY)
 
 
 def _unreachable(route: Route, endpoint: Endpoint, error: Exception) -> OpenAIError:
