@@ -1,19 +1,24 @@
 """What the gateway adds: the first token and a whole stream, through it and from the engine itself.
 
 Many clients stream at the same time from a fake engine that does not compute, in processes of their
-own. Rivals (LiteLLM, the vLLM router) are not measured here.
+own; then a few ask for short answers, one after another. `--rivals DIRECTORY` does the same with
+LiteLLM's proxy and the vLLM router, which it installs there. On a machine that does much else only
+the figures of CPU time tell something.
 """
 
+import argparse
 import asyncio
 import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
 from harness.fakes import MODEL
-from harness.figures import cpu_seconds, options, percentile, report, resident_mib
+from harness.figures import percentile, report, resident_mib, tree_cpu_seconds
+from harness.rivals import RIVALS, installed
 from harness.servers import ApiServer, embedded_api_server, free_port, program
 
 from llmaz.api.kinds import ENDPOINT_SLICE, NAMESPACE, PLAYGROUND
@@ -24,10 +29,12 @@ from llmaz.local.install import install
 
 STREAMS = 200
 ENGINE = Path(__file__).parent / "harness/engine.py"
-_READY_SECONDS = 60
+SHORT_CLIENTS = 8
+_READY_SECONDS = 120
 _TOKENS = 32
 _TOKEN_SECONDS = 0.02
-_BODY = {"model": MODEL, "prompt": "Hi", "max_tokens": _TOKENS, "stream": True}
+_BODY = {"model": MODEL, "prompt": "Hi " * 500, "max_tokens": _TOKENS, "stream": True}
+_SHORT = {"model": MODEL, "prompt": "Hi " * 500, "max_tokens": 1}
 
 
 async def serve(kube: Kube, engine_port: int) -> None:
@@ -72,82 +79,118 @@ async def one_stream(session: aiohttp.ClientSession, port: int) -> tuple[float, 
     """Return the seconds to the first token and to the end of one stream."""
     started = time.perf_counter()
     async with session.post(url(port), json=_BODY) as answer:
-        await answer.content.readany()
+        begun = await answer.content.readany()
         first = time.perf_counter() - started
-        if b"[DONE]" not in await answer.read():
+        if b"[DONE]" not in begun + await answer.read():
             raise SystemExit(f"a stream was cut short: {answer.status}")
     return first, time.perf_counter() - started
 
 
-async def clients(port: int, rounds: int) -> None:
-    """Stream from many clients at once and print their seconds as JSON: a process of its own."""
+async def one_answer(session: aiohttp.ClientSession, port: int) -> tuple[float, float]:
+    """Return the seconds to a short answer, twice."""
+    started = time.perf_counter()
+    async with session.post(url(port), json=_SHORT) as answer:
+        if b"Hello" not in await answer.read():
+            raise SystemExit(f"a short request was not answered: {answer.status}")
+    return (took := time.perf_counter() - started), took
+
+
+async def clients(port: int, count: int, rounds: int) -> None:
+    """Ask with many clients at once and print their seconds as JSON: a process of its own."""
+    one = one_stream if count == STREAMS else one_answer
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def client() -> list[tuple[float, float]]:
-            return [await one_stream(session, port) for _ in range(rounds)]
+            return [await one(session, port) for _ in range(rounds)]
 
-        took = await asyncio.gather(*(client() for _ in range(STREAMS)))
+        took = await asyncio.gather(*(client() for _ in range(count)))
     sys.stdout.write(json.dumps([seconds for one in took for seconds in one]))
 
 
-async def asked(port: int, rounds: int) -> list[tuple[float, float]]:
-    """Have a process of clients ask `port`."""
+async def asked(port: int, count: int, rounds: int) -> list[tuple[float, float]]:
+    """Have a process of clients ask `port`: streams of all clients, short answers of a few."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, __file__, "--clients", str(port), str(rounds)),
+        *(sys.executable, __file__, "--clients", str(port), str(count), str(rounds)),
         stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await process.communicate()
     return [(first, whole) for first, whole in json.loads(told)]
 
 
-def figures_of(name: str, took: list[tuple[float, float]]) -> dict[str, object]:
-    first, whole = zip(*took, strict=True)
+async def figures_of(name: str, port: int, pid: int, rounds: int) -> dict[str, object]:
+    """Measure what listens at a port, which is the process `pid` and those below it."""
+    before = tree_cpu_seconds(pid)
+    streams = await asked(port, STREAMS, rounds)
+    between = tree_cpu_seconds(pid)
+    short = await asked(port, SHORT_CLIENTS, 100 * rounds)
+    after = tree_cpu_seconds(pid)
+    first, whole = zip(*streams, strict=True)
     return {
         f"{name}_first_p50_ms": 1e3 * percentile(first, 0.5),
         f"{name}_first_p99_ms": 1e3 * percentile(first, 0.99),
         f"{name}_whole_p50_ms": 1e3 * percentile(whole, 0.5),
         f"{name}_whole_p99_ms": 1e3 * percentile(whole, 0.99),
+        f"{name}_short_p50_ms": 1e3 * percentile([one for one, _ in short], 0.5),
+        f"{name}_cpu_us_per_token": 1e6 * (between - before) / (len(streams) * _TOKENS),
+        f"{name}_cpu_us_per_short": 1e6 * (after - between) / len(short),
+        f"{name}_resident_mib": resident_mib(pid),
     }
 
 
-async def measure(server: ApiServer, scratch: Path, rounds: int) -> dict[str, object]:
-    engine_port, gateway_port = free_port(), free_port()
+async def measured(
+    name: str, argv: list[str], port: int, log: Path, rounds: int, environ: Mapping[str, str] = {}
+) -> dict[str, object]:
+    """Run a gateway, and measure it once it answers."""
+    with program(argv, log, environ) as process:
+        async with aiohttp.ClientSession() as session:
+            await until_served(session, port)
+        return await figures_of(name, port, process.pid, rounds)
+
+
+async def measure(
+    server: ApiServer, scratch: Path, rounds: int, rivals: Path | None
+) -> dict[str, object]:
+    engine_port, port = free_port(), free_port()
     engine = [sys.executable, str(ENGINE), str(engine_port)]
     engine += [str(_TOKENS), str(_TOKEN_SECONDS)]
     gateway = [sys.executable, "-m", "llmaz.gateway", "--kubeconfig", str(server.kubeconfig)]
-    gateway += ["--listen", f"127.0.0.1:{gateway_port}"]
+    gateway += ["--listen", f"127.0.0.1:{port}"]
     async with await Kube.connect(server.kubeconfig) as kube:
         await serve(kube, engine_port)
-    with (
-        program(engine, scratch / "engine.log"),
-        program(gateway, scratch / "gateway.log") as process,
-    ):
+    found: dict[str, object] = {}
+    with program(engine, scratch / "engine.log") as process:
         async with aiohttp.ClientSession() as session:
             await until_served(session, engine_port)
-            await until_served(session, gateway_port)
-        direct = await asked(engine_port, rounds)
-        cpu = cpu_seconds(process.pid)
-        through = await asked(gateway_port, rounds)
-        cpu = cpu_seconds(process.pid) - cpu
-        return {
-            **figures_of("direct", direct),
-            **figures_of("gateway", through),
-            "gateway_cpu_us_per_token": 1e6 * cpu / (len(through) * _TOKENS),
-            "gateway_resident_mib": resident_mib(process.pid),
-        }
+        found |= await figures_of("direct", engine_port, process.pid, rounds)
+        found |= await measured("gateway", gateway, port, scratch / "gateway.log", rounds)
+        for rival in RIVALS if rivals else ():
+            assert rivals is not None
+            port = free_port()
+            argv = rival.argv(installed(rival, rivals), scratch, engine_port, port)
+            log = scratch / f"{rival.name}.log"
+            found |= await measured(rival.name, argv, port, log, rounds, rival.environ)
+    return found
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: under a minute")
+    parser.add_argument("--rivals", type=Path, metavar="DIRECTORY", help="measure rivals as well")
+    return parser.parse_args()
 
 
 async def main() -> None:
-    rounds = 3 if options(__doc__ or "").quick else 20
+    given = options()
+    rounds = 3 if given.quick else 20
     with tempfile.TemporaryDirectory(prefix="llmaz-bench-") as scratch:
         async with embedded_api_server() as server:
-            found = await measure(server, Path(scratch), rounds)
+            found = await measure(server, Path(scratch), rounds, given.rivals)
     report(streams=STREAMS, requests=STREAMS * rounds, **found)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--clients"]:
-        asyncio.run(clients(int(sys.argv[2]), int(sys.argv[3])))
+        asyncio.run(clients(int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
     else:
         asyncio.run(main())

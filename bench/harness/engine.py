@@ -11,8 +11,14 @@ from aiohttp import web
 
 
 async def serve(port: int, tokens: int, token_seconds: float) -> None:
+    async def healthy(_: web.Request) -> web.StreamResponse:
+        return web.Response()
+
     async def complete(request: web.Request) -> web.StreamResponse:
-        await request.read()
+        asked = await request.json()
+        if not asked.get("stream"):
+            choice = {"index": 0, "text": "Hello", "finish_reason": "stop"}
+            return web.json_response({"id": "1", "object": "text_completion", "choices": [choice]})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for number in range(tokens):
@@ -23,6 +29,7 @@ async def serve(port: int, tokens: int, token_seconds: float) -> None:
         return response
 
     app = web.Application()
+    app.router.add_get("/health", healthy)
     app.router.add_post("/v1/completions", complete)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

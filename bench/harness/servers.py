@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +27,18 @@ class ApiServer:
 
 
 @contextlib.contextmanager
-def program(argv: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def program(
+    argv: list[str], log: Path, environ: Mapping[str, str] = {}
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program with its output in a file; end it, and what it started, with the block."""
     with log.open("wb") as output:
-        process = subprocess.Popen(argv, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(
+            argv,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env={**os.environ, **environ},
+        )
     try:
         yield process
     finally:
