@@ -269,6 +269,8 @@ def figures(name: str, took: Took, shape: Shape) -> dict[str, float]:
         f"{name}_over_bound": took.seconds / shape.bound,
         f"{name}_origin_ratio": took.bytes / shape.size,
     }
+    if name == "swarm_tls":
+        found["tls_cpu_s_per_gb"] = took.cpu_s * 1e9 / (shape.nodes * shape.size)
     if name == "swarm":
         found |= {"first_byte_s": took.first_byte_s, "tail_s": took.seconds - took.origin_done_s}
         found["cpu_s_per_gb"] = took.cpu_s * 1e9 / (shape.nodes * shape.size)
