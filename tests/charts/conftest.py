@@ -37,7 +37,7 @@ from support.cluster import Agent, condition, eventually, install, make_namespac
 from support.controlplane import EmbeddedServer
 from support.nodes import FAKE_ENGINE
 from support.plane import ControlPlane
-from support.recorder import Call, recording
+from support.recorder import Call, Recorder, recorded
 from support.weights import gguf
 
 TEAM = "team"
@@ -55,6 +55,7 @@ class Evidence:
     """What was seen of each program, by its name."""
 
     calls: Mapping[str, frozenset[Call]]
+    refused: Mapping[str, frozenset[Call]]
     metrics: Mapping[str, str]
 
 
@@ -63,38 +64,49 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evidence]:
     directory = tmp_path_factory.mktemp("programs")
     server = EmbeddedServer(directory / "server")
     try:
-        yield asyncio.run(_gather(server.start(), directory))
+        plane = server.start()
+        yield asyncio.run(gather(plane, directory, lambda _: plane))
     finally:
         server.stop()
 
 
-async def _gather(plane: ControlPlane, directory: Path) -> Evidence:
+async def gather(
+    plane: ControlPlane,
+    directory: Path,
+    account: Callable[[str], ControlPlane],
+    address: str = "127.0.0.1",
+) -> Evidence:
+    """Have all programs do all that they do, each with the credentials of its account."""
     async with await Kube.connect(plane.kubeconfig) as kube:
         await _prepare(kube, directory)
         agent: tuple[str, ...] = (
             "--node-name",
             NODE_NAME,
             "--address",
-            "127.0.0.1",
+            address,
             "--stop-engines-within",
             "1",
         )
         agent += ("--state-dir", str(directory / "agent"), "--cache-dir", str(directory / "cache"))
         async with (
-            _program("controller", plane, directory) as controller,
-            _program("agent", plane, directory, *agent) as agent_seen,
-            _program("gateway", plane, directory) as gateway,
+            _program("controller", account, directory) as controller,
+            _program("agent", account, directory, *agent) as agent_seen,
+            _program("gateway", account, directory) as gateway,
         ):
             await _live(kube, gateway.log)
             seen = {"controller": controller, "agent": agent_seen, "gateway": gateway}
             metrics = {name: await one.metrics() for name, one in seen.items()}
-    return Evidence({name: frozenset(one.calls) for name, one in seen.items()}, metrics)
+    return Evidence(
+        {name: frozenset(one.recorder.calls) for name, one in seen.items()},
+        {name: frozenset(one.recorder.refused) for name, one in seen.items()},
+        metrics,
+    )
 
 
 @dataclass(frozen=True)
 class _Seen:
     name: str
-    calls: set[Call]
+    recorder: Recorder
     log: Path
 
     async def metrics(self) -> str:
@@ -105,10 +117,10 @@ class _Seen:
 
 @asynccontextmanager
 async def _program(
-    name: str, plane: ControlPlane, directory: Path, *options: str
+    name: str, account: Callable[[str], ControlPlane], directory: Path, *options: str
 ) -> AsyncIterator[_Seen]:
     kubeconfig, log = directory / f"{name}.kubeconfig", directory / f"{name}.log"
-    async with recording(plane, kubeconfig) as calls:
+    async with recorded(account(name), kubeconfig) as recorder:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", f"llmaz.{name}", "--listen", "127.0.0.1:0"),
@@ -116,7 +128,7 @@ async def _program(
                 stderr=output,
             )
         try:
-            yield _Seen(name, calls, log)
+            yield _Seen(name, recorder, log)
         finally:
             process.terminate()
             async with asyncio.timeout(120):
@@ -139,6 +151,7 @@ async def _prepare(kube: Kube, directory: Path) -> None:
     for namespace in (SYSTEM_NAMESPACE, TEAM):
         await make_namespace(kube, namespace)
     await kube.create(NODE, {"metadata": {"name": NODE_NAME}})
+    await kube.patch(NODE, NODE_NAME, {"spec": {"taints": None}})  # its kubelet says it is ready
     await kube.apply(INFERENCE_NODE, {"metadata": {"name": NODE_NAME}}, manager="tests")
     secret: Any = {"name": "modelhub-secret", "namespace": TEAM}
     await kube.create(SECRET, {"metadata": secret, "stringData": {"HF_TOKEN": "a"}})
@@ -153,7 +166,13 @@ async def _prepare(kube: Kube, directory: Path) -> None:
         "version": "1",
         "envs": _REFERENCES,
         "recommendedConfigs": [
-            {"name": "default", "args": ["--port", "{{ .Port }}", "--model", "{{ .ModelName }}"]}
+            {
+                "name": "default",
+                "args": [
+                    *("--host", "{{ .Host }}", "--port", "{{ .Port }}"),
+                    *("--model", "{{ .ModelName }}"),
+                ],
+            }
         ],
     }
     team: Any = {"metadata": {"name": "team"}, "spec": {"namespaces": [TEAM]}}
@@ -216,7 +235,9 @@ async def _slot(kube: Kube) -> None:
 
 async def _scale(kube: Kube, gateway: str) -> None:
     """Have one woken, one brought to its minimum; an autoscaler made, changed and deleted."""
-    trigger: Any = {"hpa": {"metrics": [{"type": "Resource"}]}}
+    target = {"type": "Utilization", "averageUtilization": 80}
+    metric = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
+    trigger: Any = {"hpa": {"metrics": [metric]}}
     elastic: Any = {"maxReplicas": 3, "scaleTrigger": trigger}
     await _playground(kube, "elastic", "fake", 0, elastic)
     await _until_scaler(kube, lambda found: [_most(one) for one in found] == [3])

@@ -1,20 +1,26 @@
 """The chart on a real kube-apiserver (KUBEBUILDER_ASSETS): accepted, and its policies at work."""
 
+import asyncio
+import dataclasses
 import json
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from charts.conftest import NODE_NAME, TEAM, gather
 from support.apicalls import DEADLINE, MERGE
 from support.chart import CHART, Json, rendered
 from support.plane import ControlPlane
 from support.recordings import Answer, call
 
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
+VALUES = {"agent.secretNamespaces": [TEAM]}
 NODES = "/apis/llmaz.io/v1alpha1/inferencenodes"
 AGENT = {
     "Impersonate-User": "system:serviceaccount:llmaz-system:llmaz-agent",
@@ -39,8 +45,11 @@ def installed(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     """The chart's objects on the server; nothing there would run a pod."""
     if not control_plane.real:
         pytest.skip("the embedded server has no RBAC and no admission policies")
-    namespace = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "llmaz-system"}}
-    objects = "\n---\n".join(map(json.dumps, [namespace, *rendered()]))
+    namespaces = [
+        {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}
+        for name in ("llmaz-system", TEAM)
+    ]
+    objects = "\n---\n".join(map(json.dumps, [*namespaces, *rendered(VALUES)]))
     definitions = ("--server-side", "--force-conflicts", "-f", str(CHART / "crds"))
     kubectl(control_plane, "apply", *definitions)
     kubectl(control_plane, "wait", "--for=condition=Established", "-f", str(CHART / "crds"))
@@ -76,3 +85,40 @@ def test_an_agent_writes_its_own_node_alone(installed: ControlPlane) -> None:
     assert answer.status == 403
     assert "belongs to the controller" in answer.text
     assert call(installed, "DELETE", f"{NODES}/own").status == 200
+
+
+def _account(plane: ControlPlane, program: str) -> ControlPlane:
+    """Return the server as the pods of a program know it: by a token that is bound to a pod."""
+    pods = "/api/v1/namespaces/llmaz-system/pods"
+    spec = {
+        "serviceAccountName": f"llmaz-{program}",
+        "nodeName": NODE_NAME,
+        "containers": [{"name": program, "image": program}],
+    }
+    pod = {"metadata": {"name": program}, "spec": spec}
+    made = call(plane, "POST", pods, {"apiVersion": "v1", "kind": "Pod", **pod}).json()
+    bound = {"kind": "Pod", "apiVersion": "v1", "name": program, "uid": made["metadata"]["uid"]}
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+    accounts = "/api/v1/namespaces/llmaz-system/serviceaccounts"
+    path = f"{accounts}/llmaz-{program}/token"
+    answer = call(plane, "POST", path, request | {"spec": {"boundObjectRef": bound}})
+    assert answer.status == 201, answer.text
+    return dataclasses.replace(plane, token=answer.json()["status"]["token"])
+
+
+def _own_address() -> str:
+    """Return an address of this machine that an EndpointSlice may have: none of loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ends:
+        try:
+            ends.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no address but its own")
+        return str(ends.getsockname()[0])
+
+
+def test_all_programs_do_all_that_they_do_with_the_rights_of_the_chart(
+    installed: ControlPlane, tmp_path: Path
+) -> None:
+    account = partial(_account, installed)
+    evidence = asyncio.run(gather(installed, tmp_path, account, _own_address()))
+    assert evidence.refused == {name: frozenset() for name in ("controller", "agent", "gateway")}

@@ -111,6 +111,9 @@ class Agent:
         labels: Manifest = {"kubernetes.io/hostname": self.node}
         metadata: Manifest = {"name": self.node, "labels": labels}
         core = await self.kube.apply(NODE, {"metadata": metadata}, manager="agent")
+        if "node.kubernetes.io/not-ready" in str(core.get("spec")):
+            # A kube-apiserver's doing, until a kubelet says that the node is ready.
+            await self.kube.patch(NODE, self.node, {"spec": {"taints": None}})
         owner = {
             "apiVersion": "v1",
             "kind": "Node",

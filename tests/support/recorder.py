@@ -4,6 +4,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -48,6 +49,7 @@ class Recorder:
     plane: ControlPlane
     client: aiohttp.ClientSession
     calls: set[Call] = field(default_factory=set)
+    refused: set[Call] = field(default_factory=set)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         call = call_of(request.method, request.path, watch="watch" in request.query)
@@ -59,7 +61,9 @@ class Recorder:
             headers={key: request.headers[key] for key in ("Content-Type", "Accept")}
             | {"Authorization": f"Bearer {self.plane.token}"},
         ) as upstream:
-            if call.verb == "patch" and upstream.status == 201:
+            if upstream.status == HTTPStatus.FORBIDDEN:
+                self.refused.add(call)
+            if call.verb == "patch" and upstream.status == HTTPStatus.CREATED:
                 self.calls.add(Call("create", call.group, call.resource, call.namespace, ""))
             answer = web.StreamResponse(status=upstream.status)
             answer.content_type = upstream.content_type
@@ -72,7 +76,14 @@ class Recorder:
 
 @asynccontextmanager
 async def recording(plane: ControlPlane, kubeconfig: Path) -> AsyncIterator[set[Call]]:
-    """Write a kubeconfig that leads through a recorder, and yield what it records."""
+    """Write a kubeconfig that leads through a recorder, and yield the calls that it records."""
+    async with recorded(plane, kubeconfig) as recorder:
+        yield recorder.calls
+
+
+@asynccontextmanager
+async def recorded(plane: ControlPlane, kubeconfig: Path) -> AsyncIterator[Recorder]:
+    """Write a kubeconfig that leads through a recorder, and yield that."""
     trusted = ssl.create_default_context(cafile=str(plane.authority))
     timeout = aiohttp.ClientTimeout(total=None)
     connector = aiohttp.TCPConnector(ssl=trusted, limit=0)
@@ -82,7 +93,7 @@ async def recording(plane: ControlPlane, kubeconfig: Path) -> AsyncIterator[set[
         app.router.add_route("*", "/{path:.*}", recorder.answer)
         async with listening(app, "127.0.0.1", 0) as port:
             kubeconfig.write_text(_kubeconfig(f"http://127.0.0.1:{port}"))
-            yield recorder.calls
+            yield recorder
 
 
 def _kubeconfig(url: str) -> str:
