@@ -60,6 +60,15 @@ async def test_passing_faults_of_the_wire_are_borne(name: str, tmp_path: Path) -
     assert world.downloads.faults == []
 
 
+@of_our_wire
+async def test_the_whole_file_for_a_range_is_taken_from_its_begin(
+    name: str, tmp_path: Path
+) -> None:
+    world = World(name, tmp_path, files={"model.gguf": WEIGHTS})
+    await world.fetched(Cut(100_000), NoRanges())
+    assert world.told[-1].tally.wrong_from_origin == 0
+
+
 async def test_what_a_driver_fails_with_is_borne(tmp_path: Path) -> None:
     world = World("fsspec", tmp_path, files={"model.gguf": WEIGHTS})
     await world.fetched(Status(503), Status(500), Cut(100_000), Cut(0), WrongLength(-1))
