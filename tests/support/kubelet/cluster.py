@@ -131,6 +131,7 @@ async def slot_cluster(
 ) -> AsyncIterator[SlotCluster]:
     """Start everything, and leave nothing of it. Containers are made by `make`."""
     async with AsyncExitStack() as stack:
+        # Embedded always: pods have loopback addresses, which a real server takes for no endpoints.
         server = EmbeddedServer(directory / "server")
         stack.callback(server.stop)
         plane = server.start()
