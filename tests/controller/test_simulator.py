@@ -14,12 +14,19 @@ from support.simulator.history import Step, broken, shortened, steps_of, told, w
 from support.simulator.merging import Merge, as_embedded, quickly
 from support.simulator.mutants import MUTANTS
 
-SEEDS = 40
+SEEDS, MORE_SEEDS = 80, 300
 
 
 @pytest.mark.parametrize("tenth", range(10))
 def test_a_random_history_breaks_no_rule_and_settles(tenth: int) -> None:
     for seed in range(tenth, SEEDS, 10):
+        assert told(seed) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fifth", range(5))
+def test_many_random_histories_break_no_rule_and_settle(fifth: int) -> None:
+    for seed in range(SEEDS + fifth, MORE_SEEDS, 5):
         assert told(seed) is None
 
 
@@ -34,6 +41,20 @@ def test_replicas_that_are_no_longer_asked_for_end_even_while_their_model_is_mis
     ]
     assert broken(1, [*serving, Step("drop", ("m1",)), Step("serve", ("p1", 1))]) is None
     assert broken(488, [*serving, Step("serve", ("p1", 1)), Step("drop", ("m1",))]) is None
+
+
+def test_what_nobody_asks_for_does_not_go_on_serving_where_its_flavor_is_taken_away() -> None:
+    served = [
+        Step("offer", ("m2", "v1")),
+        Step("provide", ("v1",)),
+        Step("join", ("n0", 2)),
+        Step("join", ("n1", 4)),
+        Step("serve", ("p3", 1)),
+        Step("rest", ("p3",)),
+        Step("calm"),
+    ]
+    asleep = [Step("rest", ("p3",)), Step("offer", ("m2", "last flavor only"))]
+    assert all(broken(seed, [*served, *asleep]) is None for seed in range(5))
 
 
 def test_a_group_that_is_asked_for_again_before_its_agents_look_becomes_ready() -> None:

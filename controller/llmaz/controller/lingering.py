@@ -23,8 +23,12 @@ _BEHIND = "others of its tenant wait as well"  # where nobody looked further
 
 
 def stand_as_it_is(demand: Demand, group: Group, board: Board) -> bool:
-    """Let a replica stand where it serves if its node and its accelerators let it."""
-    may_linger = is_serving(group) and all(
+    """Let a replica stand where it serves if its node and its accelerators let it.
+
+    One of a Service that asks for none sleeps or stops: it need not go on for want of another.
+    """
+    may_linger = not demand.resting and is_serving(group)
+    may_linger = may_linger and all(
         board.is_well(seat) and not is_driven(seat, board.fleet, demand) for seat in group
     )
     return may_linger and board.stand(demand, _as_it_is(group))

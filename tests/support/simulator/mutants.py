@@ -88,7 +88,6 @@ MUTANTS: Mapping[str, tuple[object, str, object]] = MappingProxyType(
             lambda *_: None,
         ),
         "a limit binds nobody": (tenants.Usage, "above_limit", lambda *_: None),
-        "what has to go is no longer its tenant's": (board.Board, "hold", lambda *_: None),
         "who made way for a limit is put back": (board.Board, "put_back", board.Board.restore),
         "equals make way for each other": (
             preempt.Displacing,
