@@ -42,7 +42,7 @@ from support.weights import gguf
 
 TEAM = "team"
 NODE_NAME = "worker"
-_URL = re.compile(r"http://127\.0\.0\.1:\d+")
+_URL = re.compile(r"http://[\d.]+:(\d+)")
 _DISCOVERED = {"controller": "metrics at", "agent": "agent of node", "gateway": "listening at"}
 _REFERENCES = [
     {"name": "A", "valueFrom": {"secretKeyRef": {"name": "modelhub-secret", "key": "HF_TOKEN"}}},
@@ -142,7 +142,7 @@ async def _url(log: Path, words: str) -> str:
 
     found = _URL.search(await eventually(line, bool))
     assert found is not None
-    return found[0]
+    return f"http://127.0.0.1:{found[1]}"  # where all of them listen, whatever an agent says
 
 
 async def _prepare(kube: Kube, directory: Path) -> None:
