@@ -46,7 +46,7 @@ async def watch_worker(worker: EngineReport, streams: "list[asyncio.Task[int]]")
     assert worker.pid is not None
     while not all(one.done() for one in streams):
         if not is_alive(worker.pid):  # what has come by now may not have been read yet
-            _, left = await asyncio.wait(streams, timeout=2)
+            _, left = await asyncio.wait(streams, timeout=30)
             assert not left, "the worker went before the streams"
         await asyncio.sleep(0.02)
 
