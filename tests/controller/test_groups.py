@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,6 +121,62 @@ def test_an_epoch_that_reached_only_some_of_the_members_is_told_to_the_others() 
     world.perform(first)
     world.settle()
     assert {engine.epoch for engine in members(world).values()} == {2}
+
+
+def half_assigned(world: World, *lost: str) -> None:
+    """Let the writes of the first round come to these nodes too late, and be refused."""
+    for action in world.plan():
+        if not isinstance(action, Assign) or action.node not in lost:
+            world.perform(action)
+
+
+@pytest.mark.parametrize("lost", [("n1",), ("n2",), ("n1", "n3")])
+def test_a_group_that_was_assigned_by_half_begins_once(lost: tuple[str, ...]) -> None:
+    world = group_world(nodes=3, hosts=3)
+    world.decide()
+    whole = members(world)
+    assert len(whole) == 3
+    world = group_world(nodes=3, hosts=3)
+    while not members(world):
+        half_assigned(world, *lost)
+    assert len(members(world)) == 3 - len(lost)
+    world.decide()
+    assert members(world) == whole
+
+
+@pytest.mark.parametrize("says", [EnginePhase.WAITING, EnginePhase.STARTING, EnginePhase.BACKOFF])
+def test_a_half_assigned_group_begins_anew_once_an_agent_knows_of_it(says: EnginePhase) -> None:
+    world = group_world()
+    while not members(world):
+        half_assigned(world, "n2")
+    world.tick()
+    fail(world, "default/chat-0", says)
+    world.decide()
+    assert {engine.epoch for engine in members(world).values()} == {2}
+
+
+def test_a_half_assigned_group_that_finds_its_other_node_gone_begins_anew_if_that_changes_it() -> (
+    None
+):
+    world = group_world(nodes=3)
+    while not members(world):
+        half_assigned(world, "n1")
+    assert list(members(world)) == ["default/chat-0.1"]
+    del world.nodes["n1"]
+    world.decide()
+    assert sorted(node for node, _ in world.engines().values()) == ["n2", "n3"]
+    assert {engine.epoch for engine in members(world).values()} == {2}
+
+
+def test_a_half_assigned_group_whose_worker_finds_another_node_keeps_its_leader() -> None:
+    world = group_world(nodes=3)
+    while not members(world):
+        half_assigned(world, "n2")
+    leader = members(world)["default/chat-0"]
+    del world.nodes["n2"]
+    world.decide()
+    assert sorted(node for node, _ in world.engines().values()) == ["n1", "n3"]
+    assert members(world)["default/chat-0"] == leader
 
 
 def test_a_member_that_failed_for_good_is_named_and_ends_no_group_again_and_again() -> None:

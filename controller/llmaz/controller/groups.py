@@ -51,6 +51,15 @@ def epoch_of(group: Sequence[Seat]) -> int:
     return last + (has_ended or is_behind)
 
 
+def has_begun(group: Sequence[Seat]) -> bool:
+    """Tell whether any agent says of a member that it knows of the last epoch."""
+    last = last_epoch(group)
+    told = ((seat.engine, seat.report) for seat in group if seat.report is not None)
+    return any(
+        report.epoch >= last or report.fingerprint == fingerprint(engine) for engine, report in told
+    )
+
+
 def is_serving(group: Sequence[Seat]) -> bool:
     """Tell whether every member is there and ready: what is left of a group can't answer."""
     if not group or not all(seat.is_ready for seat in group):

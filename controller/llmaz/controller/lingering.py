@@ -11,7 +11,7 @@ from llmaz.api.node import AssignedEngine
 from llmaz.controller.board import Board, Standing
 from llmaz.controller.demand import Demand, Needs, Option
 from llmaz.controller.flavors import ANY
-from llmaz.controller.groups import is_serving, last_epoch
+from llmaz.controller.groups import is_serving
 from llmaz.controller.nodes import needs_of
 from llmaz.controller.outcomes import Placed
 from llmaz.controller.preempt import Displacing
@@ -45,11 +45,11 @@ def relocate(
     if not isinstance(here, Placed):
         return here is not None
     board.lift(Standing(demand, here))
-    options, epoch = demand.options_of(id_), last_epoch(group)
+    options = demand.options_of(id_)
     runnable = [option for option in options if is_runnable(option)]
-    if any(place_one(board, demand, option, id_, epoch) is not None for option in runnable):
+    if any(place_one(board, demand, option, id_, group) is not None for option in runnable):
         return True
-    if displacing is None or displacing.place(demand, id_, epoch) is None:
+    if displacing is None or displacing.place(demand, id_, group) is None:
         board.stand(demand, here)
         why = unplaced(demand, options, board)
         board.outcomes[id_] = dataclasses.replace(here, lingers=why.reasons)

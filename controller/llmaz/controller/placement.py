@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from llmaz.api.node import AssignedEngine, as_started
 from llmaz.controller.board import Board, devices_asked, in_order
 from llmaz.controller.demand import Demand, Option
-from llmaz.controller.groups import groups_of, last_epoch
+from llmaz.controller.groups import groups_of
 from llmaz.controller.lingering import relocate, stand_as_it_is
 from llmaz.controller.moves import Moves
 from llmaz.controller.nodes import needs_of
@@ -63,7 +63,7 @@ def place(
         _place_new(demand, ids, groups, board, None)
     for demand in demands:
         for id_ in demand.ids if moves.back else ():
-            _go_back(id_, demand, moves.back.get(id_, ()), board)
+            _go_back(id_, demand, moves.back.get(id_, ()), groups, board)
     return board.outcomes
 
 
@@ -83,7 +83,13 @@ def _reserve_driven(
                 board.reserve(seat)
 
 
-def _go_back(id_: str, demand: Demand, options: Sequence[Option], board: Board) -> None:
+def _go_back(
+    id_: str,
+    demand: Demand,
+    options: Sequence[Option],
+    groups: Mapping[str, Group],
+    board: Board,
+) -> None:
     """Let a replica go to an option that it prefers, where there is room by now.
 
     The room where it is stays its own: it serves there until it is ready elsewhere.
@@ -91,7 +97,7 @@ def _go_back(id_: str, demand: Demand, options: Sequence[Option], board: Board) 
     here = board.outcomes.get(id_)
     for option in options:
         if option.worker is None and isinstance(here, Placed) and is_runnable(option):
-            there = place_one(board, demand, option, id_, here.engine.epoch)
+            there = place_one(board, demand, option, id_, groups.get(id_, ()))
             if there is not None and there.node != here.node:
                 return
             board.outcomes[id_] = here
@@ -155,7 +161,7 @@ def _place_new(
                 board.release(seat)
             if stay(demand, group, board) is not None:
                 continue
-            if displacing is None or displacing.place(demand, id_, last_epoch(group)) is None:
+            if displacing is None or displacing.place(demand, id_, group) is None:
                 why = why or unplaced(demand, options, board)
                 board.outcomes[id_] = why
 
@@ -168,7 +174,7 @@ def _regroup(id_: str, demand: Demand, groups: Mapping[str, Group], board: Board
     group = groups.get(id_, ())
     kept = [seat for seat in group if board.release(seat)] if len(group) > 1 else []
     for option in demand.options_of(id_) if kept else ():
-        if is_runnable(option) and place_one(board, demand, option, id_, last_epoch(group)):
+        if is_runnable(option) and place_one(board, demand, option, id_, group):
             return True
     for seat in kept:
         board.reserve(seat)

@@ -12,6 +12,7 @@ from llmaz.controller.demand import Demand, Option
 from llmaz.controller.ledger import Ledger
 from llmaz.controller.outcomes import Displacement, Placed, Unplaced
 from llmaz.controller.refusals import is_runnable, why_not
+from llmaz.controller.staying import Group
 from llmaz.controller.taking import place_one
 from llmaz.controller.tenants import Cause
 
@@ -29,7 +30,7 @@ class Displacing:
         self._board = board
         self._hopeless: set[tuple[object, ...]] = set()
 
-    def place(self, demand: Demand, id_: str, epoch: int) -> Placed | None:
+    def place(self, demand: Demand, id_: str, group: Group) -> Placed | None:
         """Place a replica where others make way for it, flavor by flavor; None: they may not."""
         board = self._board
         if not demand.priority.displaces or not self._may_displace_any(demand):
@@ -38,7 +39,7 @@ class Displacing:
             key = _key(demand, option, board)
             if not is_runnable(option) or key in self._hopeless:
                 continue
-            placed = self._as(option, demand, id_, epoch)
+            placed = self._as(option, demand, id_, group)
             if placed is not None:
                 return placed
             self._hopeless.add(key)
@@ -47,7 +48,7 @@ class Displacing:
     def _may_displace_any(self, demand: Demand) -> bool:
         return self._board.usage.is_shared or self._board.least < demand.priority.value
 
-    def _as(self, option: Option, demand: Demand, id_: str, epoch: int) -> Placed | None:
+    def _as(self, option: Option, demand: Demand, id_: str, group: Group) -> Placed | None:
         board, lifted = self._board, list[tuple[Standing, Cause]]()
         placed = None
         for one in board.standing():
@@ -57,7 +58,7 @@ class Displacing:
             board.lift(one)
             lifted.append((one, cause))
             if self._fits(option, demand, one):
-                placed = place_one(board, demand, option, id_, epoch)
+                placed = place_one(board, demand, option, id_, group)
             if placed is not None:
                 break
         else:
