@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from llmaz.api.tenant import Tenant
 from llmaz.controller.snapshot import KubeNode
 from llmaz.controller.tenants import Usage, tree_of
-from support.controlling import GPU, World, flavor, model, node, runtime
+from support.controlling import GPU, World, flavor, model, node, on, runtime
 from support.placing import assert_no_double_booking, classes, placed_as, tenant
 
 
@@ -28,6 +28,16 @@ def running(world: World) -> dict[str, int]:
     for id_, (_, uuids) in world.engines().items():
         namespace = id_.partition("/")[0]
         found[namespace] = found.get(namespace, 0) + len(uuids)
+    return found
+
+
+def uses(world: World, namespace: str) -> dict[str, int]:
+    """How many accelerators each replica has; of one on its way those of the larger place."""
+    found: dict[str, int] = {}
+    for one in world.nodes.values():
+        for engine in one.spec.engines:
+            if engine.namespace == namespace:
+                found[engine.id] = max(len(engine.accelerators), found.get(engine.id, 0))
     return found
 
 
@@ -87,6 +97,30 @@ def test_what_a_replica_has_that_has_to_go_is_nobody_elses_to_use() -> None:
     world.add(node("n2", 2), placed_as("early", "wide", 1, "red"))
     world.settle()
     assert {id_: where for id_, (where, _) in world.engines().items()} == {"red/late-0": "n2"}
+
+
+def test_what_a_replica_has_until_its_update_is_nobody_elses_to_use() -> None:
+    world = shared(2, tenant("a", "red", limit=2))
+    world.add(placed_as("chat", "wide", 1, "red"))
+    world.settle()
+    newer = model("wide", flavor("one"), uri="oss://bucket.oss.example/newer")
+    world.add(newer, model("other", on(flavor("a10"), pool="b")), node("n2", 1))
+    world.kube_nodes["n2"] = KubeNode(name="n2", labels={"pool": "b"})
+    world.add(placed_as("early", "other", 1, "red"))
+    for _ in range(12):
+        world.decide()
+        assert sum(uses(world, "red").values()) <= 2
+        world.tick()
+    assert uses(world, "red") == {"red/chat-0": 1, "red/early-0": 1}
+
+
+def test_what_lingers_where_no_flavor_allows_it_counts_once() -> None:
+    world = shared(2, tenant("a", "red", limit=3))
+    world.add(placed_as("late", "wide", 1, "red"))
+    world.settle()
+    world.add(model("wide", flavor("four", 4)), node("n2", 1), placed_as("early", "qwen", 1, "red"))
+    world.settle()
+    assert uses(world, "red") == {"red/early-0": 1, "red/late-0": 2}
 
 
 def test_what_is_idle_is_shared_by_weight_whoever_came_first() -> None:

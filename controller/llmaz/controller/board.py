@@ -49,6 +49,8 @@ class Board:
         self.spreads: dict[tuple[str, str, str | None], Iterator[Ledger]] = {}
         self._reserved: set[tuple[str, str]] = set()  # nodes and engines
         self._held: dict[str, tuple[Path, Devices]] = {}  # what tenants use, by replica
+        self._had: Mapping[str, Sequence[Seat]] = {}  # where replicas are, by their ids
+        self._counted: dict[str, Devices] = {}  # what their tenants use by those that stand
         self._demands: dict[str, Demand] = {}  # of those that stand, by id
         self._important: Counter[int] = Counter()  # priorities of those that stand
 
@@ -70,6 +72,14 @@ class Board:
         self._reserved.remove((seat.node, seat.engine.id))
         return True
 
+    def remember(self, had: Mapping[str, Sequence[Seat]]) -> None:
+        """Note where replicas are: each may have to wait until its turn comes to be another.
+
+        Until then its tenant uses the more of what it has and of what it shall have. Else another
+        would get what it is about to give up, and the tenant would pass its limit for so long.
+        """
+        self._had = had if self.usage.is_shared else {}
+
     def hold(self, demand: Demand, groups: Iterable[Sequence[Seat]]) -> None:
         """Count what replicas have that shall be elsewhere, until it is their turn.
 
@@ -89,7 +99,8 @@ class Board:
 
     def settle(self, demand: Demand, placed: Placed) -> None:
         """Note who has a place; the nodes know of it already."""
-        self.usage.add(self.path(demand), devices_of(placed.option))
+        self._counted[placed.engine.id] = self._used_by(placed)
+        self.usage.add(self.path(demand), self._counted[placed.engine.id])
         self.outcomes[placed.engine.id] = placed
         self._demands[placed.engine.id] = demand
         self._important[demand.priority.value] += 1
@@ -157,8 +168,19 @@ class Board:
         self.outcomes[placed.engine.id] = marked
         return marked
 
+    def _used_by(self, placed: Placed) -> Devices:
+        """Return what a replica may have until it is what it shall be."""
+        shall, had = devices_of(placed.option), self._had.get(placed.engine.id, ())
+        if all(seat.engine is placed.engine for seat in had):
+            return shall
+        has = devices_asked(seat.engine for seat in had)
+        return {
+            resource: max(shall.get(resource, 0), has.get(resource, 0))
+            for resource in sorted({*shall, *has})
+        }
+
     def _forget(self, standing: Standing) -> None:
-        self.usage.add(self.path(standing.demand), devices_of(standing.placed.option), -1)
+        self.usage.add(self.path(standing.demand), self._counted.pop(standing.id), -1)
         self._important[standing.demand.priority.value] -= 1
         del self.outcomes[standing.id], self._demands[standing.id]
 

@@ -42,6 +42,7 @@ def place(
     for _, seat in sorted(moves.left.items()):
         board.reserve(seat)
     groups = groups_of(seated)
+    board.remember({**groups, **{id_: (seat,) for id_, seat in moves.left.items()}})
     waiting: list[tuple[Demand, list[str]]] = []
     surpluses: list[tuple[Demand, list[str]]] = []
     for demand in sorted(demands, key=lambda demand: demand.prefix):
@@ -55,7 +56,8 @@ def place(
         for id_ in ids:
             stand_as_it_is(demand, groups.get(id_, ()), board)
     for demand, ids in (*waiting, *surpluses):
-        board.hold(demand, [groups[id_] for id_ in ids if id_ in groups])
+        fresh = [id_ for id_ in ids if id_ not in board.outcomes]  # what stands is counted
+        board.hold(demand, [groups[id_] for id_ in fresh if id_ in groups])
     displacing = Displacing(board)
     for demand, ids in in_order(waiting, board):
         _place_new(demand, ids, groups, board, displacing)
