@@ -101,10 +101,12 @@ async def clients(port: int, count: int, rounds: int) -> None:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
 
-        async def client() -> list[tuple[float, float]]:
+        async def client(number: int) -> list[tuple[float, float]]:
+            # Users do not ask all at the same moment, and engines do not answer in step.
+            await asyncio.sleep(_TOKENS * _TOKEN_SECONDS * number / count)
             return [await one(session, port) for _ in range(rounds)]
 
-        took = await asyncio.gather(*(client() for _ in range(count)))
+        took = await asyncio.gather(*(client(number) for number in range(count)))
     sys.stdout.write(json.dumps([seconds for one in took for seconds in one]))
 
 
