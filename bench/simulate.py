@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from multiprocessing import get_context
@@ -44,13 +45,16 @@ def survives(mutant: str, histories: int) -> int | None:
     return next((seed for seed in range(histories) if broken(seed, steps_of(seed))), None)
 
 
-def try_mutants(histories: int) -> None:
-    """Make every mistake, each in a process of its own, and tell which history finds it."""
+def try_mutants(mutants: Sequence[str], histories: int) -> None:
+    """Make these mistakes, each in a process of its own, and tell which history finds it."""
     alone = get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), alone, max_tasks_per_child=1) as pool:
-        found = list(pool.map(survives, MUTANTS, repeat(histories)))
-    for mutant, seed in zip(MUTANTS, found, strict=True):
-        print(f"{mutant}: {'not found' if seed is None else f'seed {seed}'}")
+        found = list[int | None]()
+        for mutant, seed in zip(
+            mutants, pool.map(survives, mutants, repeat(histories)), strict=True
+        ):
+            found.append(seed)
+            print(f"{mutant}: {'not found' if seed is None else f'seed {seed}'}", flush=True)
     missed = found.count(None)
     report(mutants=len(found), missed=missed)
     if missed:
@@ -64,9 +68,12 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the seed of the first")
     parser.add_argument("--seed", type=int, help="this history alone")
     parser.add_argument("--mutants", action="store_true", help="try mistakes made on purpose")
+    parser.add_argument(
+        "--mutant", action="append", choices=MUTANTS, help="of these this one alone; repeatable"
+    )
     given = parser.parse_args()
-    if given.mutants:
-        try_mutants(min(given.histories, MOST_PER_MUTANT))
+    if given.mutants or given.mutant:
+        try_mutants(given.mutant or list(MUTANTS), min(given.histories, MOST_PER_MUTANT))
         return
     if given.seed is not None:
         print(told(given.seed) or f"seed {given.seed} breaks no rule")

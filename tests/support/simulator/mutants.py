@@ -88,6 +88,7 @@ MUTANTS: Mapping[str, tuple[object, str, object]] = MappingProxyType(
             lambda *_: None,
         ),
         "a limit binds nobody": (tenants.Usage, "above_limit", lambda *_: None),
+        "what is about to be given up is used before": (board.Board, "remember", lambda *_: None),
         "who made way for a limit is put back": (board.Board, "put_back", board.Board.restore),
         "equals make way for each other": (
             preempt.Displacing,
