@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 15.0
 _AGAIN_SECONDS = 5.0
+_MOST_BYTES = 16 << 20  # plugins that count memory name thousands of devices for one pod
 
 
 class Given:
@@ -73,7 +74,7 @@ class _Answer:
 async def _asked(socket: Path, namespace: str, pod: str) -> _Answer:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(socket)
+            reader, writer = await asyncio.open_unix_connection(socket, limit=_MOST_BYTES)
             try:
                 question = {"namespace": namespace, "pod": pod}
                 writer.write(json.dumps(question).encode() + b"\n")
@@ -87,6 +88,8 @@ async def _asked(socket: Path, namespace: str, pod: str) -> _Answer:
         return _Answer(error=f"{socket} does not answer")
     except OSError as error:
         return _Answer(error=f"{socket}: {error.strerror or error}")
+    except ValueError:  # of a line that does not end
+        return _Answer(error=f"{socket}: an answer is longer than {_MOST_BYTES} bytes")
 
 
 def _read(line: bytes) -> _Answer:
