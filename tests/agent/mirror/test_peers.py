@@ -21,6 +21,7 @@ from support.badpeers import liar
 from support.downloads import Downloads
 from support.hub import COMMIT, Repository, serving
 from support.sharing import sharing, stored, token_file
+from support.shims import wait_until
 
 MIB = 2**20
 WEIGHTS = random.Random(4).randbytes(6 * MIB)
@@ -84,7 +85,8 @@ async def _sent_from_outside(folder: Path) -> int:
         peers = tuple(ModelPeer(name=name, url=node.url) for name, node in nodes.items())
         _tell(folder, "asked", NodeSpec(neighbours=peers))
         assert await _download(nodes["asked"]) == WEIGHTS
-    assert not list((folder / "asked" / "peers").rglob("*.json"))
+        lists = folder / "asked" / "peers"
+        await asyncio.to_thread(wait_until, lambda: not list(lists.rglob("*.json")), "none is left")
     return downloads.sent
 
 
