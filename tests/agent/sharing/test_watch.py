@@ -84,6 +84,26 @@ async def test_a_new_follower_is_served_after_all_others_have_left() -> None:
             assert follower.changed() == ["a"]
 
 
+async def test_who_follows_another_key_is_served_after_an_error_of_looking() -> None:
+    disk = Disk(b=1)
+
+    def state(key: str) -> int | None:
+        if key == "a":
+            raise OSError(key)
+        return disk.state(key)
+
+    watch = Watch(state)
+    with watch.follower(["b"]) as follower:
+        with watch.follower(["a"]) as unlucky:
+            unlucky.changed()
+            await unlucky.wait(60)
+            assert unlucky.changed() == ["a"]
+        follower.changed()
+        disk.states["b"] = 2
+        await follower.wait(60)
+        assert follower.changed() == ["b"]
+
+
 async def test_who_follows_meets_an_error_of_looking_and_does_not_wait_in_vain() -> None:
     def state(key: str) -> int:
         raise OSError(key)

@@ -84,11 +84,16 @@ class Watch:
         try:
             while self._followers:
                 began = time.monotonic()
-                self.look()
+                try:
+                    self.look()
+                except OSError:
+                    self._wake_all()  # who asked for that key meets it too; the others go on
                 took = time.monotonic() - began
                 await asyncio.sleep(max(LOOK_SECONDS, took / _AT_MOST))
         finally:
             self._task = None
-            for key, followers in self._followers.items():  # after an error, which they meet too
-                for follower in followers:
-                    follower.wake(key)
+
+    def _wake_all(self) -> None:
+        for key, followers in self._followers.items():
+            for follower in followers:
+                follower.wake(key)
