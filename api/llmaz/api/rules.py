@@ -31,7 +31,7 @@ URI = (
     "(?i)^(oss://[^./:]+[.][^/:]+/.+|(s3|gcs|gs|hf|pvc|http|https)://[^/]+/.+"
     "|(host|file):///.+|ollama://[^/].*"
     # what drivers of fsspec read; whether the node has one, its agent says
-    "|(abfss?|adl|arrow_hdfs|az|box|dbfs|dropbox|gdrive|gist|github|hdfs|jlab|jupyter|lakefs|oci"
+    "|(abfss?|adl|az|box|dbfs|dropbox|gdrive|gist|github|hdfs|jlab|jupyter|lakefs|oci"
     "|ocilake|sftp|smb|ssh|tos|tosfs|wandb|webdav|webhdfs)://[^/]*/*[^/].*)$"
 )
 

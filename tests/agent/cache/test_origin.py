@@ -43,6 +43,10 @@ from llmaz.api.source import Hub, ModelHub, ModelSource
             HubRepository(repository="acme/tiny", revision="v1", filename="q/m.gguf"),
         ),
         (
+            "hf://acme/tiny@refs%2Fpr%2F1/m.gguf",
+            HubRepository(repository="acme/tiny", revision="refs/pr/1", filename="m.gguf"),
+        ),
+        (
             "ollama://hub.example.com/acme/m",
             OllamaModel(registry="hub.example.com", repository="acme/m", tag="latest"),
         ),
@@ -57,6 +61,8 @@ def test_a_uri_says_where_the_weights_are(uri: str, origin: Origin) -> None:
     [
         ("pvc://claim/m", "host:///path"),
         ("hf://acme", "is not of the form hf://owner/name"),
+        ("hf://datasets/acme/tiny", "is one of the hub's datasets, and no model"),
+        ("hf://acme/tiny@..%2Fx", "leads out of the repository"),
         ("hf://acme/tiny/../../x", "leads out of the repository"),
         ("git:///home/somebody/repository", "git:// can't be read by this agent"),
         ("memory://host/m", "memory:// can't be read by this agent"),

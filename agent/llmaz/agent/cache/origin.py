@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from llmaz.agent.cache.names import why_unsafe
 from llmaz.api.manifest import encode
@@ -238,14 +238,19 @@ def _of_uri(uri: str) -> Origin:
 
 
 def _of_hub_uri(rest: str) -> Origin:
-    """Read hf://owner/name[@revision][/file], as the hub's own file system spells it."""
+    """Read hf://owner/name[@revision][/file], as the hub's own file system spells it.
+
+    It spells a `/` of a revision as %2F.
+    """
     owner, _, others = rest.partition("/")
     name, _, file = others.partition("/")
     name, _, revision = name.partition("@")
     if not owner or not name:
         return Unsupported(message=f"'hf://{rest}' is not of the form hf://owner/name")
+    if owner in ("datasets", "spaces"):
+        return Unsupported(message=f"'hf://{rest}' is one of the hub's {owner}, and no model")
     hub = ModelHub(model_id=f"{owner}/{name}", filename=file or None)
-    return _of_hub(dataclasses.replace(hub, revision=revision) if revision else hub)
+    return _of_hub(dataclasses.replace(hub, revision=unquote(revision)) if revision else hub)
 
 
 def _of_bucket(scheme: str, rest: str) -> Origin:
