@@ -34,8 +34,9 @@ def test_a_key_of_the_file_is_let_in_and_nothing_else(tmp_path: Path) -> None:
     keys = Keys(path)
     assert is_let_in(keys, "Bearer sk-one")
     assert is_let_in(keys, "bearer sk-two")
-    for wrong in ("", "Bearer", "Bearer ", "Bearer # of the team", "sk-one", "Basic sk-one"):
-        assert not is_let_in(keys, wrong)
+    wrong = ("", "Bearer", "Bearer ", "Bearer # of the team", "sk-one", "Basic sk-one")
+    for shown in (*wrong, "Bearer \udcff"):  # a byte that is no text
+        assert not is_let_in(keys, shown)
 
 
 def test_a_key_that_is_added_or_taken_counts_at_once(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class Keys:
         self._path = path
         self._seen: tuple[int, int, int] | None = None
         self._digests: frozenset[bytes] = frozenset()
+        self._problem = ""  # why the file can't be read, as it was said last
 
     @property
     def are_asked_for(self) -> bool:
@@ -51,10 +52,11 @@ class Keys:
                 return
             digests = _digests(path.read_text().splitlines())
         except (OSError, ValueError) as error:
-            logger.error("no API key is valid, since %s can't be read: %s", path, error)
-            self._seen, self._digests = None, frozenset()
+            if self._problem != str(error):  # once, not for each request
+                logger.error("no API key is valid, since %s can't be read: %s", path, error)
+            self._problem, self._seen, self._digests = str(error), None, frozenset()
             return
-        self._seen, self._digests = seen, digests
+        self._problem, self._seen, self._digests = "", seen, digests
         logger.info("API keys read from %s: %s", path, len(digests))
 
 
@@ -65,4 +67,5 @@ def _digests(lines: Collection[str]) -> frozenset[bytes]:
 
 
 def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+    # A header may hold bytes that are no text: they are no key, and no failure either.
+    return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
