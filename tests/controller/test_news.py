@@ -71,6 +71,16 @@ def test_a_start_a_crash_and_a_hang_are_told_of_the_playground() -> None:
     ]
 
 
+def test_what_an_agent_finds_when_it_begins_is_no_news() -> None:
+    world = world_of()
+    world.settle()
+    one = world.nodes["n1"]
+    world.add(dataclasses.replace(one, status=dataclasses.replace(one.status, engines=None)))
+    before = world.snapshot()
+    world.add(reporting(one, engine(EnginePhase.READY, ready_at=NOW)))
+    assert told(before, world.snapshot()) == []
+
+
 def test_weights_that_came_to_a_node_are_told_of_the_model() -> None:
     world = world_of()
     world.decide()

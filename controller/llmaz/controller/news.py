@@ -33,7 +33,9 @@ def news(before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[RecordEven
 def _of_engines(
     old: InferenceNode, node: InferenceNode, after: ClusterSnapshot
 ) -> Iterator[RecordEvent]:
-    known = {report.id: report for report in old.status.engines or ()}
+    if old.status.engines is None:  # an agent that has just begun: what it finds is no news
+        return
+    known = {report.id: report for report in old.status.engines}
     for report in node.status.engines or ():
         happened = _happened(known.get(report.id), report)
         if happened is not None:
