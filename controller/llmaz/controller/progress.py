@@ -5,15 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from llmaz.api.node import (
-    AssignedEngine,
-    EnginePhase,
-    EngineReport,
-    InferenceNode,
-    ModelPhase,
-    ModelReport,
-    fingerprint,
-)
+from llmaz.api.node import fingerprint
 from llmaz.api.service import Service
 from llmaz.controller.actions import Refusal
 from llmaz.controller.demand import Demand, engine_prefix
@@ -22,10 +14,10 @@ from llmaz.controller.ladder import warm_nodes
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.revisions import current, wanted_revision
 from llmaz.controller.seats import Seat
-from llmaz.controller.served import Served, service_of
+from llmaz.controller.served import Served
 from llmaz.controller.sleeping import why_asleep
-from llmaz.controller.slots.said import why_not_running
 from llmaz.controller.snapshot import ClusterSnapshot, Key
+from llmaz.controller.unready import why_not_ready
 
 # What a user can do something about is told before what only takes time.
 _ORDER = (
@@ -40,8 +32,6 @@ _ORDER = (
     "StoppingEngine",
     "StartingEngine",
 )
-
-
 _FAILURES = ("EngineFailed", "FetchFailed")
 
 
@@ -234,75 +224,5 @@ def _why_unseated(
 
 def _why_group(group: tuple[Seat, ...], snapshot: ClusterSnapshot, now: datetime) -> Refusal | None:
     """Return what an assigned replica waits for, or None when it and all its workers are ready."""
-    whys = [why for seat in group if (why := _why_not_ready(seat, snapshot, now)) is not None]
+    whys = [why for seat in group if (why := why_not_ready(seat, snapshot, now)) is not None]
     return min(whys, key=lambda why: _ORDER.index(why.reason), default=None)
-
-
-def _why_not_ready(seat: Seat, snapshot: ClusterSnapshot, now: datetime) -> Refusal | None:
-    """Return what an assigned engine waits for, or None when it is ready."""
-    if not snapshot.is_fresh(seat.node, now):
-        return Refusal(reason="NodeLost", message=f"the agent of {seat.node} has not been heard of")
-    if seat.is_ready:
-        return None
-    pods = snapshot.slots.get(service_of(seat.engine.id), ())
-    if (why := why_not_running(seat, pods)) is not None:
-        return why
-    if seat.report is None or seat.report.phase is EnginePhase.WAITING:
-        return _why_waiting(seat, snapshot.nodes[seat.node])
-    return _why_unready(seat, seat.report)
-
-
-def _why_unready(seat: Seat, report: EngineReport) -> Refusal:
-    said = ": ".join(part for part in (report.reason, report.message) if part)
-    match report.phase:
-        case EnginePhase.FAILED | EnginePhase.BACKOFF:
-            return Refusal(reason="EngineFailed", message=f"on {seat.node}: {said or 'it ended'}")
-        case EnginePhase.UNREADY:
-            words = said or "it does not answer as it should"
-            return Refusal(reason="EngineNotReady", message=f"on {seat.node}: {words}")
-        case EnginePhase.STOPPING:
-            reason = "EngineFailed" if report.reason else "StoppingEngine"
-            words = said or "the engine is being stopped"
-            return Refusal(reason=reason, message=f"on {seat.node}: {words}")
-        case _:
-            words = said or "the engine is starting"
-            return Refusal(reason="StartingEngine", message=f"on {seat.node}: {words}")
-
-
-def _why_waiting(seat: Seat, node: InferenceNode) -> Refusal:
-    """Say which weights an engine waits for, else what its agent says.
-
-    Until the agent has looked for all of them it is Pending: it may have to fetch some, so to say
-    that the engine starts would be taken back.
-    """
-    reports = {model.name: model for model in node.status.models or ()}
-    models = [reports.get(name) for name in _model_names(seat.engine)]
-    for model in models:
-        if model is not None and model.phase is not ModelPhase.READY:
-            return _why_without(seat.node, model)
-    reason = "Pending" if seat.report is None or None in models else "StartingEngine"
-    words = (seat.report.message if seat.report else "") or "waits for the agent"
-    return Refusal(reason=reason, message=f"on {seat.node}: {words}")
-
-
-def _why_without(node: str, model: ModelReport) -> Refusal:
-    """Say how far weights are that are not on the node, or not yet known to be."""
-    if model.phase is ModelPhase.FAILED:
-        said = ": ".join(part for part in (model.reason, model.message) if part)
-        return Refusal(reason="FetchFailed", message=f"OpenModel {model.name} on {node}: {said}")
-    if model.phase is ModelPhase.PENDING:
-        words = f"on {node}: looks for OpenModel {model.name}, or waits for its turn to fetch it"
-        return Refusal(reason="Pending", message=words)
-    if model.bytes_done is None or not model.bytes_total:
-        words = f"OpenModel {model.name} is being fetched to {node}"
-        return Refusal(reason="FetchingModel", message=words)
-    percent = 100 * model.bytes_done // model.bytes_total
-    size = f"{model.bytes_total / 2**30:.1f} GiB"
-    return Refusal(
-        reason="FetchingModel",
-        message=f"OpenModel {model.name}: {percent} % of {size} fetched to {node}",
-    )
-
-
-def _model_names(engine: AssignedEngine) -> tuple[str, ...]:
-    return (engine.main_model, *((engine.draft_model,) if engine.draft_model else ()))

@@ -1,6 +1,6 @@
 """What is decided of all Services together, before anything is said about each."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +13,9 @@ from llmaz.api.service import Service
 from llmaz.controller.absent import absent
 from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.board import Board
-from llmaz.controller.demand import Demand, Option, demand, engine_prefix
+from llmaz.controller.demand import Demand, demand, engine_prefix
 from llmaz.controller.groups import groups_of, is_serving
-from llmaz.controller.moves import Moves, better_options, homes, may_go_back
+from llmaz.controller.moves import Homes, Moves, better_options, homes, may_go_back
 from llmaz.controller.nodes import NodeView, node_views
 from llmaz.controller.outcomes import Outcome, Placed
 from llmaz.controller.placement import place
@@ -91,10 +91,7 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     }
     by_process = [one for key, one in placeable.items() if key not in slotted]
     fixed = kept | in_slots.keys()
-    moves = Moves(
-        left={id_: seat for id_, seat in places.left.items() if id_ not in fixed},
-        back=_going_back(by_process, places.seated, views, now),
-    )
+    moves = _moves(places, by_process, fixed, views, now)
     board = Board(views, tree_of(snapshot.tenants), snapshot.memo)
     placed = place(by_process, board, {**places.seated, **in_slots}, fixed, moves)
     outcomes = {**placed, **slots.outcomes}
@@ -115,18 +112,23 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     )
 
 
-def _going_back(
+def _moves(
+    places: Homes,
     demands: Iterable[Demand],
-    seated: Mapping[str, Seat],
+    fixed: Collection[str],
     views: Mapping[str, NodeView],
     now: datetime,
-) -> dict[str, Sequence[Option]]:
-    """Return the replicas that may go to an option which they prefer, each with those."""
-    return {
-        id_: better_options(one, seated[id_], views[seated[id_].node])
-        for one in demands
-        if not one.resting and (id_ := may_go_back(one, seated, views, now)) is not None
-    }
+) -> Moves:
+    """Return who is on its way, but for those that stay whatever happens."""
+    seated = places.seated
+    return Moves(
+        left={id_: seat for id_, seat in places.left.items() if id_ not in fixed},
+        back={
+            id_: better_options(one, seated[id_], views[seated[id_].node])
+            for one in demands
+            if not one.resting and (id_ := may_go_back(one, seated, views, now)) is not None
+        },
+    )
 
 
 def _by_engine(demands: Mapping[Key, Demand | Refusal]) -> dict[str, Demand]:

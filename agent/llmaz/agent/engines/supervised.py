@@ -216,13 +216,12 @@ class Supervised:
     async def _finish_stop(self, stop: Stopping) -> None:
         """Drain, then have the shim end it: again from the start when an agent died meanwhile."""
         self._watching.end()
-        engine = self.record.assignment
+        tools, engine = self._tools, self.record.assignment
         seconds = stopping.seconds_left(stop, engine, datetime.now(UTC))
-        target = await target_of(self.record, self._tools, self.slot)
+        target = await target_of(self.record, tools, self.slot)
         if not stop.drained:
-            tools = self._tools
             seconds = await stopping.drain(tools.prober, target, engine, seconds, tools.patience)
-        self._tools.effects.announce("ask the shim to stop")
+        tools.effects.announce("ask the shim to stop")
         if self._link.client is not None:
             number = stopping.signal_number(engine)
             await orders.stop(self._link.client, self.id, seconds, number)
