@@ -11,6 +11,7 @@ root, `ip` and `tc`; each rival that is not installed is left out, and said to b
 
 import argparse
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import os
@@ -25,6 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import certificates
 from harness.figures import cpu_seconds, report
 from harness.network import MEGABIT, Gauge, address_of, network, program
 from harness.origin import FILE, REPOSITORY
@@ -86,12 +88,7 @@ class Nodes:
 
     def speak_tls(self) -> None:
         """Have the nodes speak TLS from now on, with one certificate of its own authority."""
-        key, shown = str(self.folder / "nodes.key"), str(self.folder / "nodes.crt")
-        argv = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=nodes"]
-        argv += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-        argv += ["-addext", "basicConstraints=critical,CA:TRUE", "-keyout", key, "-out", shown]
-        subprocess.run(argv, check=True, stderr=subprocess.DEVNULL)
-        self._tls = {"certificate": shown, "key": key, "authority": shown}
+        self._tls = dataclasses.asdict(certificates.made(self.folder))
 
     def share(self) -> None:
         """Run the nodes' sharing processes, and let them know each other."""
