@@ -183,7 +183,7 @@ async def containerd() -> AsyncIterator[Containerd]:
             )
         daemon = Containerd(home)
         try:
-            async with asyncio.timeout(60.0):
+            async with asyncio.timeout(120.0):
                 ask = daemon.command("version")
                 while subprocess.run(ask, capture_output=True, check=False).returncode:
                     assert process.returncode is None, (home / "log").read_text()
