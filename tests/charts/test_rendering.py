@@ -233,6 +233,14 @@ def test_no_container_may_do_more_than_it_must(by_default: list[Json]) -> None:
     assert first["command"] == ["chown"]
 
 
+def test_what_runs_before_an_upgrade_needs_nothing_that_the_upgrade_makes() -> None:
+    made = rendered({"priorityClass.create": True})
+    pods = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in only(made, "Job")}
+    assert "priorityClassName" not in pods["llmaz-definitions"]
+    controller = the(made, "Deployment", "llmaz-controller")["spec"]["template"]["spec"]
+    assert controller["priorityClassName"] == "llmaz"
+
+
 def test_the_container_that_asks_the_kubelet_is_root_and_may_do_nothing_else() -> None:
     made = rendered({"agent.podResources.enabled": True})
     pod = the(made, "DaemonSet", "llmaz-agent")["spec"]["template"]["spec"]

@@ -38,7 +38,9 @@ imagePullSecrets:
   - name: {{ . }}
   {{- end }}
 {{- end }}
-{{- with .program.priorityClassName | default (ternary .root.Values.priorityClass.name "" .root.Values.priorityClass.create) }}
+{{- /* A pod that runs before an upgrade can't have the class that the upgrade may be the first to create. */}}
+{{- $created := and .root.Values.priorityClass.create (not .isBefore) }}
+{{- with .program.priorityClassName | default (ternary .root.Values.priorityClass.name "" $created) }}
 priorityClassName: {{ . }}
 {{- end }}
 nodeSelector:
