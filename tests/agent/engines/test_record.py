@@ -67,6 +67,22 @@ def test_instead_of_a_spoiled_record_the_one_before_is_read(tmp_path: Path, spoi
     assert record.read(tmp_path) == RECORD
 
 
+def test_a_record_that_the_disk_does_not_give_back_is_spoiled(tmp_path: Path) -> None:
+    record.write(tmp_path, RECORD, NO_CRASH)
+    record.write(tmp_path, RECORD, NO_CRASH)
+    (tmp_path / record.FILE).unlink()
+    (tmp_path / record.FILE).symlink_to("/proc/self/mem")  # whose first byte is an I/O error
+    assert record.read(tmp_path) == RECORD
+
+
+def test_a_record_that_cannot_be_opened_is_not_taken_for_spoiled(tmp_path: Path) -> None:
+    record.write(tmp_path, RECORD, NO_CRASH)
+    (tmp_path / record.FILE).unlink()
+    (tmp_path / record.FILE).mkdir()
+    with pytest.raises(IsADirectoryError):
+        record.read(tmp_path)
+
+
 def test_a_record_that_was_removed_is_gone_whatever_there_was_before(tmp_path: Path) -> None:
     record.write(tmp_path, RECORD, NO_CRASH)
     record.write(tmp_path, RECORD, NO_CRASH)

@@ -4,6 +4,7 @@ No variable's value from a Secret is in it: an assignment only names the Secret.
 """
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -78,7 +79,9 @@ def read(directory: Path) -> EngineRecord | None:
             return _read(directory / name)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except ValueError as error:
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EIO:
+                raise  # such as too many open files, which says nothing of the record
             logger.error("%s: %s can't be read: %s", directory, name, error)  # known
     return None
 
