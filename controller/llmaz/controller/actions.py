@@ -12,6 +12,8 @@ from llmaz.api.tenant import TenantStatus
 from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.snapshot import Key, Ref
 
+EventType: TypeAlias = Literal["Normal", "Warning"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -92,7 +94,7 @@ class RecordEvent:
 
     ref: Ref
     uid: str
-    type: Literal["Normal", "Warning"]
+    type: EventType
     reason: str
     message: str
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from llmaz.api import names
 from llmaz.api.kinds import PLAYGROUND, SERVICE
 from llmaz.api.meta import Condition, find_condition
-from llmaz.controller.actions import RecordEvent
+from llmaz.controller.actions import EventType, RecordEvent
 from llmaz.controller.conditions import AT_REST, AVAILABLE
 from llmaz.controller.rolling import ROLLING_OUT
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
@@ -28,7 +28,7 @@ def turn(
 
 
 def of_service(
-    key: Key, type_: str, reason: str, words: str, snapshot: ClusterSnapshot
+    key: Key, type_: EventType, reason: str, words: str, snapshot: ClusterSnapshot
 ) -> Iterator[RecordEvent]:
     """Yield an event about the Playground that a Service was made from, else about the Service."""
     service = snapshot.services.get(key)
@@ -40,7 +40,7 @@ def of_service(
     yield RecordEvent(
         ref=Ref(kind=kind, namespace=key[0], name=meta.name),
         uid=meta.uid,
-        type="Warning" if type_ == "Warning" else "Normal",
+        type=type_,
         reason=reason,
         message=words,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from llmaz.api.kinds import INFERENCE_NODE, OPEN_MODEL
 from llmaz.api.node import EnginePhase, EngineReport, InferenceNode, ModelPhase
-from llmaz.controller.actions import RecordEvent
+from llmaz.controller.actions import EventType, RecordEvent
 from llmaz.controller.events import of_service
 from llmaz.controller.leaving import leaving
 from llmaz.controller.served import service_of
@@ -41,7 +41,7 @@ def _of_engines(
         if happened is not None:
             reason, words = happened
             text = f"{report.id} on {node.metadata.name}: {words}"
-            type_ = "Normal" if reason == "EngineStarted" else "Warning"
+            type_: EventType = "Normal" if reason == "EngineStarted" else "Warning"
             yield from of_service(service_of(report.id), type_, reason, text, after)
 
 
@@ -96,11 +96,11 @@ def _of_drain(
         yield _of_node(node, "Normal", "DrainStarted", f"{name} {going.words}")
 
 
-def _of_node(node: InferenceNode, type_: str, reason: str, words: str) -> RecordEvent:
+def _of_node(node: InferenceNode, type_: EventType, reason: str, words: str) -> RecordEvent:
     return RecordEvent(
         ref=Ref(kind=INFERENCE_NODE, name=node.metadata.name),
         uid=node.metadata.uid,
-        type="Warning" if type_ == "Warning" else "Normal",
+        type=type_,
         reason=reason,
         message=words,
     )
