@@ -176,6 +176,27 @@ def test_an_agent_is_replaced_by_an_upgrade_where_engines_go_on_without_it(
     assert daemonset["updateStrategy"]["type"] == "RollingUpdate"
 
 
+@pytest.mark.parametrize(
+    ("values", "gone"),
+    [
+        ({}, 1),
+        ({"controller.replicas": 1, "gateway.autoscaling.minReplicas": 1}, 0),
+        ({"gateway.autoscaling.enabled": False, "gateway.replicas": 3}, 1),
+        (
+            {"controller.replicas": 1, "gateway.autoscaling.enabled": False, "gateway.replicas": 1},
+            0,
+        ),
+    ],
+)
+def test_an_upgrade_ends_on_nodes_without_room_for_one_more_pod_unless_there_is_but_one(
+    values: Json, gone: int
+) -> None:
+    objects = rendered(values)
+    for name in ("llmaz-controller", "llmaz-gateway"):
+        strategy = the(objects, "Deployment", name)["spec"]["strategy"]["rollingUpdate"]
+        assert strategy == {"maxUnavailable": gone, "maxSurge": "25%"}
+
+
 def test_the_controller_can_read_how_slots_are_made() -> None:
     tolerations = [{"key": "slow", "operator": "Exists", "effect": "NoSchedule"}]
     values: dict[str, Json] = {

@@ -104,6 +104,15 @@ affinity:
   {{- end }}
 {{- end -}}
 
+{{/* How the pods of a Deployment are replaced, given the fewest that it has: one goes before the next is there, so that
+     an upgrade ends on nodes that have no room for one more. The only one stays until there is another. */}}
+{{- define "llmaz.replacing" -}}
+strategy:
+  rollingUpdate:
+    maxUnavailable: {{ ternary 1 0 (gt (int .) 1) }}
+    maxSurge: 25%
+{{- end -}}
+
 {{- define "llmaz.confined" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
