@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from llmaz.api.kinds import INFERENCE_NODE, TENANT
 from llmaz.api.node import InferenceNode
+from llmaz.api.placement import Placement
 from llmaz.api.service import Service
 from llmaz.api.tenant import Tenant
 from support.simulator.server import Server
@@ -51,10 +52,10 @@ class Claims:
         mine, its = one.metadata.namespace or "", other.metadata.namespace or ""
         if self._divided_anew or {one.metadata.name, other.metadata.name} & self._ranked:
             return True
-        value, displaces = _class_of(one)
+        value, displaces = class_of(one.spec.placement)
         if mine != its and self._tenants().keys() & {mine, its}:
             return displaces
-        return displaces and value > _class_of(other)[0]
+        return displaces and value > class_of(other.spec.placement)[0]
 
     def check(self) -> None:
         """No tenant has more than its limit, or more than it had when the limit came.
@@ -98,5 +99,6 @@ class Claims:
         return used
 
 
-def _class_of(service: Service) -> tuple[int, bool]:
-    return CLASSES.get(service.spec.placement.priority_class_name, _ORDINARY)
+def class_of(placement: Placement) -> tuple[int, bool]:
+    """Return the value of the class that is named there, and whether others make way for it."""
+    return CLASSES.get(placement.priority_class_name, _ORDINARY)

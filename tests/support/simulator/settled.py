@@ -14,7 +14,7 @@ from llmaz.api.kinds import (
     TENANT,
 )
 from llmaz.api.meta import find_condition
-from llmaz.api.node import EnginePhase, InferenceNode
+from llmaz.api.node import AssignedEngine, EnginePhase, InferenceNode
 from llmaz.api.openmodel import Flavor, OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
@@ -25,6 +25,7 @@ from llmaz.controller.seats import Seat, seats_of
 from llmaz.controller.served import service_of
 from llmaz.controller.snapshot import KubeNode, Ref
 from support.simulator.agents import address_of
+from support.simulator.claims import class_of
 from support.simulator.server import Server
 
 
@@ -76,6 +77,9 @@ class Settled:
         if running < wanted and name not in self._orphans:
             room = self._room(playground)
             assert room is None, f"{name}: {running} of {wanted} run, though {room} has room"
+            value, displaces = class_of(playground.spec.placement)
+            room = self._room(playground, above=value) if displaces else None
+            assert room is None, f"{name}: {running} of {wanted} run, none make way on {room}"
 
     def _check_places(self) -> None:
         """Nothing stays where it is driven away while there is room elsewhere."""
@@ -100,7 +104,7 @@ class Settled:
         }
         return not sick.isdisjoint(seat.engine.accelerators) or _drives(node)
 
-    def _room(self, playground: Playground) -> str | None:
+    def _room(self, playground: Playground, above: int | None = None) -> str | None:
         """Return a node with room for one more replica on a single node, if nothing is against it.
 
         Whose number is bounded by more than accelerators is not judged.
@@ -111,11 +115,17 @@ class Settled:
             return None
         flavors = self._server.read(model, OpenModel).spec.inference_config.flavors
         return next(
-            (name for name in self._nodes for flavor in flavors if self._has_room(name, flavor)),
+            (
+                name
+                for name in self._nodes
+                for flavor in flavors
+                if self._has_room(name, flavor, above)
+            ),
             None,
         )
 
-    def _has_room(self, name: str, flavor: Flavor) -> bool:
+    def _has_room(self, name: str, flavor: Flavor, above: int | None = None) -> bool:
+        """Tell whether a node has room, where all that are of a class below `above` make way."""
         node, kube = self._nodes[name], self._kube_nodes.get(name)
         if kube is None or kube.unschedulable or kube.taints or _drives(kube):
             return False
@@ -123,10 +133,22 @@ class Settled:
             kube.labels.get(key) != value for key, value in flavor.node_selector.items()
         ):
             return False
-        taken = {uuid for engine in node.spec.engines for uuid in engine.accelerators}
+        taken = {
+            uuid
+            for engine in node.spec.engines
+            if above is None or not self._is_below(engine, above)
+            for uuid in engine.accelerators
+        }
         devices = node.status.accelerators or ()
         free = sum(one.healthy and one.uuid not in taken for one in devices)
         return free >= sum(int(count) for count in flavor.limits.values())
+
+    def _is_below(self, engine: AssignedEngine, value: int) -> bool:
+        """Tell whether an engine makes way for this class; one without its model stays as it is."""
+        playground = self._playgrounds.get(engine.playground or "")
+        if playground is None or engine.playground in self._orphans:
+            return False
+        return class_of(playground.spec.placement)[0] < value
 
     def _without_means(self) -> Iterator[str]:
         """Yield the Playgrounds that can't go on for want of a model, or of a runtime that fits."""
