@@ -65,9 +65,10 @@ def test_what_nobody_asks_for_does_not_go_on_serving_where_its_flavor_is_taken_a
     assert broken(460, steps) is None
 
 
-def test_a_group_that_is_asked_for_again_before_its_agents_look_becomes_ready() -> None:
+def test_a_group_that_is_asked_for_again_before_all_its_agents_look_becomes_ready() -> None:
     paired = [
         Step("offer", ("m2", "v1")),
+        Step("prefetch", ("m2", 2)),
         Step("provide", ("v1",)),
         Step("join", ("n0", 1)),
         Step("join", ("n1", 1)),
@@ -82,6 +83,7 @@ def test_a_group_that_is_asked_for_again_before_its_agents_look_becomes_ready() 
         for _ in range(4):
             world.leader.hear()
             world.leader.round(world.server.now)
+            world.agents["n0"].step()
     world.end(users.mend)
 
 
