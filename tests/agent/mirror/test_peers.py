@@ -12,8 +12,9 @@ import pytest
 
 from llmaz.agent.assignment import Assignment
 from llmaz.agent.kept import AssignmentFile
-from llmaz.agent.mirror.peers import peers_of
+from llmaz.agent.mirror.peers import ClientPeers, peers_of
 from llmaz.agent.sharing.child import SharingChild
+from llmaz.agent.sharing.settings import SharingSettings
 from llmaz.api.node import AssignedModel, NodeSpec
 from llmaz.api.peer import ModelPeer
 from llmaz.api.source import ModelHub, ModelSource
@@ -129,6 +130,24 @@ async def _ratio_of_four(folder: Path) -> float:
     digests = {hashlib.sha256(data).hexdigest() for data in brought}
     assert digests == {hashlib.sha256(weights).hexdigest()}
     return downloads.sent / len(weights)
+
+
+def test_a_list_that_is_renewed_as_its_fetch_ends_does_not_stay(tmp_path: Path) -> None:
+    settings = SharingSettings(
+        node_name="a",
+        listen_host="127.0.0.1",
+        listen_port=0,
+        cache_dir=tmp_path,
+        token_file=token_file(tmp_path),
+        tls=None,
+    )
+    spec = NodeSpec(neighbours=(ModelPeer(name="b", url="http://b"),))
+    peers = ClientPeers(settings, lambda: spec)
+    with peers.listing(("hub", "acme/tiny")) as share:
+        assert share() is not None
+        assert len(list(tmp_path.rglob("*tiny.json"))) == 1
+    share()
+    assert list(tmp_path.rglob("*tiny.json")) == []
 
 
 def test_who_wants_or_holds_a_repository_is_asked_and_so_are_neighbours() -> None:

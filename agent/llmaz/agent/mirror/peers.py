@@ -36,11 +36,10 @@ class ClientPeers:
         try:
             yield partial(self._share, home)
         finally:
-            with self._writing:
-                self._fetches[home] -= 1
-                if not self._fetches[home]:
-                    del self._fetches[home]
-                    self._path(home).unlink(missing_ok=True)
+            self._fetches[home] -= 1
+            if not self._fetches[home]:
+                del self._fetches[home]
+                self._path(home).unlink(missing_ok=True)
 
     def _share(self, home: Home) -> Peering | None:
         """Write who may have a repository; None where nobody can be asked."""
@@ -53,9 +52,9 @@ class ClientPeers:
         path = self._path(home)
         try:
             with self._writing:
-                if home not in self._fetches:  # it ended while this was on its way
-                    return None
                 write_peers(path, peers)
+                if home not in self._fetches:  # it ended meanwhile, and has removed its list
+                    path.unlink(missing_ok=True)
         except OSError as error:  # the fetch goes on alone, or with those that it knows
             logger.warning("peers can't be listed: %s", error)
             return None
