@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -176,6 +177,7 @@ async def test_an_idle_engine_is_not_restarted_for_nothing_after_its_adoption(
         assert (node.reports[ID].pid, node.actions) == (before.pid, [])
 
 
+NO_TOKEN = re.compile(r"Hung: it hangs: no token within \d+ s")  # 1, or more on a busy machine
 IMPATIENT = Patience(
     drain_seconds=0.05,
     watch_seconds=0.05,
@@ -201,8 +203,7 @@ async def test_a_hang_with_a_healthy_health_is_found_and_ended(
         assert report.pid is not None
         os.kill(report.pid, signal.SIGUSR1)
         backoff = await node.until_phase(EnginePhase.BACKOFF)
-        assert backoff.reason == "Hung"
-        assert backoff.message == "it hangs: no token within 1 s"
+        assert NO_TOKEN.fullmatch(f"{backoff.reason}: {backoff.message}")
 
 
 async def test_an_engine_that_is_frozen_is_unready_first_and_then_ended(state_dir: Path) -> None:
@@ -214,7 +215,7 @@ async def test_an_engine_that_is_frozen_is_unready_first_and_then_ended(state_di
         assert report.pid is not None
         os.kill(report.pid, signal.SIGSTOP)
         stopping = await node.until_phase(EnginePhase.STOPPING)
-        assert (stopping.reason, stopping.message) == ("Hung", "it hangs: no token within 1 s")
+        assert NO_TOKEN.fullmatch(f"{stopping.reason}: {stopping.message}")
         assert EnginePhase.UNREADY in {phase for _, _, phase in node.history}
         assert (await node.until_phase(EnginePhase.BACKOFF)).reason == "Hung"
         assert not is_running(report.pid)
