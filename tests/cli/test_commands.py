@@ -127,6 +127,18 @@ async def test_run_makes_both_objects_under_a_valid_name(llmaz: Llmaz) -> None:
     llmaz.done("delete", "pl", "qwen2-5-0-5b")
 
 
+async def test_run_leaves_a_playground_of_another_model_alone(llmaz: Llmaz) -> None:
+    llmaz.done("apply", "-f", "-", stdin=MANIFESTS.replace("modelName: commands", "modelName: own"))
+    refused = llmaz("run", "Qwen/Qwen2.5-7B", "--name", "commands", "--no-wait")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "error: Playground commands exists and serves another model\n"
+        "hint: choose another name with --name\n"
+    )
+    assert "modelName: own" in llmaz.done("get", "pl", "commands", "-o", "yaml")
+    llmaz.done("delete", "-f", "-", stdin=MANIFESTS)
+
+
 async def test_the_log_of_a_replica_that_does_not_exist_is_not_waited_for(llmaz: Llmaz) -> None:
     llmaz.done("apply", "-f", "-", stdin=MANIFESTS)
     failed = llmaz("logs", "commands", "--replica", "7")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmaz.api.kinds import OPEN_MODEL
+from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND
 from llmaz.api.manifest import Manifest, encode
 from llmaz.kube import Kube
 from support.cluster import Agent, install
@@ -86,3 +86,21 @@ async def test_it_tells_each_node_and_what_is_short(plane: ControlPlane) -> None
     assert ran.returncode == 0, ran.stderr
     assert "1x nvidia.com/gpu: its memory is not known" in ran.stdout
     assert fit(plane, "nothing").returncode == 3
+
+
+async def test_a_model_is_asked_about_for_the_runtime_that_its_playground_names(
+    plane: ControlPlane,
+) -> None:
+    claim: Manifest = {
+        "modelClaim": {"modelName": "fitting"},
+        "backendRuntimeConfig": {"backendName": "llamacpp"},
+    }
+    metadata: Manifest = {"name": "fitting", "namespace": "default"}
+    asked = ("fitting", "--flavor", "one")
+    by_default = fit(plane, *asked).stdout
+    async with await Kube.connect(plane.kubeconfig) as kube:
+        await kube.apply(PLAYGROUND, {"metadata": metadata, "spec": claim}, manager="tests")
+        served = fit(plane, *asked).stdout
+        assert served == fit(plane, *asked, "--backend", "llamacpp").stdout != by_default
+        assert fit(plane, *asked, "--backend", "vllm").stdout == by_default
+        await kube.delete(PLAYGROUND, "fitting", "default")

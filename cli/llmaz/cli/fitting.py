@@ -26,7 +26,10 @@ def fit(
     flavor: Annotated[str | None, typer.Option(help="This flavor alone.")] = None,
     context: Annotated[int | None, typer.Option(min=1, help="Tokens of a context.")] = None,
     sequences: Annotated[int, typer.Option(min=1, help="Contexts at once.")] = 1,
-    backend: Annotated[str | None, typer.Option(help="BackendRuntime.")] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="BackendRuntime; by default that of the model's Playgrounds, or vllm."),
+    ] = None,
     output: Annotated[Format, typer.Option("-o", "--output", help="table, json, yaml.")] = (
         Format.TABLE
     ),
@@ -60,16 +63,18 @@ async def _look(kube: "Kube") -> "ClusterSnapshot":
 
     from llmaz.api import names
     from llmaz.api.backendruntime import BackendRuntime
-    from llmaz.api.kinds import BACKEND_RUNTIME, INFERENCE_NODE, LEASE, NODE, OPEN_MODEL
+    from llmaz.api.kinds import BACKEND_RUNTIME, INFERENCE_NODE, LEASE, NODE, OPEN_MODEL, PLAYGROUND
     from llmaz.api.manifest import decode
     from llmaz.api.node import InferenceNode
     from llmaz.api.openmodel import OpenModel
+    from llmaz.api.playground import Playground
     from llmaz.controller.readings import fresh_until, kube_node
     from llmaz.controller.seats import seats_of
     from llmaz.controller.snapshot import ClusterSnapshot
 
     models = [decode(OpenModel, one) for one in (await kube.list(OPEN_MODEL)).items]
     runtimes = [decode(BackendRuntime, one) for one in (await kube.list(BACKEND_RUNTIME)).items]
+    playgrounds = [decode(Playground, one) for one in (await kube.list(PLAYGROUND)).items]
     nodes = [decode(InferenceNode, one) for one in (await kube.list(INFERENCE_NODE)).items]
     core = [kube_node(one) for one in (await kube.list(NODE)).items]
     leases = (await kube.list(LEASE, names.SYSTEM_NAMESPACE)).items
@@ -77,6 +82,7 @@ async def _look(kube: "Kube") -> "ClusterSnapshot":
     return ClusterSnapshot(
         models={one.metadata.name: one for one in models},
         runtimes={one.metadata.name: one for one in runtimes},
+        playgrounds={(one.metadata.namespace or "", one.metadata.name): one for one in playgrounds},
         nodes={one.metadata.name: one for one in nodes},
         seats={one.metadata.name: seats_of(one) for one in nodes},
         kube_nodes={one.name: one for one in core},
@@ -98,7 +104,7 @@ def _described(
 
     known = snapshot.models.get(text)
     if known is not None:
-        return known, backend or DEFAULT_BACKEND
+        return known, backend or _serving(text, snapshot) or DEFAULT_BACKEND
     if "/" not in text and not text.endswith(".gguf"):
         raise CliError(f"there is no OpenModel {text}", hint="`llmaz models`", code=NOT_FOUND)
     wanted = naming.wanted(text, directory=Path.cwd())
@@ -121,6 +127,15 @@ def _described(
         decode(OpenModel, {**manifest, "spec": spec}),
         backend or naming.backend_for(wanted, device=device),
     )
+
+
+def _serving(model: str, snapshot: "ClusterSnapshot") -> str | None:
+    """Return the BackendRuntime that the Playgrounds of a model name, if it is one for all."""
+    specs = (playground.spec for playground in snapshot.playgrounds.values())
+    named = {
+        spec.backend_runtime_config.backend_name for spec in specs if spec.claims.main == model
+    }
+    return named.pop() if len(named) == 1 else None
 
 
 async def _asked(

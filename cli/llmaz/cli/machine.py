@@ -78,7 +78,10 @@ async def _in_background(here: "Home", addresses: "Addresses") -> None:
     log = here.logs / "up.log"
     if (running := here.running()) is not None:
         raise CliError(f"llmaz is already running on {here.root} (pid {running.pid})")
-    with log.open("wb") as file:
+    if (holder := here.holder()) is not None:
+        raise CliError(f"llmaz is already starting on {here.root} (pid {holder})")
+    with log.open("ab") as file:  # two that begin at once write after each other
+        file.truncate(0)
         process = subprocess.Popen(  # noqa: ASYNC220  # asyncio would kill it when we leave
             [sys.executable, "-m", "llmaz.cli", "up", *_flags(addresses)],
             stdin=subprocess.DEVNULL,
@@ -88,9 +91,15 @@ async def _in_background(here: "Home", addresses: "Addresses") -> None:
         )
     running = await _ready(here, process)
     if running is None:
-        words = log.read_text(errors="replace").strip().splitlines()
-        raise CliError(words[-1].removeprefix("error: ") if words else "llmaz did not start")
+        raise CliError(last_words(log.read_text(errors="replace")))
     _print_where(here, running)
+
+
+def last_words(log: str) -> str:
+    """Return what an `up` said of its failure; a hint, or lines of another `up`, may follow."""
+    lines = log.strip().splitlines()
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return next(reversed(errors or lines), "llmaz did not start")
 
 
 async def _ready(here: "Home", process: "subprocess.Popen[bytes]") -> "Running | None":
@@ -150,9 +159,12 @@ def status() -> None:
         here = home()
         running = here.running()
         if running is None:
-            how = "is starting" if here.holder() else "is not running"
+            if here.holder():
+                raise CliError(f"llmaz is starting on {here.root}", code=UNREACHABLE)
             raise CliError(
-                f"llmaz {how} on {here.root}", hint="start it with `llmaz up -d`", code=UNREACHABLE
+                f"llmaz is not running on {here.root}",
+                hint="start it with `llmaz up -d`",
+                code=UNREACHABLE,
             )
         _print_where(here, running)
         await _print_playgrounds(here)

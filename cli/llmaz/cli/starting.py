@@ -5,6 +5,7 @@ import typer
 from llmaz.api.kinds import INFERENCE_NODE, OPEN_MODEL, PLAYGROUND
 from llmaz.api.manifest import Manifest, decode
 from llmaz.api.node import InferenceNode
+from llmaz.api.playground import Playground
 from llmaz.cli import naming
 from llmaz.cli.changing import MANAGER
 from llmaz.cli.errors import CliError
@@ -21,6 +22,7 @@ async def create(
     device = await _device(kube)
     chosen = backend or naming.backend_for(model, device=device)
     await _refuse_another_source(kube, model)
+    await _refuse_another_model(kube, model.name, namespace)
     await kube.apply(OPEN_MODEL, naming.open_model(model, device=device), manager=MANAGER)
     playground = naming.playground(
         model.name, model.name, backend=chosen, replicas=replicas, namespace=namespace
@@ -36,7 +38,7 @@ async def wait(kube: Kube, namespace: str, name: str) -> None:
     if not last.available:
         raise CliError(
             last.sentence,
-            hint=f"it is tried on; see `llmaz describe pl {name}` and `llmaz logs {name}`",
+            hint=f"it goes on trying; see `llmaz describe pl {name}` and `llmaz logs {name}`",
         )
 
 
@@ -67,6 +69,19 @@ async def _refuse_another_source(kube: Kube, model: naming.Wanted) -> None:
     if not _same_source(existing, model.source):
         raise CliError(
             f"OpenModel {model.name} exists and has another source",
+            hint="choose another name with --name",
+        )
+
+
+async def _refuse_another_model(kube: Kube, name: str, namespace: str) -> None:
+    """Keep a Playground that happens to have the name from being turned over to this model."""
+    try:
+        existing = decode(Playground, await kube.get(PLAYGROUND, name, namespace))
+    except NotFound:
+        return
+    if existing.spec.claims.main != name:
+        raise CliError(
+            f"Playground {name} exists and serves another model",
             hint="choose another name with --name",
         )
 
