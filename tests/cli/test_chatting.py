@@ -21,8 +21,11 @@ class Gateway:
     url: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
     broken: bool = False
+    key: str = ""
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
+        if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
+            return web.json_response({"error": {"message": "a key is required"}}, status=401)
         self.asked.append(await request.json())
         if self.asked[-1]["model"] != "qwen":
             return web.json_response({"error": {"message": "no such model"}}, status=404)
@@ -80,3 +83,13 @@ async def test_a_gateway_that_is_not_there_is_not_reached() -> None:
     with pytest.raises(CliError, match=r"127\.0\.0\.1") as caught:
         await Conversation("http://127.0.0.1:1/v1", "qwen", None, None).say("hello")
     assert caught.value.code == UNREACHABLE
+
+
+async def test_a_gateway_that_asks_for_a_key_is_shown_it(gateway: Gateway) -> None:
+    gateway.key = "mine"
+    await Conversation(gateway.url, "qwen", None, None, api_key="mine").say("one")
+    with pytest.raises(CliError) as caught:
+        await Conversation(gateway.url, "qwen", None, None).say("two")
+    assert str(caught.value) == "a key is required"
+    assert "LLMAZ_API_KEY" in caught.value.hint
+    assert len(gateway.asked) == 1

@@ -13,18 +13,31 @@ class Conversation:
     """Remembers what was said, and says it to the model each time."""
 
     def __init__(
-        self, gateway_url: str, model: str, system: str | None, max_tokens: int | None
+        self,
+        gateway_url: str,
+        model: str,
+        system: str | None,
+        max_tokens: int | None,
+        *,
+        api_key: str = "",
     ) -> None:
         self._gateway_url = gateway_url
         self._model = model
         self._max_tokens = max_tokens
+        self._api_key = api_key
         self._said: list[Message] = [{"role": "system", "content": system}] if system else []
 
     async def say(self, words: str) -> None:
         """Ask one thing and print the answer as it comes."""
         asked = [*self._said, {"role": "user", "content": words}]
         answer = []
-        stream = stream_chat(self._gateway_url, self._model, asked, max_tokens=self._max_tokens)
+        stream = stream_chat(
+            self._gateway_url,
+            self._model,
+            asked,
+            max_tokens=self._max_tokens,
+            api_key=self._api_key,
+        )
         async for piece in stream:
             answer.append(piece)
             print(piece, end="", flush=True)

@@ -21,6 +21,7 @@ async def stream_chat(
     *,
     max_tokens: int | None = None,
     temperature: float | None = None,
+    api_key: str = "",
 ) -> AsyncIterator[str]:
     """Yield the answer's text as it comes; raise CliError with the server's words.
 
@@ -29,10 +30,11 @@ async def stream_chat(
     options = {"max_tokens": max_tokens, "temperature": temperature}
     given = {name: value for name, value in options.items() if value is not None}
     question = {"model": model, "messages": list(messages), "stream": True, **given}
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
             session.post(f"{gateway_url}/chat/completions", json=question) as answer,
         ):
             if answer.status != 200:
@@ -57,4 +59,5 @@ def _refused(status: int, body: bytes) -> CliError:
         message = str(json.loads(body)["error"]["message"])
     except (ValueError, KeyError, TypeError):
         message = f"the gateway answered {status}"
-    return CliError(message, code=NOT_FOUND if status == 404 else FAILED)
+    hint = "put one of the gateway's keys into the variable LLMAZ_API_KEY" if status == 401 else ""
+    return CliError(message, hint=hint, code=NOT_FOUND if status == 404 else FAILED)

@@ -1,5 +1,6 @@
 """`run`, `chat`, `logs`, `demo`: from a model's name to its words."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -58,11 +59,16 @@ def chat(
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer.")] = None,
     gateway: Gateway = None,
 ) -> None:
-    """Talk to a model; /exit or Ctrl-D ends."""
+    """Talk to a model; /exit or Ctrl-D ends.
+
+    Where the gateway asks for an API key, LLMAZ_API_KEY is sent.
+    """
     from llmaz.cli.chatting import Conversation
 
     try:
-        conversation = Conversation(gateway_url(gateway), playground, system, max_tokens)
+        key = os.environ.get("LLMAZ_API_KEY", "").strip()
+        url = gateway_url(gateway)
+        conversation = Conversation(url, playground, system, max_tokens, api_key=key)
     except CliError as error:
         fail(error)
     if message is not None:
