@@ -39,6 +39,21 @@ def test_a_higher_priority_takes_the_place_of_a_lower_one() -> None:
     )
 
 
+def test_of_those_that_share_an_accelerator_one_makes_way() -> None:
+    world = world_with(1).add(placed_as("batch", "qwen", 2))
+    meta = dataclasses.replace(
+        world.nodes["n1"].metadata, annotations={"llmaz.io/accelerator-replicas": "2"}
+    )
+    world.nodes["n1"] = dataclasses.replace(world.nodes["n1"], metadata=meta)
+    world.settle()
+    world.add(placed_as("vip", "qwen", priority_class_name="high"))
+    world.settle()
+    assert set(places(world)) == {"batch-0", "vip-0"}
+    world.add(placed_as("large", "wide", priority_class_name="high"))
+    world.settle()
+    assert set(places(world)) == {"batch-0", "vip-0"}
+
+
 def test_both_are_told_by_an_event_each_once() -> None:
     world = world_with(1).add(placed_as("batch", "qwen"))
     world.settle()

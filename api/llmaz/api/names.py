@@ -23,6 +23,9 @@ ACCELERATOR = (
 # On an OpenModel: the memory that a replica takes of its accelerators, all together.
 ACCELERATOR_MEMORY = "llmaz.io/accelerator-memory"
 
+# On an InferenceNode: how many engines share each of its accelerators.
+ACCELERATOR_REPLICAS = "llmaz.io/accelerator-replicas"
+
 # On a Node: replicas go elsewhere, one after another; the value may say why.
 DRAIN = "llmaz.io/drain"
 

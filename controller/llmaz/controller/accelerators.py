@@ -18,7 +18,9 @@ from llmaz.controller.snapshot import KubeNode, Ref
 _SHORT_NAME = "gpu.nvidia.com/model"  # which published manifests select by: a10, a100, 4090
 
 
-def accelerator_labels(accelerators: Sequence[Accelerator], machine: str = "") -> dict[str, str]:
+def accelerator_labels(
+    accelerators: Sequence[Accelerator], machine: str = "", replicas: int = 1
+) -> dict[str, str]:
     """Return the labels of a node with these accelerators; the commonest product names it.
 
     Devices that are not well count: a label says what a node has, not how it is.
@@ -38,7 +40,7 @@ def accelerator_labels(accelerators: Sequence[Accelerator], machine: str = "") -
         f"{ACCELERATOR}.family": label_value(first.family),
         f"{ACCELERATOR}.interconnect": _interconnect(devices),
         _SHORT_NAME: short_name(product) if first.vendor == "nvidia" else "",
-        **gfd_labels(accelerators, label_value(machine)),
+        **gfd_labels(accelerators, label_value(machine), replicas),
     }
     return {key: value for key, value in labels.items() if value}
 

@@ -211,11 +211,12 @@ def devices_asked(engines: Iterable[AssignedEngine]) -> Devices:
 
 
 def capacity_of(fleet: Fleet) -> Mapping[str, int]:
-    """Return the accelerators of all nodes that are well."""
+    """Return the accelerators of all nodes that are well, each as often as it is shared."""
     total: Counter[str] = Counter()
     for ledger in fleet.ledgers.values():
         for device in ledger.view.accelerators or ():
-            total[device.resource] += device.healthy
+            replicas = ledger.view.sharing.devices.get(device.uuid, 1)
+            total[device.resource] += replicas if device.healthy else 0
     return total
 
 

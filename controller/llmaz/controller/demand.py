@@ -38,6 +38,8 @@ class Needs:
     memory: int = 0
     devices: Mapping[str, int] = field(default_factory=dict)  # extended resource -> count
     device_memory: int = 0  # bytes that each of the devices has to have
+    device_taken: int = 0  # bytes of each that it takes at least
+    device_percent: int = 0  # of the memory of each that it takes, whatever it needs; 0: unknown
     port: int | None = None
     tolerations: tuple[Toleration, ...] = ()
 
@@ -258,6 +260,8 @@ def _option(
             memory=int(asked["memory"]) if "memory" in asked else 0,
             devices=devices,
             device_memory=estimate.each if estimate is not None else 0,
+            device_taken=estimate.taken if estimate is not None else 0,
+            device_percent=memory.percent,
             port=pattern.port,
             tolerations=tolerations,
         ),

@@ -2,7 +2,8 @@
 
 Devices that reach each other by NVLink or XGMI are one island; within it, and where there is none,
 those of one NUMA node are nearer. The smallest island that has enough is taken, so that larger ones
-stay whole for who needs them. Where nothing is known of it, those with the lowest indexes.
+stay whole for who needs them. Where nothing is known of it, those with the lowest indexes. Of those
+that several engines share, the ones that have the fewest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ def pick(option: Option, ledger: Ledger) -> tuple[str, ...]:
     """Return the accelerators that one engine gets of a node where it fits."""
     chosen: list[str] = []
     for resource, count in option.needs.devices.items():
-        fitting = ledger.fitting(resource, option.needs)
+        fitting = ledger.emptiest(ledger.fitting(resource, option.needs))
         chosen += nearest([ledger.device(uuid) for uuid in fitting], count)
     return tuple(chosen)
 

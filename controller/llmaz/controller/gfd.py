@@ -2,7 +2,8 @@
 
 Names and formats are GFD's, so that selectors written for it match where it does not run. GFD
 describes one product a node; of several this describes the commonest. What GFD is told in its
-configuration is here as llmaz uses devices: one engine to a device, parts by their own names.
+configuration is here as llmaz uses devices: one engine to a device, or as many as a person said of
+the node, parts by their own names.
 """
 
 import re
@@ -17,8 +18,13 @@ _MODES = {"0x030000": "graphics", "0x030200": "compute"}  # by class on the bus
 TIMESTAMP = "nvidia.com/gfd.timestamp"  # GFD itself writes it
 
 
-def gfd_labels(accelerators: Sequence[Accelerator], machine: str = "") -> dict[str, str]:
-    """Return the labels, without those whose values are not known."""
+def gfd_labels(
+    accelerators: Sequence[Accelerator], machine: str = "", replicas: int = 1
+) -> dict[str, str]:
+    """Return the labels, without those whose values are not known.
+
+    `replicas` is how many engines share each device, or part of one.
+    """
     devices = [device for device in accelerators if device.vendor == "nvidia" and device.product]
     if not devices:
         return {}
@@ -27,19 +33,19 @@ def gfd_labels(accelerators: Sequence[Accelerator], machine: str = "") -> dict[s
     product = min(products, key=lambda name: (-products[name], name))
     described = [device for device in cards.values() if _card_product(device) == product]
     labels = {
-        "gpu.product": _sanitised(product),
+        "gpu.product": _sanitised(product) + _suffix(replicas),
         "gpu.count": str(products[product]),
         "gpu.machine": machine,
         "gpu.mode": _mode(devices),
         "gpu.clique": _clique(devices),
         **_virtual(devices),
-        **_sharing(described),
+        **_sharing(described, replicas),
         **_mig_capability(devices),
         **_memory(described),
         **_architecture(described[0]),
         **_driver(described[0].driver_version),
         **_runtime(described[0].runtime_version),
-        **_parts([device for device in devices if device.parent]),
+        **_parts([device for device in devices if device.parent], replicas),
     }
     return {PREFIX + key: value for key, value in labels.items() if value}
 
@@ -75,10 +81,22 @@ def _virtual(devices: Sequence[Accelerator]) -> Mapping[str, str]:
     }
 
 
-def _sharing(cards: Sequence[Accelerator]) -> Mapping[str, str]:
-    """Say that each device is one, and of none where all of them are cut up."""
-    replicas = "0" if all(card.parent for card in cards) else "1"
-    return {"gpu.replicas": replicas, "gpu.sharing-strategy": "none", "mps.capable": "false"}
+def _sharing(cards: Sequence[Accelerator], replicas: int) -> Mapping[str, str]:
+    """Say how many each device is, and of none where all of them are cut up."""
+    return {
+        "gpu.replicas": "0" if all(card.parent for card in cards) else str(replicas),
+        "gpu.sharing-strategy": _strategy(replicas),
+        "mps.capable": "false",
+    }
+
+
+def _strategy(replicas: int) -> str:
+    """Return how engines share a device: in turns, since nobody told of a server for MPS."""
+    return "time-slicing" if replicas > 1 else "none"
+
+
+def _suffix(replicas: int) -> str:
+    return "-SHARED" if replicas > 1 else ""
 
 
 def _mig_capability(devices: Sequence[Accelerator]) -> Mapping[str, str]:
@@ -128,7 +146,7 @@ def _runtime(version: str) -> Mapping[str, str]:
     }
 
 
-def _parts(parts: Sequence[Accelerator]) -> Mapping[str, str]:
+def _parts(parts: Sequence[Accelerator], replicas: int) -> Mapping[str, str]:
     """Return what GFD says of MIG devices when each profile is a resource of its own."""
     if not parts:
         return {}
@@ -136,9 +154,9 @@ def _parts(parts: Sequence[Accelerator]) -> Mapping[str, str]:
     for profile, count in sorted(Counter(part.profile for part in parts).items()):
         part = next(part for part in parts if part.profile == profile)
         labels[f"mig-{profile}.count"] = str(count)
-        labels[f"mig-{profile}.product"] = _sanitised(part.product)
-        labels[f"mig-{profile}.replicas"] = "1"
-        labels[f"mig-{profile}.sharing-strategy"] = "none"
+        labels[f"mig-{profile}.product"] = _sanitised(part.product) + _suffix(replicas)
+        labels[f"mig-{profile}.replicas"] = str(replicas)
+        labels[f"mig-{profile}.sharing-strategy"] = _strategy(replicas)
         labels |= {f"mig-{profile}.{key}": value for key, value in _shape(part).items()}
         if part.memory_bytes is not None:
             labels[f"mig-{profile}.memory"] = str(part.memory_bytes // 2**20)

@@ -35,9 +35,14 @@ class Estimate:
     is_told: bool = False  # somebody said how much, and not what for
 
     @property
+    def taken(self) -> int:
+        """The memory that it takes of each accelerator at least."""
+        return self.weights + self.cache + self.engine
+
+    @property
     def each(self) -> int:
         """The memory that each accelerator must have."""
-        return math.ceil((self.weights + self.cache + self.engine) * 100 / self.used_percent)
+        return math.ceil(self.taken * 100 / self.used_percent)
 
     def __str__(self) -> str:
         if self.is_told:
@@ -61,6 +66,14 @@ class Footprint:
     told: ReplicaMemory = ReplicaMemory()  # noqa: RUF009  # a frozen value
     args: tuple[str, ...] = ()
     total: int | None = None  # of all accelerators, as somebody said: nothing is estimated then
+
+    @property
+    def percent(self) -> int:
+        """The part of an accelerator that the engine takes, whatever it needs; 0: not so, as known.
+
+        Engines that are told a part take all of it; others take what they need.
+        """
+        return self._used(self.engine) if self.engine and self.engine.used_flags else 0
 
     def on(self, devices: int, hosts: int) -> Estimate | None:
         """Estimate for a replica with so many accelerators on each of so many nodes."""

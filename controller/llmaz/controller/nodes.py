@@ -11,6 +11,7 @@ from llmaz.api.placement import CapacityType, Toleration
 from llmaz.controller.accelerators import accelerator_labels
 from llmaz.controller.demand import Needs
 from llmaz.controller.leaving import Leaving, capacity_type, leaving, tolerates
+from llmaz.controller.shared import NOT_SHARED, Sharing, sharing
 from llmaz.controller.snapshot import ClusterSnapshot, Taint
 
 # From the end of a node's Lease until its replicas go elsewhere; as long as Kubernetes waits.
@@ -36,6 +37,7 @@ class NodeView:
     address: str = ""  # an IP that other nodes reach, once it is known
     leaving: Leaving | None = None
     capacity_type: CapacityType = "on-demand"
+    sharing: Sharing = NOT_SHARED
     is_labelled: bool = True  # whether its Node was seen, which has most of its labels
 
     def may_have(self, selector: Iterable[tuple[str, str]]) -> bool:
@@ -88,7 +90,8 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
     kube_node = snapshot.kube_nodes.get(name)
     own = kube_node.labels if kube_node else {names.HOSTNAME: name}
     has, machine = node.status.accelerators or (), node.status.machine
-    by_accelerators = snapshot.memo.recall(accelerator_labels, has, machine)
+    shared = sharing(node, own, snapshot.memo)
+    by_accelerators = snapshot.memo.recall(accelerator_labels, has, machine, shared.told)
     capacity = node.status.capacity
     return NodeView(
         name=name,
@@ -102,12 +105,13 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
             for report in node.status.models or ()
             if report.phase in (ModelPhase.READY, ModelPhase.FETCHING)
         ),
-        closed=_closed(node, snapshot, now),
+        closed=_closed(node, snapshot, now) or shared.wrong or None,
         is_lost=_is_lost(name, snapshot, now),
         taints=kube_node.taints if kube_node else (),
         address=node.status.address,
         leaving=leaving(kube_node),
         capacity_type=capacity_type(own),
+        sharing=shared,
         is_labelled=kube_node is not None,
     )
 

@@ -126,4 +126,5 @@ def _key(demand: Demand, option: Option, board: Board) -> tuple[object, ...]:
         (option.selector, option.capacity),
         tuple(needs.devices.items()),
         (needs.cpu, needs.memory, needs.device_memory, needs.port, option.hosts),
+        (needs.device_taken, needs.device_percent),
     )

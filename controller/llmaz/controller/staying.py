@@ -119,7 +119,7 @@ def _is_legal(option: Option, seat: Seat, fleet: Fleet) -> bool:
     """
     ledger, uuids = fleet.ledgers[seat.node], set(seat.engine.accelerators)
     taken_port = option.needs.port is not None and option.needs.port in ledger.ports
-    if uuids & ledger.uuids or taken_port:
+    if ledger.is_taken(uuids) or taken_port:
         return False
     if len(uuids) != sum(option.needs.devices.values()):
         return False

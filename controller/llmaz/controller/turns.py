@@ -9,7 +9,9 @@ away all go at once.
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPhase
 from llmaz.controller.demand import Demand
@@ -20,6 +22,8 @@ from llmaz.controller.seats import Seat
 from llmaz.controller.served import Served
 from llmaz.controller.turn import Turn
 
+_Thing: TypeAlias = tuple[str, str | int]  # a node, and an accelerator or a port of it
+
 
 def turns(served: Served, nodes: Mapping[str, InferenceNode]) -> Sequence[Turn]:
     """Return every replica that is somewhere or shall be."""
@@ -27,13 +31,7 @@ def turns(served: Served, nodes: Mapping[str, InferenceNode]) -> Sequence[Turn]:
     due = [turn for demand in served.placeable() for turn in _turns(demand, served, nodes, holding)]
     found = parted(due, served, nodes)
     while True:
-        staying = [turn for turn in found if turn.waits or turn.moves]
-        held = {thing for turn in staying for thing in _things(turn.now)}
-        late = {
-            at
-            for at, turn in enumerate(found if held else ())
-            if not turn.waits and not held.isdisjoint(_things(turn.after))
-        }
+        late = _late(found, served)
         if not late:
             return found
         # What is held back keeps what it has, which others may have been about to get.
@@ -41,6 +39,42 @@ def turns(served: Served, nodes: Mapping[str, InferenceNode]) -> Sequence[Turn]:
             dataclasses.replace(turn, waits=True, moves=False) if at in late else turn
             for at, turn in enumerate(found)
         ]
+
+
+def _late(found: Sequence[Turn], served: Served) -> set[int]:
+    """Return which turns would take what another still has that waits, or that moves away.
+
+    What several may share is nobody's alone: those who have it go on, and only as many others come
+    as there is room for beside all who have it still.
+    """
+    staying = [turn for turn in found if turn.waits or turn.moves]
+    held = {thing for turn in staying for thing in _things(turn.now)}
+    going = {at: turn for at, turn in enumerate(found if held else ()) if not turn.waits}
+    limits = {thing: limit for thing in held if (limit := _limit(thing, served)) > 1}
+    crowded = _crowded(staying, going.values(), served, limits) if limits else set()
+    exclusive = held - limits.keys()
+    return {at for at, turn in going.items() if _takes(turn, exclusive, crowded)}
+
+
+def _crowded(
+    staying: Sequence[Turn], going: Iterable[Turn], served: Served, limits: Mapping[_Thing, int]
+) -> set[_Thing]:
+    """Return what of the shared things more engines would have than may, if all had their turn."""
+    kept = [(seat.node, seat.engine) for id_ in served.kept for seat in [served.seated[id_]]]
+    there = (kept, *(turn.now for turn in staying), *(turn.after for turn in going))
+    having = Counter(thing for engines in there for thing in _things(engines))
+    return {thing for thing, limit in limits.items() if having[thing] > limit}
+
+
+def _takes(turn: Turn, exclusive: set[_Thing], crowded: set[_Thing]) -> bool:
+    after = set(_things(turn.after))
+    return bool(after & exclusive or (after & crowded) - set(_things(turn.now)))
+
+
+def _limit(thing: _Thing, served: Served) -> int:
+    """Return how many engines may have an accelerator, or a port, at a time."""
+    node, what = thing
+    return served.views[node].sharing.limit(what) if isinstance(what, str) else 1
 
 
 def _turns(
@@ -118,8 +152,8 @@ def _holding(served: Served, nodes: Mapping[str, InferenceNode]) -> frozenset[st
     )
 
 
-def _things(engines: Iterable[tuple[str, AssignedEngine]]) -> Iterator[tuple[str, str | int]]:
-    """Yield what only one engine of a node can have: its accelerators and its port."""
+def _things(engines: Iterable[tuple[str, AssignedEngine]]) -> Iterator[_Thing]:
+    """Yield what one engine of a node can have, or a few: its accelerators and its port."""
     for node, engine in engines:
         yield from ((node, uuid) for uuid in engine.accelerators)
         if engine.port is not None:

@@ -218,6 +218,26 @@ def test_an_accelerator_belongs_to_its_engine_until_the_last_process_is_gone() -
     assert StartEngine(engine=new, model_path="/models/qwen") in plan.actions
 
 
+def test_engines_that_are_assigned_one_accelerator_share_it() -> None:
+    one, two, three = (engine(f"{name}-0", accelerators=("GPU-1",)) for name in ("a", "b", "c"))
+    plan = decide_engines((one, two, three), (seen(one, RUNNING),), WEIGHTS, NOW)
+    assert plan.actions == tuple(
+        StartEngine(engine=new, model_path="/models/qwen") for new in (two, three)
+    )
+
+
+def test_who_shares_an_accelerator_waits_for_what_has_to_leave_it() -> None:
+    one, two = engine("a-0", accelerators=("GPU-1",)), engine("b-0", accelerators=("GPU-1",))
+    old, former = engine("old-0", accelerators=("GPU-1",)), seen(one, RUNNING, fingerprint="former")
+    for there in (seen(old, HELD), former):
+        plan = decide_engines((one, two), (there,), WEIGHTS, NOW)
+        waits = next(report for report in plan.reports if report.id == two.id)
+        assert (waits.phase, waits.message) == (
+            EnginePhase.WAITING,
+            f"GPU-1 is held by engine {there.id}",
+        )
+
+
 def test_a_fixed_port_is_given_to_one_engine_at_a_time() -> None:
     one, two = engine("one-0", port=8080), engine("two-0", port=8080)
     plan = decide_engines((one, two), (), WEIGHTS, NOW)

@@ -1,6 +1,7 @@
 """An agent of the simulation: it follows its assignment step by step."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from random import Random
 from typing import Any, cast
@@ -108,7 +109,13 @@ class Agent:
             is_other = not _is_same(there, engine) and not _is_of_the_past(there, engine)
             if is_other or report.phase is EnginePhase.STOPPING:
                 self._stop(id_, report)
-        taken = {uuid for engine, _ in self.running.values() for uuid in engine.accelerators}
+        owners = Counter(uuid for engine in spec.engines for uuid in engine.accelerators)
+        taken = {
+            uuid
+            for id_, (engine, _) in self.running.items()
+            for uuid in engine.accelerators
+            if owners[uuid] < 2 or not _is_same(wanted.get(id_), engine)
+        }
         ready = {one.name for one in self.status.models or () if one.phase is ModelPhase.READY}
         for id_, engine in wanted.items():
             if id_ not in self.running and taken.isdisjoint(engine.accelerators):

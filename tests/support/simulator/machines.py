@@ -6,7 +6,7 @@ from typing import cast
 
 from llmaz.api.kinds import INFERENCE_NODE, NODE
 from llmaz.api.manifest import Manifest, encode
-from llmaz.api.names import DRAIN
+from llmaz.api.names import ACCELERATOR_REPLICAS, DRAIN
 from llmaz.api.node import Accelerator, NodeStatus
 from llmaz.api.quantity import Quantity
 from llmaz.controller.served import service_of
@@ -19,6 +19,7 @@ from support.simulator.world import World
 _Devices = tuple[Accelerator, ...]
 _SPOT = (1, 4)  # how many accelerators the machines have that are taken away now and then
 _NOTICE = "karpenter.sh/disrupted"
+_SHARING = {"n3": "2"}  # how many engines share each accelerator of these nodes
 
 
 def join(world: World, name: str, gpus: int) -> None:
@@ -34,7 +35,11 @@ def join(world: World, name: str, gpus: int) -> None:
         labels["karpenter.sh/capacity-type"] = "spot"
     world.server.put(Ref(kind=NODE, name=name), {"metadata": {"labels": labels}, "spec": {}})
     world.agents[name] = agent = Agent(world.server, name, status)
-    world.server.put(agent.ref, {"spec": {}, "status": encode(status)})
+    sharing = {ACCELERATOR_REPLICAS: _SHARING[name]} if name in _SHARING else {}
+    world.server.put(
+        agent.ref,
+        {"metadata": {"annotations": sharing}, "spec": {}, "status": encode(status)},
+    )
     agent.beat()
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from llmaz.api.kinds import INFERENCE_NODE, SERVICE
+from llmaz.api.names import ACCELERATOR_REPLICAS
 from llmaz.api.node import AssignedEngine, InferenceNode, as_started
 from llmaz.api.service import Service
 from llmaz.controller.groups import groups_of, is_serving
@@ -77,13 +78,14 @@ class Rules:
                 yield one.metadata.name
 
     def check(self) -> None:
-        """No accelerator belongs to two engines, none to a node that does not have it.
+        """No accelerator has more engines than may share it, and none is of another node.
 
         No two members of a group are on one node.
         """
         for node in self._server.all(INFERENCE_NODE, InferenceNode):
             uuids = [uuid for engine in node.spec.engines for uuid in engine.accelerators]
-            assert len(uuids) == len(set(uuids)), f"{node.metadata.name}: {Counter(uuids)}"
+            most = max(Counter(uuids).values(), default=0)
+            assert most <= replicas_of(node), f"{node.metadata.name}: {Counter(uuids)}"
             name = node.metadata.name
             assert all(uuid.startswith(f"{name}-") for uuid in uuids), f"{name}: {uuids}"
             replicas = Counter(leader_id(engine.id) for engine in node.spec.engines)
@@ -182,6 +184,11 @@ class Rules:
     def _seats(self) -> Iterator[Seat]:
         for node in self._server.all(INFERENCE_NODE, InferenceNode):
             yield from seats_of(node)
+
+
+def replicas_of(node: InferenceNode) -> int:
+    """Return how many engines may share each accelerator of a node."""
+    return int(node.metadata.annotations.get(ACCELERATOR_REPLICAS, "1"))
 
 
 def _goes_on(engine: AssignedEngine, after: AssignedEngine | None) -> bool:

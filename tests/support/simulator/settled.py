@@ -27,6 +27,7 @@ from llmaz.controller.served import service_of
 from llmaz.controller.snapshot import KubeNode, Ref
 from support.simulator.agents import address_of
 from support.simulator.claims import class_of
+from support.simulator.rules import replicas_of
 from support.simulator.server import Server
 
 
@@ -134,15 +135,16 @@ class Settled:
             kube.labels.get(key) != value for key, value in flavor.node_selector.items()
         ):
             return False
-        taken = {
+        taken = Counter(
             uuid
             for engine in node.spec.engines
             if above is None or not self._is_below(engine, above)
             for uuid in engine.accelerators
-        }
-        devices = node.status.accelerators or ()
-        free = sum(one.healthy and one.uuid not in taken for one in devices)
-        return free >= sum(int(count) for count in flavor.limits.values())
+        )
+        devices, replicas = node.status.accelerators or (), replicas_of(node)
+        free = sum(one.healthy and taken[one.uuid] < replicas for one in devices)
+        wanted = sum(int(count) for count in flavor.limits.values())
+        return free >= wanted and (replicas == 1 or wanted == 1)
 
     def _is_below(self, engine: AssignedEngine, value: int) -> bool:
         """Tell whether an engine makes way for this class.

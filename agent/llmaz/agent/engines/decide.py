@@ -5,7 +5,9 @@ left alone; an accelerator or a port belongs to whoever held it until its last p
 gone.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -86,7 +88,8 @@ def decide_engines(
     steps = {id_: _resting(engine) for id_, engine in present.items()}
     if assigned is not None:
         steps |= {id_: _parting(e) for id_, e in present.items() if id_ not in wanted}
-    taken = {**busy_accelerators, **_held(seen)}
+    shared = _shared(present, wanted)
+    taken = {**busy_accelerators, **_held(seen, shared)}
     for id_, engine in sorted(wanted.items()):
         node = _Node(
             ready_models=ready_models,
@@ -98,7 +101,8 @@ def decide_engines(
         )
         steps[id_] = step = _keep(engine, present.get(id_), node)
         if isinstance(step.action, StartEngine):
-            taken |= dict.fromkeys(_needs(engine), f"is held by engine {id_}")
+            own = (need for need in _needs(engine) if (id_, need) not in shared)
+            taken |= dict.fromkeys(own, f"is held by engine {id_}")
     ordered = [step for _, step in sorted(steps.items())]
     places = {**wanted, **{id_: engine.assignment for id_, engine in present.items()}}
     reports = tuple(within(step.report, places.get(step.report.id), slots) for step in ordered)
@@ -240,8 +244,31 @@ def _words(need: str) -> str:
     return f"port {need[1:]}" if need.startswith(":") else need
 
 
-def _held(seen: tuple[EngineSeen, ...]) -> dict[str, str]:
-    """Accelerators and ports of every engine of which a process may be left."""
+def _shared(
+    present: Mapping[str, EngineSeen], wanted: Mapping[str, AssignedEngine]
+) -> AbstractSet[tuple[str, str]]:
+    """Return the engines, each with an accelerator, that share it with others as they are assigned.
+
+    One that runs as it was assigned before has to go first, and may have taken all of it.
+    """
+    owners = Counter(uuid for engine in wanted.values() for uuid in engine.accelerators)
+    return {
+        (id_, uuid)
+        for id_, engine in wanted.items()
+        for uuid in engine.accelerators
+        if owners[uuid] > 1 and _is_as_assigned(engine, present.get(id_))
+    }
+
+
+def _is_as_assigned(engine: AssignedEngine, seen: EngineSeen | None) -> bool:
+    return seen is None or seen.fingerprint == fingerprint(engine)
+
+
+def _held(seen: tuple[EngineSeen, ...], shared: AbstractSet[tuple[str, str]]) -> dict[str, str]:
+    """Accelerators and ports of every engine of which a process may be left.
+
+    Who shares an accelerator keeps nobody off it that shares it as well.
+    """
     return {
         need: f"is held by engine {engine.id}"
         for engine in sorted(seen, key=lambda engine: engine.id)
@@ -254,6 +281,7 @@ def _held(seen: tuple[EngineSeen, ...]) -> dict[str, str]:
                 else ()
             ),
         )
+        if (engine.id, need) not in shared
     }
 
 
