@@ -44,8 +44,8 @@ def sharing(node: InferenceNode, labels: Mapping[str, str], memo: Memo) -> Shari
         return NOT_SHARED
     told = _number(text) if text is not None else None
     if text is not None and told is None:
-        wrong = f"has an annotation {names.ACCELERATOR_REPLICAS} that is not 1 to {MOST}: {text[:40]}"
-        return Sharing(crowded=crowded, wrong=wrong)
+        wrong = f"{names.ACCELERATOR_REPLICAS} that is not 1 to {MOST}: {text[:40]}"
+        return Sharing(crowded=crowded, wrong=f"has an annotation {wrong}")
     devices = node.status.accelerators or ()
     resources = {
         resource: many
