@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmaz.api import names
@@ -266,6 +266,7 @@ def test_tenants_have_shares_of_accelerators_as_often_as_they_are_shared() -> No
     assert capacity_of(Fleet(node_views(world.snapshot(), world.now))) == {GPU: 8}
 
 
+@settings(max_examples=20)
 @given(
     sharing=st.lists(st.sampled_from(["1", "2", "3", "x"]), min_size=2, max_size=3),
     counts=st.lists(st.integers(0, 9), min_size=2, max_size=5),
