@@ -1,10 +1,12 @@
 """Namespaces that share a cluster: quotas, borrowing, claiming back, and shares of the rest."""
 
+import dataclasses
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmaz.api.tenant import Tenant
-from llmaz.controller.snapshot import KubeNode
+from llmaz.controller.snapshot import KubeNode, Taint
 from llmaz.controller.tenants import Usage, tree_of
 from support.controlling import GPU, World, flavor, model, node, on, runtime
 from support.placing import assert_no_double_booking, classes, placed_as, tenant
@@ -112,6 +114,21 @@ def test_what_a_replica_has_until_its_update_is_nobody_elses_to_use() -> None:
         assert sum(uses(world, "red").values()) <= 2
         world.tick()
     assert uses(world, "red") == {"red/chat-0": 1, "red/early-0": 1}
+
+
+def test_a_replica_without_a_place_ends_none_that_is_driven_away_and_has_none_either() -> None:
+    world = shared(1, tenant("a", "blue", quota=1))
+    world.add(placed_as("chat", "qwen", 1, "red"))
+    world.settle()
+    world.add(node("n2", 1), placed_as("chat", "qwen", 2, "red"))
+    world.settle()
+    assert world.engines()["red/chat-1"] == ("n2", ("n2-0",))
+    status = dataclasses.replace(world.nodes["n1"].status, accelerators=())
+    world.add(dataclasses.replace(world.nodes["n1"], status=status))
+    taint = Taint(key="out", effect="NoExecute")
+    world.kube_nodes["n2"] = KubeNode(name="n2", taints=(taint,))
+    world.settle()
+    assert world.engines() == {"red/chat-1": ("n2", ("n2-0",))}
 
 
 def test_what_lingers_where_no_flavor_allows_it_counts_once() -> None:

@@ -80,6 +80,10 @@ class Board:
         """
         self._had = had if self.usage.is_shared else {}
 
+    def has_been(self, id_: str) -> bool:
+        """Tell whether a replica is somewhere, of those that were noted."""
+        return id_ in self._had
+
     def hold(self, demand: Demand, groups: Iterable[Sequence[Seat]]) -> None:
         """Count what replicas have that shall be elsewhere, until it is their turn.
 
@@ -226,7 +230,8 @@ def in_order(
     """Yield who gets a place next: by priority, then by name; each with all its replicas.
 
     Where tenants share, it is one replica of the tenant whose share would be the smallest. A
-    replica that found no place takes the others of its Service out of the queue with it.
+    replica that found no place takes the others of its Service out of the queue with it, but for
+    those that are somewhere: where there is no room for them they may stay.
     """
     queue = sorted(waiting, key=lambda one: (-one[0].priority.value, one[0].prefix))
     if not board.usage.is_shared:
@@ -243,8 +248,9 @@ def in_order(
         yield demand, [id_]
         if not isinstance(board.outcomes.get(id_), Placed):
             why = board.outcomes[id_]
-            board.outcomes |= {one: why for one in ids if one not in board.outcomes}
-            ids.clear()
+            fresh = [one for one in ids if not board.has_been(one)]
+            board.outcomes |= {one: why for one in fresh if one not in board.outcomes}
+            ids[:] = [one for one in ids if board.has_been(one)]
         if not ids:
             queues[path].pop()
             if not queues[path]:

@@ -108,6 +108,8 @@ class World:
         ill = [
             one.name
             for one in self.agents.values()
-            if one.is_silent or not all(device.healthy for device in one.devices)
+            if one.is_silent
+            or not one.knows_devices  # what it lost before it tells
+            or not all(device.healthy for device in one.devices)
         ]
         return driving + ill
