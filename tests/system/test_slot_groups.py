@@ -52,6 +52,10 @@ async def pods_by_rank(cluster: SlotCluster) -> list[Object]:
     return sorted(pods.values(), key=lambda pod: pod["metadata"]["labels"]["llmaz.io/rank"])
 
 
+async def said_by(engine: EngineReport) -> str:
+    return Path(engine.log).read_text()
+
+
 async def endpoints(cluster: SlotCluster) -> list[Any]:
     listing = await cluster.kube.list(ENDPOINT_SLICE, "default")
     return [one for made in listing.items for one in _json(made)["endpoints"]]
@@ -73,9 +77,10 @@ async def test_a_group_runs_in_pods_on_two_nodes_and_outlives_each_of_its_member
         assert {leader["spec"]["nodeName"], worker["spec"]["nodeName"]} == {"first", "second"}
         assert before[LEADER].address == leader["status"]["podIP"]
         assert before[WORKER].address == worker["status"]["podIP"]
-        told = Path(before[WORKER].log).read_text()
+        told = await eventually(
+            lambda: said_by(before[WORKER]), lambda text: "LWS_WORKER_INDEX=1" in text
+        )
         assert f"LWS_LEADER_ADDRESS={leader['status']['podIP']}" in told
-        assert "LWS_WORKER_INDEX=1" in told
         await only_the_leader_takes_requests(cluster, leader)
 
         cluster.run_of(worker).kill_container()  # it starts again in the same pod

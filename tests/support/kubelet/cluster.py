@@ -28,6 +28,7 @@ from support.nodes import Node, node
 
 NODE_NAME = "worker"
 HOST_PATH = "/var/lib/llmaz"  # on every node, each of which has a directory of this machine for it
+PATIENCE_SECONDS = 300.0  # for a pod: an interpreter is copied, programs start, an engine loads
 _ALLOCATABLE = {"cpu": "8", "memory": "32Gi", "pods": "110"}
 
 
@@ -76,6 +77,7 @@ class SlotCluster:
         await eventually(
             lambda: self.kube.get(PLAYGROUND, playground, "default"),
             lambda one: words in f"{condition(one, 'Available')}",
+            PATIENCE_SECONDS,
         )
 
     async def pod(self, *, but: str = "") -> Object:
@@ -85,7 +87,9 @@ class SlotCluster:
             listing = await self.kube.list(POD, "default")
             return cast("list[Object]", list(listing.items))
 
-        found = await eventually(look, lambda pods: any(_is_ready(pod, but) for pod in pods))
+        found = await eventually(
+            look, lambda pods: any(_is_ready(pod, but) for pod in pods), PATIENCE_SECONDS
+        )
         return next(pod for pod in found if _is_ready(pod, but))
 
     async def endpoint(self, playground: str) -> str:
