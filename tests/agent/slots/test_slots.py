@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from llmaz.agent.engines.launch import shim_lives
 from llmaz.agent.engines.state import StopEngine
 from llmaz.agent.slots.execute import execute
 from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.api.pod import Exec, Lifecycle, LifecycleHandler
 from llmaz.api.slot import SLOTS, AssignedSlot
+from llmaz.shim import protocol
 from llmaz.shim.container import ADDRESS
 from support.engines import Node, assigned, engines
 from support.kubelet.slots import SlotContainer
@@ -178,6 +180,47 @@ async def test_the_slot_of_an_engine_that_is_assigned_no_more_stays(
         await node.until_gone()
         assert container.ask("probe", "live") == 0
         assert container.ask("probe", "ready") == 1
+
+
+async def test_an_engine_goes_from_a_slot_to_the_agent_and_back(
+    tmp_path: Path, slots: Slots
+) -> None:
+    container = slots.make("a")
+    container.run()
+    other = slots.make("b")
+    own = tmp_path / "agent" / "engines"
+    async with engines(tmp_path / "agent") as under:
+        node = Node(under)
+        node.assigned = (in_slot("a"),)
+        await node.until_phase(EnginePhase.READY)
+        node.assigned = (assigned("fake-0"),)
+        await node.until(lambda: _is_own(node), "the engine is a process of the agent's")
+        assert container.ask("probe", "ready") == 1
+        (shim,) = (path.parent for path in own.rglob(protocol.LOCK))
+        assert shim_lives(shim)
+        other.run()
+        node.assigned = (in_slot("b"),)
+        await node.until(lambda: other.ask("probe", "ready") == 0, "the engine is in a slot again")
+        await node.until(lambda: not shim_lives(shim), "no shim is left without an engine")
+
+
+async def test_an_engine_whose_slot_has_ended_becomes_a_process_of_the_agent(
+    tmp_path: Path, slots: Slots
+) -> None:
+    container = slots.make("a")
+    container.run()
+    async with engines(tmp_path / "agent") as under:
+        node = Node(under)
+        node.assigned = (in_slot("a"),)
+        await node.until_phase(EnginePhase.READY)
+        container.kill()
+        node.assigned = (assigned("fake-0"),)
+        await node.until(lambda: _is_own(node), "the engine is a process of the agent's")
+
+
+def _is_own(node: Node) -> bool:
+    report = node.reports["default/fake-0"]
+    return report.phase is EnginePhase.READY and not report.address
 
 
 async def test_the_end_of_an_agent_s_pod_leaves_engines_in_slots_alone(

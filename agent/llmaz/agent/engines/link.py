@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from llmaz.agent.engines import orders
 from llmaz.agent.engines.client import Shim, ShimStatus
 from llmaz.agent.engines.tools import Tools
 from llmaz.agent.slots.about import SlotAbout
@@ -49,10 +50,15 @@ class Link:
         return self.client
 
     async def enter(self, engine: AssignedEngine, former: AssignedEngine) -> Shim:
-        """Connect to the slot of the next run, which may be another than the former run's."""
+        """Connect to the shim of the next run, which may have another place than the former run's.
+
+        A slot outlives its engines. The engine's own shim ends when the engine goes to a slot.
+        """
         moves = self.slot is None or self.place(engine) != self.place(former)
         if self.client is not None and moves:
             left, self.client = self.client, None
+            if former.slot is None:
+                await orders.leave(left)
             await left.close()
         return await self.launch(engine)
 

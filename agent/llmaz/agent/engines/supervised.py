@@ -191,7 +191,7 @@ class Supervised:
 
     async def _start(self, wanted: EngineRecord) -> None:
         tools, engine = self._tools, wanted.assignment
-        if engine.slot is not None:  # what ran there before is none of this engine's
+        if engine.slot or self.record.assignment.slot:  # what ran there before is none of its own
             client = await self._link.enter(engine, self.record.assignment)
             wanted = dataclasses.replace(wanted, runs_counted=client.status.run)
         self._book.open(wanted)
