@@ -165,10 +165,15 @@ class Contained:
         given = [_bound(m.source, m.path, writable=not m.read_only) for m in self._inside.mounts]
         targets = {mount.path for mount in self._inside.mounts} | {"/run"}
         own = [mount for mount in config["mounts"] if mount["destination"] not in targets]
-        config["mounts"] = [*own, *_image(), *given]
+        # The outer ones first, as a runtime does: a checkout may lie below the pod's own /tmp.
+        config["mounts"] = [*own, *sorted([*_image(), *given], key=_depth)]
         spaces = config["linux"]["namespaces"]
         config["linux"]["namespaces"] = [one for one in spaces if one["type"] != "network"]
         return config
+
+
+def _depth(mount: Object) -> int:
+    return len(Path(f"{mount['destination']}").parts)
 
 
 @asynccontextmanager
