@@ -3,11 +3,11 @@
 import dataclasses
 
 from llmaz.api.meta import find_condition
-from llmaz.api.node import EnginePhase, EngineReport, fingerprint
 from llmaz.api.playground import BackendRuntimeConfig, Playground
 from llmaz.api.source import ModelHub, ModelSource
 from llmaz.controller.rolling import ROLLING_OUT
 from support.controlling import World, world_of
+from support.failing import fail_first
 
 
 def with_args(old: Playground, *args: str) -> Playground:
@@ -30,20 +30,6 @@ def rolling(world: World) -> tuple[str, str]:
     found = find_condition(world.playground("chat").status.conditions, ROLLING_OUT)
     assert found is not None
     return found.status, found.reason
-
-
-def fail_first(world: World) -> None:
-    """Let the first engine of the node fail as it is assigned now."""
-    one = world.nodes["n1"]
-    first = one.spec.engines[0]
-    failed = EngineReport(
-        id=first.id, phase=EnginePhase.FAILED, fingerprint=fingerprint(first), reason="BadArguments"
-    )
-    others = (report for report in one.status.engines or () if report.id != first.id)
-    status = dataclasses.replace(
-        one.status, observed_generation=one.metadata.generation, engines=(failed, *others)
-    )
-    world.nodes["n1"] = dataclasses.replace(one, status=status)
 
 
 def test_the_first_start_is_no_rollout() -> None:

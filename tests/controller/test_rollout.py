@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmaz.api.node import EnginePhase, EngineReport, fingerprint
+from llmaz.api.node import EnginePhase, fingerprint
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.api.service import RollingUpdate, RolloutStrategy, Service
 from llmaz.api.source import ModelHub, ModelSource
 from llmaz.controller.rollout import most_surplus, most_unavailable
 from llmaz.controller.seats import seats_by_engine
 from support.controlling import World, told, world_of
+from support.failing import fail_first
 
 
 def test_an_edit_replaces_engines_one_at_a_time() -> None:
@@ -72,16 +73,8 @@ def test_an_update_whose_first_engine_does_not_become_ready_goes_no_further() ->
         dataclasses.replace(old, spec=dataclasses.replace(old.spec, backend_runtime_config=wrong))
     )
     world.decide()
-    one = world.nodes["n1"]
-    first = one.spec.engines[0]
-    failed = EngineReport(
-        id=first.id, phase=EnginePhase.FAILED, fingerprint=fingerprint(first), reason="BadArguments"
-    )
-    others = (report for report in one.status.engines or () if report.id != first.id)
-    status = dataclasses.replace(
-        one.status, observed_generation=one.metadata.generation, engines=(failed, *others)
-    )
-    world.nodes["n1"] = dataclasses.replace(one, status=status)
+    first = world.nodes["n1"].spec.engines[0]
+    fail_first(world)
     world.decide()
     assert world.nodes["n1"].spec.engines == (first, *before[1:])
     assert world.playground("chat").status.message == (

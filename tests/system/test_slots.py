@@ -40,6 +40,16 @@ async def models(cluster: SlotCluster, url: str) -> list[str]:
     return []
 
 
+async def outlive_the_agent(cluster: SlotCluster, url: str) -> None:
+    """Kill the agent and start another; the engine answers meanwhile and is the same afterwards."""
+    before = await cluster.agent.engine("Ready", "default/chat-0")
+    await cluster.agent.end(signal.SIGKILL)
+    assert await cluster.ask(url, "smollm2")
+    await cluster.agent.start()
+    after = await cluster.agent.engine("Ready", "default/chat-0")
+    assert (after.pid, after.restarts) == (before.pid, before.restarts)
+
+
 async def test_a_model_is_served_from_a_pod_that_outlives_the_agent_and_is_replaced_when_evicted(
     tmp_path: Path,
 ) -> None:
@@ -49,13 +59,7 @@ async def test_a_model_is_served_from_a_pod_that_outlives_the_agent_and_is_repla
         url = await cluster.endpoint("chat")
         assert url == f"http://{pod['status']['podIP']}:8080"
         assert await cluster.ask(url, "smollm2")
-        before = await cluster.agent.engine("Ready", "default/chat-0")
-
-        await cluster.agent.end(signal.SIGKILL)
-        assert await cluster.ask(url, "smollm2")
-        await cluster.agent.start()
-        after = await cluster.agent.engine("Ready", "default/chat-0")
-        assert (after.pid, after.restarts) == (before.pid, before.restarts)
+        await outlive_the_agent(cluster, url)
         assert (await cluster.pod())["metadata"]["uid"] == pod["metadata"]["uid"]
 
         await serve(cluster, "other")  # another model, in the same pod
@@ -107,12 +111,7 @@ async def test_a_slot_runs_in_containers_of_a_real_runtime(tmp_path: Path) -> No
         url = await cluster.endpoint("chat")
         assert await cluster.ask(url, "smollm2")
 
-        before = await cluster.agent.engine("Ready", "default/chat-0")
-        await cluster.agent.end(signal.SIGKILL)
-        assert await cluster.ask(url, "smollm2")
-        await cluster.agent.start()
-        after = await cluster.agent.engine("Ready", "default/chat-0")
-        assert (after.pid, after.restarts) == (before.pid, before.restarts)
+        await outlive_the_agent(cluster, url)
 
         answer = asyncio.create_task(cluster.ask(url, "smollm2", tokens=64))
         await cluster.until_busy(url, answer)

@@ -65,6 +65,17 @@ class Container(Protocol):
 Make: TypeAlias = Callable[[Object, Inside, Path], Container]  # of a pod's container, with its log
 
 
+async def succeeded(asked: asyncio.subprocess.Process, seconds: float) -> bool:
+    """Tell whether a command succeeds in time, and end one that does not."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await asked.wait() == 0
+    except TimeoutError:
+        asked.kill()
+        await asked.wait()
+        return False
+
+
 class Process:
     """A container's first process, and what is run beside it."""
 
@@ -101,13 +112,7 @@ class Process:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        try:
-            async with asyncio.timeout(seconds):
-                return await asked.wait() == 0
-        except TimeoutError:
-            asked.kill()
-            await asked.wait()
-            return False
+        return await succeeded(asked, seconds)
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the container's first process, not what made its namespace."""

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from support.kubelet.container import Inside
+from support.kubelet.container import Inside, succeeded
 from support.kubelet.objects import Object
 
 _NEEDED = ("containerd", "ctr", "runc")
@@ -127,13 +127,7 @@ class Contained:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        try:
-            async with asyncio.timeout(seconds):
-                return await asked.wait() == 0
-        except TimeoutError:
-            asked.kill()
-            await asked.wait()
-            return False
+        return await succeeded(asked, seconds)
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the first process of the container."""
