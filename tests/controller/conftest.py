@@ -14,11 +14,11 @@ from support.controllerprocess import Cluster, ControllerProcess
 from support.plane import ControlPlane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def controller(
     control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ControllerProcess]:
-    """A controller that tests share."""
+    """A controller that the tests of a module share; it would meddle with those of agents."""
     asyncio.run(_prepare(control_plane))
     log = tmp_path_factory.mktemp("controller") / "controller.log"
     process = ControllerProcess(control_plane.kubeconfig, log)

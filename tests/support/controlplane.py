@@ -1,8 +1,9 @@
 """A control plane for tests: the embedded API server in a process of its own, or a real one.
 
-With KUBEBUILDER_ASSETS (a directory with `etcd` and `kube-apiserver`, envtest's convention) the
-tests run on a real kube-apiserver, with LLMAZ_TEST_KUBECONFIG on a cluster that is there already.
-Tests of the embedded server alone ask for `embedded_server`.
+With KUBEBUILDER_ASSETS (a directory with `etcd` and `kube-apiserver`, envtest's convention, and
+perhaps `kube-controller-manager`) the tests run on a real kube-apiserver, with
+LLMAZ_TEST_KUBECONFIG on a cluster that is there already. Tests of the embedded server alone ask for
+`embedded_server`, those that need a garbage collector for `collecting_plane`.
 """
 
 import os
@@ -78,6 +79,14 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     """An API server that tests share: each works in names of its own."""
     with running_control_plane(tmp_path_factory.mktemp("control-plane")) as plane:
         yield plane
+
+
+@pytest.fixture
+def collecting_plane(control_plane: ControlPlane) -> ControlPlane:
+    """The API server that tests share, with somebody who deletes what no owner holds any more."""
+    if not control_plane.collects:
+        pytest.skip("KUBEBUILDER_ASSETS has no kube-controller-manager, which collects garbage")
+    return control_plane
 
 
 @contextmanager

@@ -17,9 +17,12 @@ class ControlPlane:
     token: str
     authority: Path
     real: bool = False
+    collects: bool = True  # whether what no owner holds any more is deleted
 
 
-def plane_of(kubeconfig: Path, directory: Path, *, real: bool = False) -> ControlPlane:
+def plane_of(
+    kubeconfig: Path, directory: Path, *, real: bool = False, collects: bool = True
+) -> ControlPlane:
     """Read the current context of a kubeconfig with a token; its authority goes beside."""
     config: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
     context = _named(config["contexts"], config["current-context"])["context"]
@@ -32,7 +35,7 @@ def plane_of(kubeconfig: Path, directory: Path, *, real: bool = False) -> Contro
         authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
     else:
         authority.write_bytes(Path(cluster["certificate-authority"]).read_bytes())
-    return ControlPlane(kubeconfig, cluster["server"], user["token"], authority, real)
+    return ControlPlane(kubeconfig, cluster["server"], user["token"], authority, real, collects)
 
 
 def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:

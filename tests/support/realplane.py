@@ -1,4 +1,9 @@
-"""A real kube-apiserver with its etcd, started as envtest does: from a directory of binaries."""
+"""A real kube-apiserver with its etcd, started as envtest does: from a directory of binaries.
+
+Where a kube-controller-manager lies beside them, its garbage collector and its namespace controller
+run too, which the embedded server has in itself. Its other controllers do not: a node of these
+tests has no kubelet, and would be given up.
+"""
 
 import contextlib
 import secrets
@@ -8,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import yaml
@@ -19,11 +24,19 @@ from support.freeport import free_port
 from support.plane import ControlPlane, plane_of
 
 READY_SECONDS = 120.0
+_CONTROLLERS = (
+    "--controllers=garbage-collector-controller,namespace-controller",
+    "--leader-elect=false",
+    "--secure-port=0",
+)
 
 
 @contextmanager
-def real_control_plane(assets: Path, directory: Path) -> Iterator[ControlPlane]:
-    """Run etcd and kube-apiserver inside the `with` block."""
+def real_control_plane(
+    assets: Path, directory: Path, *, admission: tuple[str, ...] = ()
+) -> Iterator[ControlPlane]:
+    """Run the programs inside the `with` block, the server with more admission plugins."""
+    directory.mkdir(parents=True, exist_ok=True)
     client, peer, secure = free_port(), free_port(), free_port()
     token = secrets.token_urlsafe(16)
     etcd = [str(assets / "etcd"), f"--data-dir={directory / 'etcd'}"]
@@ -34,14 +47,21 @@ def real_control_plane(assets: Path, directory: Path) -> Iterator[ControlPlane]:
     api = [str(assets / "kube-apiserver"), *_arguments(directory, token)]
     api += [f"--etcd-servers=http://127.0.0.1:{client}", f"--secure-port={secure}"]
     api += [f"--cert-dir={certificates}"]
+    api += [f"--enable-admission-plugins={','.join(admission)}"] if admission else []
     log = directory / "apiserver.log"
-    with _running(etcd, directory / "etcd.log"), _running(api, log) as server:
+    with ExitStack() as programs:
+        programs.enter_context(_running(etcd, directory / "etcd.log"))
+        server = programs.enter_context(_running(api, log))
         authority = certificates / "apiserver.crt"  # it signs itself, and the server makes it
         if not _is_ready(server, f"https://127.0.0.1:{secure}", authority, token):
             raise AssertionError(f"no kube-apiserver: {log.read_text()[-2000:]}")
         kubeconfig = directory / "kubeconfig"
         kubeconfig.write_text(_kubeconfig(f"https://127.0.0.1:{secure}", authority, token))
-        yield plane_of(kubeconfig, directory, real=True)
+        manager = assets / "kube-controller-manager"
+        if manager.exists():
+            controllers = [str(manager), *_CONTROLLERS, f"--kubeconfig={kubeconfig}"]
+            programs.enter_context(_running(controllers, directory / "controllers.log"))
+        yield plane_of(kubeconfig, directory, real=True, collects=manager.exists())
 
 
 def _arguments(directory: Path, token: str) -> list[str]:
