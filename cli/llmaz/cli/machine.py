@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,6 +38,17 @@ def up(
     sharing_port: Annotated[
         int | None, _port("Weights of this machine; default: 9402, or as free as the agent's")
     ] = None,
+    api_keys: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            resolve_path=True,
+            metavar="FILE",
+            help="Keys that clients of the gateway must show, one a line.",
+        ),
+    ] = None,
 ) -> None:
     """Run llmaz on this machine: API server, controller, agent, gateway.
 
@@ -53,17 +65,20 @@ def up(
         controller=Address(host=_LOOPBACK, port=controller_port, flag="--controller-port"),
         sharing=Address(host=_LOOPBACK, port=sharing_port, flag="--sharing-port"),
     )
-    execute(_in_background(home(), addresses) if detach else _in_foreground(home(), addresses))
+    begin = _in_background if detach else _in_foreground
+    execute(begin(home(), addresses, api_keys))
 
 
-async def _in_foreground(here: "Home", addresses: "Addresses") -> None:
+async def _in_foreground(here: "Home", addresses: "Addresses", api_keys: Path | None) -> None:
     from llmaz.daemon import shutdown
     from llmaz.local.engines import EnginesLeft
     from llmaz.local.home import HomeInUse
     from llmaz.local.ports import PortInUse
     from llmaz.local.up import UpError, UpSettings, node_name, up
 
-    settings = UpSettings(home=here, addresses=addresses, node=node_name(), pid=os.getpid())
+    settings = UpSettings(
+        home=here, addresses=addresses, node=node_name(), pid=os.getpid(), api_keys=api_keys
+    )
     try:
         await up(settings, _say, shutdown.requested())
     except (HomeInUse, PortInUse, UpError) as error:
@@ -72,7 +87,7 @@ async def _in_foreground(here: "Home", addresses: "Addresses") -> None:
         raise CliError(str(error), hint="`llmaz down` tries again") from None
 
 
-async def _in_background(here: "Home", addresses: "Addresses") -> None:
+async def _in_background(here: "Home", addresses: "Addresses", api_keys: Path | None) -> None:
     """Start `llmaz up` in a session of its own, and wait until it is ready or has ended."""
     here.create()
     log = here.logs / "up.log"
@@ -83,7 +98,7 @@ async def _in_background(here: "Home", addresses: "Addresses") -> None:
     with log.open("ab") as file:  # two that begin at once write after each other
         file.truncate(0)
         process = subprocess.Popen(  # noqa: ASYNC220  # asyncio would kill it when we leave
-            [sys.executable, "-m", "llmaz.cli", "up", *_flags(addresses)],
+            [sys.executable, "-m", "llmaz.cli", "up", *_flags(addresses, api_keys)],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -116,9 +131,10 @@ async def _ready(here: "Home", process: "subprocess.Popen[bytes]") -> "Running |
     return here.running()
 
 
-def _flags(addresses: "Addresses") -> list[str]:
+def _flags(addresses: "Addresses", api_keys: Path | None) -> list[str]:
     ports = [f"{address.flag}={address.port}" for address in addresses.all]
-    return [f"--host={addresses.gateway.host}", *ports]
+    keys = [f"--api-keys={api_keys}"] if api_keys else []
+    return [f"--host={addresses.gateway.host}", *ports, *keys]
 
 
 def down(

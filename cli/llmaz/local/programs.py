@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from llmaz.local.home import Home
 
@@ -59,17 +60,20 @@ def api_server(home: Home, address: Address) -> Program:
     )
 
 
-def other_programs(home: Home, addresses: Addresses, node: str) -> tuple[Program, ...]:
+def other_programs(
+    home: Home, addresses: Addresses, node: str, api_keys: Path | None = None
+) -> tuple[Program, ...]:
     """The programs that work on the API server's objects."""
     kubeconfig = ("--kubeconfig", home.kubeconfig)
     gateway = ("--gateway-url", f"http://{addresses.gateway.reached_at}/v1")
     register = ("--register-node", "--node-name", node, "--address", "127.0.0.1")
     sharing = ("--sharing-listen", addresses.sharing.listen)
+    keys = ("--api-keys", api_keys) if api_keys else ()
     directories = ("--state-dir", home.agent, "--cache-dir", home.cache)
     return (
         _client("controller", addresses.controller, *kubeconfig, *gateway),
         _client("agent", addresses.agent, *kubeconfig, *register, *sharing, *directories),
-        _client("gateway", addresses.gateway, *kubeconfig),
+        _client("gateway", addresses.gateway, *kubeconfig, *keys),
     )
 
 

@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
@@ -33,6 +34,7 @@ class UpSettings:
     addresses: Addresses
     node: str
     pid: int
+    api_keys: Path | None = None  # of the gateway's clients, one a line
 
 
 def node_name() -> str:
@@ -84,7 +86,9 @@ class _Machine:
         self._server = Supervised(api_server(settings.home, addresses.api), logs, say)
         self._others = [
             Supervised(program, logs, say)
-            for program in other_programs(settings.home, addresses, settings.node)
+            for program in other_programs(
+                settings.home, addresses, settings.node, settings.api_keys
+            )
         ]
         self._running: set[asyncio.Task[None]] = set()
 
