@@ -139,8 +139,30 @@ def nodes(
     output: Output = Format.TABLE,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """List the nodes, what they have and what they run."""
-    get("inferencenodes", output=output, kubeconfig=kubeconfig)
+    """List the nodes, what they have, and how many of their engines are ready."""
+    if output not in (Format.TABLE, Format.WIDE):
+        get("inferencenodes", output=output, kubeconfig=kubeconfig)
+        return
+    execute(_show_nodes(kubeconfig, wide=output is Format.WIDE))
+
+
+async def _show_nodes(kubeconfig: Kubeconfig, *, wide: bool) -> None:
+    from datetime import UTC, datetime
+
+    from llmaz.api.kinds import INFERENCE_NODE
+    from llmaz.api.manifest import decode
+    from llmaz.api.node import InferenceNode
+    from llmaz.cli import nodelist
+
+    async with await connect(kubeconfig) as kube:
+        listing = await kube.list(INFERENCE_NODE)
+    if not listing.items:
+        typer.echo("no inferencenodes", err=True)
+        return
+    found, now = [decode(InferenceNode, item) for item in listing.items], datetime.now(UTC)
+    headers = [*nodelist.HEADERS, *(nodelist.MORE_HEADERS if wide else ())]
+    cells = [[*nodelist.row(one, now), *(nodelist.more(one) if wide else ())] for one in found]
+    print_table(headers, cells)
 
 
 def models(
