@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmaz.api.template import UnknownPlaceholder, placeholders, render
+from llmaz.api.template import UnknownPlaceholder, placeholders, render, unfilled
 
 KNOWN = placeholders(model_name="opt-125m")
 
@@ -54,6 +54,18 @@ def test_a_refusal_names_the_placeholder_and_the_known_ones() -> None:
         "{{ .GPUs }} is not known here; "
         "known are {{ .Host }}, {{ .ModelName }}, {{ .ModelPath }}, {{ .Port }}"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{{ .ModelName }}:{{ .Port }} {{ .TP }}x{{ .PP }}", None),
+        ("{{ message.content }}", None),
+        ("--a={{ .ModelName }} --b={{.Nope}}", "{{ .Nope }}"),
+    ],
+)
+def test_what_stands_for_nothing_anywhere_is_found(text: str, found: str | None) -> None:
+    assert unfilled(text) == found
 
 
 def test_values_are_not_rendered_again() -> None:

@@ -74,7 +74,7 @@ def test_a_refusal_says_for_each_flavor_what_was_short() -> None:
 def test_a_refusal_says_when_there_are_no_nodes() -> None:
     world = World().add(model("qwen"), runtime(), playground("chat", "qwen"))
     world.settle()
-    assert sentence(world) == "any: there are no nodes"
+    assert sentence(world) == "any node: there are no nodes"
 
 
 def test_requests_of_cpu_and_memory_must_fit_beside_those_of_other_engines() -> None:
@@ -87,7 +87,7 @@ def test_requests_of_cpu_and_memory_must_fit_beside_those_of_other_engines() -> 
     )
     world.settle()
     assert list(world.engines()) == ["default/chat-0"]
-    assert "n1 has 1 of 3 cpu" in sentence(world)
+    assert "n1 has 1 cpu free, short of 3" in sentence(world)
 
 
 def test_of_the_engines_on_a_fixed_port_a_node_takes_one() -> None:

@@ -185,11 +185,20 @@ def test_an_ollama_model_is_named_as_ollama_names_it() -> None:
             "BackendRuntime vllm has no recommendedConfig fast; it has default",
         ),
         (
+            {"args": ("--name", "{{ .ModelName }}-{{ .Nope }}")},
+            "",
+            "InvalidTemplate",
+            (
+                "spec.backendRuntimeConfig.args[1]: {{ .Nope }} is no placeholder, and a "
+                "Playground's arguments reach the engine as they are"
+            ),
+        ),
+        (
             {},
             "{{ .Nonsense }}",
             "InvalidTemplate",
             (
-                "recommendedConfig default of BackendRuntime vllm, flavor any: {{ .Nonsense }} "
+                "recommendedConfig default of BackendRuntime vllm, on any node: {{ .Nonsense }} "
                 "is not known here; known are {{ .Host }}, {{ .ModelName }}, {{ .ModelPath }}, "
                 "{{ .Port }}"
             ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from llmaz.api import names
 
 _PLACEHOLDER = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
+_NAMES = frozenset({"ModelName", "ModelPath", "DraftModelPath", "Host", "Port", "TP", "PP"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,12 @@ def placeholders(
     if params and ("TP" in params or "PP" in params):
         values |= {"TP": params.get("TP", "1"), "PP": params.get("PP", "1")}
     return values
+
+
+def unfilled(text: str) -> str | None:
+    """Return the first placeholder of a text that stands for nothing anywhere, in its braces."""
+    strange = (name for name in _PLACEHOLDER.findall(text) if name not in _NAMES)
+    return next((f"{{{{ .{name} }}}}" for name in strange), None)
 
 
 def render(texts: Iterable[str], values: Mapping[str, str]) -> tuple[str, ...] | UnknownPlaceholder:

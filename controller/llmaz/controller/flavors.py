@@ -6,8 +6,8 @@ from llmaz.api.claims import ModelClaims
 from llmaz.api.openmodel import Flavor, OpenModel
 from llmaz.controller.actions import Refusal
 
-# A model without flavors runs wherever its cpu and memory fit.
-ANY = Flavor(name="any")
+# A model without flavors runs wherever its cpu and memory fit. No flavor of a user has this name.
+ANY = Flavor(name="any node")
 
 _INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 

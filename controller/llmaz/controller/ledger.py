@@ -205,11 +205,11 @@ class Ledger:
         if self.view.cpu is None or self.view.memory is None:
             return Shortage.of(Lack.UNREPORTED, "has not reported its cpu and memory")
         if needs.cpu and self.view.cpu - self.cpu < needs.cpu:
-            words = f"has {_cores(self.view.cpu - self.cpu)} of {_cores(needs.cpu)} cpu"
+            words = f"has {_cores(self.view.cpu - self.cpu)} cpu free, short of {_cores(needs.cpu)}"
             return Shortage.of(Lack.CPU, words)
         if needs.memory and self.view.memory - self.memory < needs.memory:
             left = max(0, self.view.memory - self.memory)
-            words = f"has {gib(left)} of {gib(needs.memory)} GiB memory"
+            words = f"has {gib(left)} GiB memory free, short of {gib(needs.memory)}"
             return Shortage.of(Lack.MEMORY, words)
         if needs.port is not None and needs.port in self.ports:
             return Shortage.of(Lack.PORT, f"has an engine on port {needs.port}")

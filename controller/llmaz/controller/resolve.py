@@ -34,7 +34,7 @@ from llmaz.api.slot import SLOT, Launcher
 from llmaz.controller import sources
 from llmaz.controller.absent import absent
 from llmaz.controller.actions import Refusal
-from llmaz.controller.flavors import candidate_flavors, hosts_of
+from llmaz.controller.flavors import ANY, candidate_flavors, hosts_of
 from llmaz.controller.grouptemplate import group_template
 from llmaz.controller.ladder import as_used
 from llmaz.controller.merging import merged_envs, merged_resources
@@ -116,6 +116,8 @@ def _arguments(
     flavors: tuple[Flavor, ...],
 ) -> tuple[str, ...] | Refusal:
     """Render the configuration's arguments and add the Playground's, which are literal."""
+    if (strange := _strange(playground)) is not None:
+        return strange
     claims = playground.spec.claims
     skip = names.SKIP_MODEL_LOADER in _passed_on(playground)
     common = sources.placeholders(models[claims.main], models.get(claims.draft or ""), skip=skip)
@@ -127,12 +129,28 @@ def _arguments(
             return Refusal(
                 reason="InvalidTemplate",
                 message=f"recommendedConfig {config.name} of BackendRuntime "
-                f"{playground.spec.backend_runtime_config.backend_name}, flavor {flavor.name}: "
+                f"{playground.spec.backend_runtime_config.backend_name}, on {_named(flavor)}: "
                 f"{problem}",
             )
     rendered = template.render(config.args, common | _BY_FLAVOR)
     assert not isinstance(rendered, template.UnknownPlaceholder)  # the loop has seen each of them
     return (*rendered, *playground.spec.backend_runtime_config.args)
+
+
+def _named(flavor: Flavor) -> str:
+    return flavor.name if flavor is ANY else f"flavor {flavor.name}"
+
+
+def _strange(playground: Playground) -> Refusal | None:
+    """Refuse what is written as a placeholder and is none: an engine would take it as it is."""
+    for index, text in enumerate(playground.spec.backend_runtime_config.args):
+        if (found := template.unfilled(text)) is not None:
+            return Refusal(
+                reason="InvalidTemplate",
+                message=f"spec.backendRuntimeConfig.args[{index}]: {found} is no placeholder, "
+                "and a Playground's arguments reach the engine as they are",
+            )
+    return None
 
 
 def _pod(
