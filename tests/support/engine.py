@@ -47,6 +47,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--model", default="fake")
     parser.add_argument("--list-model", help="the name that /v1/models shows instead of --model")
+    parser.add_argument("--lora-modules", nargs="*", default=[], help="NAME=PATH of each adapter")
     parser.add_argument("--strict", action="store_true", help="refuses other names of its model")
     parser.add_argument("--no-metrics", action="store_true")
     parser.add_argument("--start-seconds", type=float, default=0.0, help="before it listens")

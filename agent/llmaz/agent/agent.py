@@ -39,6 +39,7 @@ from llmaz.agent.warm.warmer import Warmer, paths_in_use
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import Accelerator, AssignedEngine
 from llmaz.api.peer import ModelPeer
+from llmaz.api.slot import SLOTS
 from llmaz.kube import Kube
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -203,6 +204,7 @@ class Agent:
             engines=lambda: self._loop.seen.engines if self._loop.seen is not None else None,
             bring=JitPeers(peering, self._model_peers).bring if peering is not None else None,
             original=self._memory_tier.original if self._memory_tier is not None else str,
+            slots=settings.state_dir.parent / SLOTS,
         )
 
     def _model_peers(self, name: str) -> tuple[ModelPeer, ...]:

@@ -16,6 +16,7 @@ class Container:
     def __init__(self, environ: dict[str, str]) -> None:
         self.grace = float(environ.get(GRACE, "30"))
         self.address = environ.get(ADDRESS, "")
+        self.directory = environ.get(DIRECTORY, "")
         own = (DIRECTORY, ADDRESS, GRACE)
         self.environ = {name: value for name, value in environ.items() if name not in own}
         self.ready = False
@@ -28,6 +29,7 @@ class Container:
         }
         return {
             "address": self.address,
+            "directory": self.directory,
             "path": self.environ.get("PATH", ""),
             "visible": visible,
             "given": _listed(_GIVEN),

@@ -6,8 +6,11 @@ import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from llmaz.agent.jit.decide import Run
 from llmaz.agent.jit.shelf import JitShelf
+from llmaz.agent.jit.tree import TooMuch
 
 KEY = "b" * 64
 
@@ -99,3 +102,41 @@ def test_sizes_are_those_of_archives_and_of_what_is_live(tmp_path: Path) -> None
     assert set(shelf.last_used()) == {KEY}
     shelf.drop(KEY)
     assert shelf.sizes() == {}
+
+
+def test_a_slot_has_a_live_directory_of_its_own_and_shares_what_was_packed(tmp_path: Path) -> None:
+    for slot in ("a", "b"):
+        (tmp_path / "slots" / slot).mkdir(parents=True)
+    shelf = JitShelf(tmp_path / "jit", tmp_path / "slots")
+    assert not shelf.open(KEY, "a")
+    (shelf.live(KEY, "a") / "kernel.so").write_text("k")
+    assert shelf.keep(KEY, "a")
+    assert shelf.open(KEY, "b")
+    assert (shelf.live(KEY, "b") / "kernel.so").read_text() == "k"
+    assert shelf.live(KEY, "b").parent == tmp_path / "slots" / "b"
+    assert shelf.sizes() == {KEY: shelf.archive(KEY).stat().st_size}
+    other = KEY.replace("b", "c")
+    shelf.open(other, "b")  # its engine has other arguments now
+    assert [path.name for path in (tmp_path / "slots" / "b").iterdir()] == [f"jit-{other}"]
+
+
+def test_a_slot_that_puts_a_link_in_the_place_of_its_directory_leads_nobody(tmp_path: Path) -> None:
+    (tmp_path / "slots" / "a").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    shelf = JitShelf(tmp_path / "jit", tmp_path / "slots")
+    shelf.open(KEY)
+    _compile(shelf)
+    assert shelf.keep(KEY)
+    shelf.live(KEY, "a").symlink_to(tmp_path / "elsewhere")
+    assert shelf.open(KEY, "a")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert (shelf.live(KEY, "a") / "triton" / "k.so").exists()
+
+
+def test_more_than_the_quota_is_not_packed(tmp_path: Path) -> None:
+    shelf = JitShelf(tmp_path, most=50)
+    shelf.open(KEY)
+    _compile(shelf)
+    with pytest.raises(TooMuch):
+        shelf.keep(KEY)
+    assert not shelf.archive(KEY).exists()

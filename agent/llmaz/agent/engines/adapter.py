@@ -52,6 +52,9 @@ from llmaz.shim import crash
 
 logger = logging.getLogger(__name__)
 
+# Where an engine finds what others like it compiled, as variables.
+Compiled = Callable[[EngineRecord, SlotAbout | None], Awaitable[Mapping[str, str]]]
+
 ADOPTION_SECONDS = 5.0  # after that the others are reported as they are; a shim may be stopped
 
 
@@ -75,7 +78,7 @@ class Engines:
         assigned: Callable[[], Collection[AssignedEngine]] = tuple,
         hub_url: Callable[[], str] = str,
         patience: Patience | None = None,
-        compiled: Callable[[EngineRecord], Awaitable[Mapping[str, str]]] | None = None,
+        compiled: Compiled | None = None,
         port_band: range = ports.BAND,
         slots_dir: Path | None = None,
         devices_socket: Path | None = None,
@@ -262,7 +265,7 @@ class Engines:
                 model_path=kept.model_path,
                 draft_model_path=kept.draft_model_path,
                 programs=kept.programs,
-                compiled={} if self._compiled is None else await self._compiled(kept),
+                compiled={} if self._compiled is None else await self._compiled(kept, slot),
                 secrets=found.secrets,
                 config_maps=found.config_maps,
             ),

@@ -222,6 +222,8 @@ class Supervised:
         if not stop.drained:
             seconds = await stopping.drain(tools.prober, target, engine, seconds, tools.patience)
         tools.effects.announce("ask the shim to stop")
+        if self.record.stopping is None:  # it ended by itself, and what runs by now is another
+            return
         if self._link.client is not None:
             number = stopping.signal_number(engine)
             await orders.stop(self._link.client, self.id, seconds, number)

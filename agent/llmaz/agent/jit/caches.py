@@ -23,12 +23,16 @@ from llmaz.agent.engines.state import EngineSeen, Running
 from llmaz.agent.jit.decide import Drop, JitAction, Keep, Leave, Run, decide, surplus
 from llmaz.agent.jit.key import Ground, Inputs, key_of, variables
 from llmaz.agent.jit.shelf import Changing, JitShelf
+from llmaz.agent.jit.tree import TooMuch
+from llmaz.agent.slots.about import SlotAbout, accelerators_of
 from llmaz.api.node import Accelerator, AssignedEngine
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 SETTLE = timedelta(minutes=1)
+START_SECONDS = 120.0  # an engine does not wait for longer; what is brought comes on top
+_IMAGE = "of the image"
 _EVENTS = ("started_with", "started_without", "kept", "dropped", "evicted", "from_peer")
 
 Bring = Callable[[AssignedEngine, str, Path], Awaitable[bool]]
@@ -40,6 +44,7 @@ class JitCaches(Collector):
     engines: what is seen of the engines; None before the first look
     bring: brings an archive from another node, and tells whether it did
     original: names a model by its path in the cache where it is given from memory
+    slots: where the directories of slots are
     """
 
     def __init__(
@@ -51,11 +56,12 @@ class JitCaches(Collector):
         engines: Callable[[], tuple[EngineSeen, ...] | None],
         bring: Bring | None = None,
         original: Callable[[str], str] = str,
+        slots: Path | None = None,
         settle: timedelta = SETTLE,
     ) -> None:
         self._settle = settle
         self._original = original
-        self._shelf = JitShelf(root)
+        self._shelf = JitShelf(root, slots, most=quota)
         self._quota = quota
         self._accelerators = accelerators
         self._engines = engines
@@ -64,34 +70,47 @@ class JitCaches(Collector):
         self._events: Counter[str] = Counter(dict.fromkeys(_EVENTS, 0))
         self._bytes = 0
 
-    async def variables(self, record: EngineRecord) -> Mapping[str, str]:
+    async def variables(
+        self, record: EngineRecord, slot: SlotAbout | None = None
+    ) -> Mapping[str, str]:
         """Return the variables for an engine's start, with the programs in their place.
 
-        An engine in a slot has its container's file system, and gets none. Without room on the
-        disk an engine compiles into its own home, as it would anyway.
+        Without room on the disk an engine compiles into its own home, as it would anyway. What an
+        engine in a slot is told is where its container sees the place.
         """
         engine = record.assignment
-        if engine.slot is not None:
+        uid = engine.slot.uid if engine.slot is not None else ""
+        if uid and slot is None:  # it has ended
             return {}
+        key = self._key(record, slot)
+        live = self._shelf.live(key, uid)
+        place = live if slot is None else Path(slot.directory) / live.name
+        if self._runs(engine.id):  # a hook or a probe of it wants its variables again
+            return variables(place)
+        try:
+            async with self._turn:
+                await self._brought(engine, key, uid)
+                async with asyncio.timeout(START_SECONDS):
+                    had = await asyncio.to_thread(self._open, engine.id, key, uid)
+        except (OSError, TooMuch) as error:
+            logger.warning("engine %s starts without kept programs: %s", engine.id, error)
+            return {}
+        self._events["started_with" if had else "started_without"] += 1
+        return variables(place)
+
+    def _key(self, record: EngineRecord, slot: SlotAbout | None) -> str:
+        """Return the key of an engine; where a slot does not tell its devices, all may be meant."""
+        engine, known = record.assignment, self._accelerators()
+        uuids = engine.accelerators
+        if slot is not None:
+            uuids = accelerators_of(slot, known) or tuple(known)
         inputs = Inputs(
             model_path=self._original(record.model_path),
             draft_model_path=self._original(record.draft_model_path),
             programs=record.programs,
         )
-        known = self._accelerators()
-        devices = [known[uuid] for uuid in engine.accelerators if uuid in known]
-        key = key_of(engine, inputs, devices, _ground())
-        if self._runs(engine.id):  # a hook or a probe of it wants its variables again
-            return variables(self._shelf.live(key))
-        async with self._turn:
-            try:
-                await self._brought(engine, key)
-                had = await asyncio.to_thread(self._open, engine.id, key)
-            except OSError as error:
-                logger.warning("engine %s starts without kept programs: %s", engine.id, error)
-                return {}
-        self._events["started_with" if had else "started_without"] += 1
-        return variables(self._shelf.live(key))
+        devices = [known[uuid] for uuid in uuids if uuid in known]
+        return key_of(engine, inputs, devices, _ground(in_slot=slot is not None))
 
     def _runs(self, engine: str) -> bool:
         seen = self._engines() or ()
@@ -115,47 +134,58 @@ class JitCaches(Collector):
                     await asyncio.to_thread(self._perform, action, runs[action.engine])
                 except Changing:  # it goes on compiling: the next look comes
                     continue
+                except TooMuch as error:
+                    logger.warning("compiled programs of %s stay its own: %s", action.engine, error)
+                    self._pass_over(action, runs[action.engine])
                 except OSError as error:
                     logger.warning("compiled programs of %s: %s", action.engine, error)
-            with suppress(OSError):
+            with suppress(OSError, TooMuch):
                 await asyncio.to_thread(self._tidy)
 
-    async def _brought(self, engine: AssignedEngine, key: str) -> None:
+    async def _brought(self, engine: AssignedEngine, key: str, slot: str) -> None:
         archive = self._shelf.archive(key)
-        if self._bring is None or archive.exists() or self._shelf.live(key).exists():
+        if self._bring is None or archive.exists() or self._shelf.live(key, slot).exists():
             return
         if await self._bring(engine, key, archive):
             self._events["from_peer"] += 1
             logger.info("engine %s starts with programs that another node compiled", engine.id)
 
-    def _open(self, engine: str, key: str) -> bool:
-        had = self._shelf.open(key)
-        self._shelf.note(engine, Run(key=key, at=datetime.now(UTC), had=had))
+    def _open(self, engine: str, key: str, slot: str) -> bool:
+        had = self._shelf.open(key, slot)
+        self._shelf.note(engine, Run(key=key, at=datetime.now(UTC), had=had, slot=slot))
         return had
 
     def _perform(self, action: JitAction, run: Run) -> None:
         match action:
             case Keep(engine=engine, key=key, ready_at=ready_at):
-                self._keep(key)
+                self._keep(key, run.slot)
                 self._shelf.note(engine, dataclasses.replace(run, kept=ready_at))
             case Drop(engine=engine, key=key):
                 logger.warning(
                     "engine %s failed twice with kept programs: they are dropped", engine
                 )
                 self._events["dropped"] += 1
-                self._shelf.drop(key)
+                self._shelf.drop(key, run.slot)
                 self._shelf.note(engine, dataclasses.replace(run, had=False))
             case Leave(engine=engine, key=key, last=last, worked=worked):
                 if worked:
-                    self._keep(key)
+                    self._keep(key, run.slot)
                 if last:
-                    self._shelf.close(key)
+                    self._shelf.close(key, run.slot)
                 self._shelf.forget(engine)
             case _:
                 assert_never(action)
 
-    def _keep(self, key: str) -> None:
-        if self._shelf.keep(key):
+    def _pass_over(self, action: JitAction, run: Run) -> None:
+        """Look at what is too much no more until its engine has started again."""
+        if isinstance(action, Keep):
+            self._shelf.note(action.engine, dataclasses.replace(run, kept=action.ready_at))
+        else:
+            self._shelf.close(run.key, run.slot)
+            self._shelf.forget(action.engine)
+
+    def _keep(self, key: str, slot: str) -> None:
+        if self._shelf.keep(key, slot):
             self._events["kept"] += 1
 
     def _tidy(self) -> None:
@@ -186,7 +216,9 @@ class JitCaches(Collector):
         )
 
 
-def _ground() -> Ground:
+def _ground(*, in_slot: bool) -> Ground:
+    if in_slot:  # all but the machine's kind is its image's, which the key names
+        return Ground(architecture=platform.machine(), python=_IMAGE, libc=_IMAGE, agent=_IMAGE)
     return Ground(
         architecture=platform.machine(),
         python=platform.python_version(),

@@ -20,12 +20,14 @@ class Run:
     at: when it was
     had: whether there were programs for it when it started
     kept: when it had become ready as its programs were last kept
+    slot: the uid of the pod that it was started in; empty for a process of the agent's
     """
 
     key: str
     at: datetime
     had: bool
     kept: datetime | None = None
+    slot: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,12 @@ def decide(
         if engine is None:
             if timedelta() <= now - run.at < settle:
                 continue
-            others = {other.key for name, other in runs.items() if name in here}
+            others = {(other.key, other.slot) for name, other in runs.items() if name in here}
             actions.append(
                 Leave(
                     engine=engine_id,
                     key=run.key,
-                    last=run.key not in others,
+                    last=(run.key, run.slot) not in others,
                     worked=run.kept is not None,
                 )
             )

@@ -3,9 +3,12 @@
     jit/live/<key>/         what engines with this key read and write while they run
     jit/kept/<key>.tar      what one of them had compiled when it was ready; read-only
     jit/runs/<engine>       the last start of an engine
+    slots/<uid>/jit-<key>/  the live directory of one in a slot
 
 Engines with one key share a live directory, as all processes of a user share ~/.cache. It lies at
-the same path for every start, since compilers write paths into what they make.
+the same path for every start, since compilers write paths into what they make. A slot has its own
+below the directory that its pod alone sees: what is in it may be anything, links included. It is
+filled where no pod can reach, then moved there, and read by tree.py.
 """
 
 import json
@@ -13,7 +16,7 @@ import logging
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -23,10 +26,12 @@ from llmaz.agent.cache.names import why_unsafe
 from llmaz.agent.cache.partial import flush_directory
 from llmaz.agent.files import write_atomically
 from llmaz.agent.jit.decide import Run
+from llmaz.agent.jit.tree import TooMuch, about, pack, sizes
 
 logger = logging.getLogger(__name__)
 
 _MODES = 0o755
+_IN_SLOT = "jit-"
 
 
 class Changing(Exception):
@@ -34,47 +39,56 @@ class Changing(Exception):
 
 
 class JitShelf:
-    """The programs below one directory."""
+    """The programs below one directory, and those of slots below another.
 
-    def __init__(self, root: Path) -> None:
+    most: the bytes of one key that are packed at most
+    """
+
+    def __init__(self, root: Path, slots: Path | None = None, most: int = 1 << 62) -> None:
         self._root = root
+        self._slots = slots if slots is not None else root / "slots"
+        self._most = most
 
-    def live(self, key: str) -> Path:
-        return self._root / "live" / key
+    def live(self, key: str, slot: str = "") -> Path:
+        """Return where engines with a key have their programs; each slot has a place of its own."""
+        return self._slots / slot / f"{_IN_SLOT}{key}" if slot else self._root / "live" / key
 
     def archive(self, key: str) -> Path:
         return self._root / "kept" / f"{key}.tar"
 
-    def open(self, key: str) -> bool:
+    def open(self, key: str, slot: str = "") -> bool:
         """Have a live directory; tell whether there are programs in it."""
-        live, archive = self.live(key), self.archive(key)
+        live, archive = self.live(key, slot), self.archive(key)
+        if slot:
+            self._clear(slot, but=live)
         if not live.exists():
-            beside = live.with_name(f".{key}.{os.getpid()}")
+            beside = self._slots / f".{slot}" if slot else live.with_name(f".{key}.{os.getpid()}")
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir(parents=True)
             if archive.exists():
                 self._unpack(key, beside)
-            beside.replace(live)
+            beside.rename(live)
         if archive.exists():
             os.utime(archive)
-        return any(_files(live))
+        return bool(about(live))
 
-    def keep(self, key: str) -> bool:
+    def keep(self, key: str, slot: str = "") -> bool:
         """Pack the live directory, unless it is as it was packed; tell whether it was."""
-        live, archive = self.live(key), self.archive(key)
-        before = _about(live)
-        if not before or (archive.exists() and _packed(archive) == _sizes(before)):
+        live, archive = self.live(key, slot), self.archive(key)
+        before = about(live)
+        if not before or (archive.exists() and _packed(archive) == sizes(before)):
             return False
+        if sum(sizes(before).values()) > self._most:
+            raise TooMuch(f"these are more than {self._most} bytes")
         archive.parent.mkdir(parents=True, exist_ok=True)
         beside = archive.with_name(f".{key}.{os.getpid()}")
         try:
             with beside.open("wb") as file:
-                with tarfile.open(fileobj=file, mode="w") as tar:
-                    for name in sorted(before):
-                        _add(tar, live, name)
+                with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
+                    pack(live, tar, self._most)
                 file.flush()
                 os.fsync(file.fileno())
-            if _about(live) != before:
+            if about(live) != before:
                 raise Changing(key)
             beside.chmod(0o444)
             beside.replace(archive)
@@ -83,23 +97,23 @@ class JitShelf:
             beside.unlink(missing_ok=True)
         return True
 
-    def close(self, key: str) -> None:
+    def close(self, key: str, slot: str = "") -> None:
         """Remove the live directory: nobody uses it."""
-        shutil.rmtree(self.live(key), ignore_errors=True)
+        shutil.rmtree(self.live(key, slot), ignore_errors=True)
 
-    def drop(self, key: str) -> None:
-        """Remove all that there is of a key."""
+    def drop(self, key: str, slot: str = "") -> None:
+        """Remove all that there is of a key; of slots only this one's."""
         self.archive(key).unlink(missing_ok=True)
-        self.close(key)
+        self.close(key, slot)
 
     def sizes(self) -> Mapping[str, int]:
-        """Return the bytes of each key."""
+        """Return the bytes of each key; what slots have is theirs until it is packed."""
         found: dict[str, int] = {}
         for archive in (self._root / "kept").glob("*.tar"):
             with suppress(FileNotFoundError):
                 found[archive.stem] = archive.stat().st_size
         for live in (self._root / "live").glob("[!.]*"):
-            found[live.name] = found.get(live.name, 0) + sum(_sizes(_about(live)).values())
+            found[live.name] = found.get(live.name, 0) + sum(sizes(about(live)).values())
         return found
 
     def last_used(self) -> Mapping[str, float]:
@@ -123,6 +137,7 @@ class JitShelf:
                     at=datetime.fromisoformat(said["at"]),
                     had=said["had"],
                     kept=datetime.fromisoformat(kept) if kept else None,
+                    slot=said.get("slot", ""),
                 )
         return found
 
@@ -133,6 +148,14 @@ class JitShelf:
 
     def forget(self, engine: str) -> None:
         self._run(engine).unlink(missing_ok=True)
+
+    def _clear(self, slot: str, but: Path) -> None:
+        """Remove what a slot has of other keys, and what is no directory in the place of this."""
+        for path in (self._slots / slot).glob(f"{_IN_SLOT}*"):
+            if path.is_symlink() or not path.is_dir():
+                path.unlink()
+            elif path != but:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _unpack(self, key: str, into: Path) -> None:
         try:
@@ -160,32 +183,6 @@ def _unpack(archive: Path, into: Path) -> None:
                 shutil.copyfileobj(content, file)
             target.chmod(member.mode & _MODES | 0o600)
             os.utime(target, (member.mtime, member.mtime))
-
-
-def _add(tar: tarfile.TarFile, live: Path, name: str) -> None:
-    with (live / name).open("rb") as file:
-        member = tar.gettarinfo(arcname=name, fileobj=file)
-        member.uid = member.gid = 0
-        member.uname = member.gname = ""
-        tar.addfile(member, file)
-
-
-def _files(live: Path) -> Iterator[Path]:
-    return (path for path in live.rglob("*") if path.is_file() and not path.is_symlink())
-
-
-def _about(live: Path) -> dict[str, tuple[int, int]]:
-    """Return the size and time of each file; one that goes meanwhile was none to keep."""
-    found = {}
-    for path in _files(live):
-        with suppress(FileNotFoundError):
-            status = path.stat()
-            found[str(path.relative_to(live))] = (status.st_size, status.st_mtime_ns)
-    return found
-
-
-def _sizes(about: Mapping[str, tuple[int, int]]) -> dict[str, int]:
-    return {name: size for name, (size, _) in about.items()}
 
 
 def _packed(archive: Path) -> dict[str, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from llmaz.api.accelerator import Accelerator
+from llmaz.api.slot import DIRECTORY
 
 # Device plugins give devices by their UUIDs or by their indexes, in a variable that the container's
 # runtime reads as well.
@@ -23,6 +24,7 @@ class SlotAbout:
     given: tuple[str, ...] = ()  # devices that were named by mounts
     devices: tuple[str, ...] = ()  # device files, below /dev
     draining: bool = False
+    directory: str = DIRECTORY  # where the container sees the slot's own directory
 
     @classmethod
     def read(cls, told: object) -> "SlotAbout | None":
@@ -36,6 +38,7 @@ class SlotAbout:
             given=tuple(told.get("given") or ()),
             devices=tuple(told.get("devices") or ()),
             draining=bool(told.get("draining")),
+            directory=str(told.get("directory") or DIRECTORY),
         )
 
 
