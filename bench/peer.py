@@ -28,8 +28,6 @@ from harness.origin import digest
 from harness.ports import free_port
 
 from llmaz.agent.cache.chunkmap import verified_chunkmap
-from llmaz.agent.sharing.capability import Token
-from llmaz.agent.sharing.tls import client_context
 from llmaz.agent.swarm.chunks import chunk_count, span_of
 from llmaz.agent.swarm.connection import Connection, Identity, PeerError, Sink
 
@@ -55,11 +53,12 @@ class Server:
 
     url: str
     pid: int
-    certificates: str = ""  # the folder of those that it wants to see; empty: no TLS
+    proofs: Path  # the folder with what it wants to see
+    speaks_tls: bool = False
 
     @property
     def identity(self) -> Identity:
-        return identity(self.certificates)
+        return identity(self.proofs, tls=self.speaks_tls)
 
     def cpu_seconds(self) -> float:
         workers = psutil.Process(self.pid).children(recursive=True)
@@ -84,15 +83,15 @@ class Nowhere(Sink):
         pass
 
 
-def identity(folder: str) -> Identity:
-    """Return who asks; with a folder of certificates, by TLS."""
-    tls = client_context(certificates.read(Path(folder))) if folder else None
-    return Identity(f"client-{os.getpid()}", Token(TOKEN.encode()), tls)
+def identity(folder: Path, *, tls: bool) -> Identity:
+    """Return who asks, by the token and the certificates of a folder."""
+    files = certificates.read(folder) if tls else None
+    return Identity(f"client-{os.getpid()}", folder / "token", files)
 
 
-def read_all(url: str, key: str, size: int, folder: str) -> None:
+def read_all(url: str, key: str, size: int, folder: Path) -> None:
     """Read the whole file, each connection every so manieth chunk; wait for a line to begin."""
-    me = identity(folder)
+    me = identity(folder, tls=url.startswith("https:"))
 
     def read(first: int) -> None:
         connection, sink = Connection(url, me), Nowhere()
@@ -107,20 +106,19 @@ def read_all(url: str, key: str, size: int, folder: str) -> None:
 
 
 @contextmanager
-def sharing(cache: Path, folder: str = "") -> Iterator[Server]:
-    (cache / "token").write_text(TOKEN)
+def sharing(cache: Path, proofs: Path, *, tls: bool = False) -> Iterator[Server]:
     argv = [sys.executable, "-m", "llmaz.agent.sharing", "--node-name=bench"]
     argv += ["--listen-host=127.0.0.1", "--listen-port=0", f"--cache-dir={cache}"]
-    argv += [f"--peer-token-file={cache / 'token'}", "--mirror-fetch=off"]
-    if folder:
-        files = certificates.read(Path(folder))
+    argv += [f"--peer-token-file={proofs / 'token'}", "--mirror-fetch=off"]
+    if tls:
+        files = certificates.read(proofs)
         argv += [f"--tls-certificate={files.certificate}", f"--tls-key={files.key}"]
         argv += [f"--tls-authority={files.authority}"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             port = json.loads(process.stdout.readline())["port"]
-            yield Server(f"http{'s' * bool(folder)}://127.0.0.1:{port}", process.pid, folder)
+            yield Server(f"http{'s' * tls}://127.0.0.1:{port}", process.pid, proofs, tls)
         finally:
             process.kill()
 
@@ -135,7 +133,7 @@ def nginx(folder: Path, path: Path, key: str) -> Iterator[Server]:
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port))
     with subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf")]) as process:
         try:
-            yield Server(f"http://127.0.0.1:{port}", process.pid)
+            yield Server(f"http://127.0.0.1:{port}", process.pid, folder)
         finally:
             process.terminate()
 
@@ -158,7 +156,7 @@ def until_answering(server: Server, key: str, size: int) -> None:
 
 def served(server: Server, key: str, size: int, clients: int) -> Served:
     """Have so many clients read the file at once."""
-    argv = [sys.executable, __file__, "--read", server.url, key, str(size), server.certificates]
+    argv = [sys.executable, __file__, "--read", server.url, key, str(size), str(server.proofs)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     started = [subprocess.Popen(argv, **pipes) for _ in range(clients)]  # type: ignore[call-overload]  # pipes
     for one in started:
@@ -199,10 +197,11 @@ def measured(size: int, rounds: int) -> dict[str, object]:
         cache = scratch / "cache"
         cache.mkdir()
         path, key = stored(cache, size)
-        servers = {"node": stack.enter_context(sharing(cache))}
+        (scratch / "token").write_text(TOKEN)
+        servers = {"node": stack.enter_context(sharing(cache, scratch))}
         if shutil.which("openssl"):
             certificates.made(scratch)
-            servers["tls"] = stack.enter_context(sharing(cache, str(scratch)))
+            servers["tls"] = stack.enter_context(sharing(cache, scratch, tls=True))
         if shutil.which("nginx"):
             servers["nginx"] = stack.enter_context(nginx(scratch, path, key))
         for server in servers.values():
@@ -234,7 +233,7 @@ def summary(found: dict[str, list[Served]]) -> dict[str, object]:
 
 def main() -> None:
     if sys.argv[1:2] == ["--read"]:
-        read_all(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+        read_all(sys.argv[2], sys.argv[3], int(sys.argv[4]), Path(sys.argv[5]))
         return
     quick = options(__doc__ or "").quick
     size, rounds = (256 * MEBIBYTE, 3) if quick else (2048 * MEBIBYTE, 5)

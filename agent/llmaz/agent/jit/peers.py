@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from llmaz.agent.cache.partial import flush_directory
 from llmaz.agent.jit.serving import PROOF, asks, proof
 from llmaz.agent.sharing.capability import authorization
-from llmaz.agent.swarm.connection import CONNECT_SECONDS, Identity
+from llmaz.agent.swarm.connection import Identity, client
 from llmaz.agent.swarm.peering import Peering
 from llmaz.api.node import AssignedEngine
 from llmaz.api.peer import ModelPeer
@@ -57,29 +56,19 @@ class JitPeers:
 
     def _ask(self, peer: ModelPeer, key: str, archive: Path, deadline: float) -> bool:
         files = self._peering
-        identity = Identity.read(files.node, Path(files.token_file), files.tls)
+        identity = Identity(files.node, Path(files.token_file), files.tls)
         now = time.time()
         headers = {
             "Authorization": authorization(
-                identity.token, what=asks(key), node=identity.node, now=now
+                identity.tokens[0], what=asks(key), node=identity.node, now=now
             )
         }
-        with closing(_connect(peer.url, identity)) as connection:
+        with closing(client(peer.url, identity)) as connection:
             connection.request("GET", f"/v1/jit/{key}", headers=headers)
             answer = connection.getresponse()
             if answer.status != http.client.OK:
                 return False
             return _take(answer, key, identity, archive, deadline)
-
-
-def _connect(url: str, identity: Identity) -> http.client.HTTPConnection:
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 0
-    if parts.scheme == "https":
-        return http.client.HTTPSConnection(
-            host, port, timeout=CONNECT_SECONDS, context=identity.tls
-        )
-    return http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
 
 
 def _take(
@@ -100,8 +89,9 @@ def _take(
                 file.write(block)
             file.flush()
             os.fsync(file.fileno())
-        right = proof(identity.token, key, digest.hexdigest())
-        if not hmac.compare_digest(right, answer.headers.get(PROOF, "")):
+        shown = answer.headers.get(PROOF, "").encode()
+        rights = [proof(token, key, digest.hexdigest()).encode() for token in identity.tokens]
+        if not any(hmac.compare_digest(right, shown) for right in rights):
             raise ValueError("what came is not what a node of this cluster sent")
         beside.chmod(0o444)
         beside.replace(archive)

@@ -15,8 +15,9 @@ from pathlib import Path
 from aiohttp import web
 
 from llmaz.agent.jit.shelf import JitShelf
-from llmaz.agent.sharing.capability import Token, why_refused
+from llmaz.agent.sharing.capability import Token, read_tokens, why_refused
 from llmaz.agent.sharing.context import Context
+from llmaz.agent.sharing.renewed import Renewed
 
 PROOF = "X-Llmaz-Proof"
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -27,8 +28,9 @@ def add_routes(app: web.Application, context: Context) -> None:
     settings = context.settings
     if settings.token_file is None or not settings.jit_shared:
         return
-    token = Token.read(settings.token_file.read_bytes())
-    programs = _Programs(JitShelf(context.cache_dir / "jit"), token, needs_tls=bool(settings.tls))
+    file = settings.token_file
+    tokens = Renewed([file], lambda: read_tokens(file.read_bytes()))
+    programs = _Programs(JitShelf(context.cache_dir / "jit"), tokens, needs_tls=bool(settings.tls))
     app.router.add_get("/v1/jit/{key}", programs.answer, allow_head=False)
 
 
@@ -43,9 +45,11 @@ def proof(token: Token, key: str, sha256: str) -> str:
 
 
 class _Programs:
-    def __init__(self, shelf: JitShelf, token: Token, *, needs_tls: bool) -> None:
+    def __init__(
+        self, shelf: JitShelf, tokens: Renewed[tuple[Token, ...]], *, needs_tls: bool
+    ) -> None:
         self._shelf = shelf
-        self._token = token
+        self._tokens = tokens
         self._needs_tls = needs_tls
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -58,7 +62,7 @@ class _Programs:
             sha256 = await asyncio.to_thread(_sha256, path)
         except OSError:
             raise web.HTTPNotFound(text="nothing was compiled here for it\n") from None
-        return web.FileResponse(path, headers={PROOF: proof(self._token, key, sha256)})
+        return web.FileResponse(path, headers={PROOF: proof(self._tokens.get()[0], key, sha256)})
 
     def _permit(self, request: web.Request, key: str) -> None:
         transport = request.transport
@@ -66,7 +70,7 @@ class _Programs:
         if self._needs_tls and not has_certificate:
             raise web.HTTPForbidden(text="a certificate of the nodes' authority is needed\n")
         header = request.headers.get("Authorization")
-        why = why_refused(self._token, header, what=asks(key), now=time.time())
+        why = why_refused(self._tokens.get(), header, what=asks(key), now=time.time())
         if why is not None:
             raise web.HTTPUnauthorized(text=f"{why}\n")
 

@@ -16,7 +16,7 @@ from llmaz.agent.sharing.app import application
 from llmaz.agent.sharing.context import Context
 from llmaz.agent.sharing.said import Listening, Measured, Said, write_said
 from llmaz.agent.sharing.settings import SharingSettings, from_argv
-from llmaz.agent.sharing.tls import server_context
+from llmaz.agent.sharing.tls import RenewedContext
 from llmaz.daemon import logs, shutdown
 from llmaz.daemon.web import listening
 
@@ -44,7 +44,7 @@ async def _run(settings: SharingSettings) -> None:
     stop = shutdown.requested(lifeline=True)
     registry = CollectorRegistry()
     app = application(Context(settings, os.environ, registry))
-    tls = server_context(settings.tls) if settings.tls is not None else None
+    tls = RenewedContext(settings.tls) if settings.tls is not None else None
     async with listening(app, settings.listen_host, settings.listen_port, tls=tls) as port:
         _tell(Listening(port=port))
         last = ""

@@ -20,10 +20,11 @@ from typing import BinaryIO, TypeAlias
 from aiohttp import web
 from prometheus_client import Counter, Gauge
 
-from llmaz.agent.sharing.capability import Token, node_of, why_refused
+from llmaz.agent.sharing.capability import Token, node_of, read_tokens, why_refused
 from llmaz.agent.sharing.context import Context
 from llmaz.agent.sharing.holdings import Holding, Holdings
 from llmaz.agent.sharing.openfiles import OpenFiles
+from llmaz.agent.sharing.renewed import Renewed
 from llmaz.agent.sharing.sending import corked, send_file
 from llmaz.agent.sharing.watch import Watch
 from llmaz.agent.swarm.chunks import chunk_size
@@ -38,7 +39,8 @@ def add_routes(app: web.Application, context: Context) -> None:
     """Answer peers; without a token file nobody is a peer."""
     if context.settings.token_file is None:
         return
-    peers = _Peers(context, Token.read(context.settings.token_file.read_bytes()))
+    file = context.settings.token_file
+    peers = _Peers(context, Renewed([file], lambda: read_tokens(file.read_bytes())))
     app.router.add_get("/v1/blobs/{key}", peers.blob, allow_head=False)
     app.router.add_get("/v1/blobs/{key}/chunkmap", peers.chunkmap)
     app.router.add_post("/v1/follow", peers.follow)
@@ -48,9 +50,9 @@ _Told: TypeAlias = tuple[int, int, int, bool]  # epoch, chunks, claims, complete
 
 
 class _Peers:
-    def __init__(self, context: Context, token: Token) -> None:
+    def __init__(self, context: Context, tokens: Renewed[tuple[Token, ...]]) -> None:
         self._settings = context.settings
-        self._token = token
+        self._tokens = tokens
         self._holdings = Holdings(context.cache_dir)
         self._watch = Watch(lambda key: _state(self._holdings.look(key)))
         self._files = OpenFiles()
@@ -159,7 +161,7 @@ class _Peers:
             self._refused.labels("certificate").inc()
             raise web.HTTPForbidden(text="a certificate of the nodes' authority is needed\n")
         header = request.headers.get("Authorization")
-        why = why_refused(self._token, header, what=what, now=time.time())
+        why = why_refused(self._tokens.get(), header, what=what, now=time.time())
         if why is not None:
             self._refused.labels("capability").inc()
             raise web.HTTPUnauthorized(text=f"{why}\n")

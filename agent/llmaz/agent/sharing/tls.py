@@ -1,7 +1,13 @@
-"""TLS between nodes: each shows a certificate of one authority, and is believed by that alone."""
+"""TLS between nodes: each shows a certificate of one authority, and is believed by that alone.
+
+The files are read again when they change: certificates are renewed while nodes go on.
+"""
 
 import ssl
 from dataclasses import dataclass
+from typing import Self
+
+from llmaz.agent.sharing.renewed import Renewed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,6 +17,36 @@ class TlsFiles:
     certificate: str
     key: str
     authority: str  # who signed the certificates of all nodes
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (self.certificate, self.key, self.authority)
+
+
+class RenewedContext(ssl.SSLContext):
+    """Answers each connection with what the files hold when it begins.
+
+    A context can be given another certificate, but no authority can be taken from it, nor the
+    sessions that it has promised to take up again. So each change makes a new one.
+    """
+
+    def __new__(cls, files: TlsFiles) -> Self:  # noqa: ARG004  # ssl wants a protocol here
+        return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._current = Renewed(files.all, lambda: server_context(files))
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Begin a connection, as an event loop asks for it."""
+        current = self._current.get()
+        return current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:

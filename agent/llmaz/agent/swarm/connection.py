@@ -7,11 +7,11 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from llmaz.agent.sharing.capability import Token, authorization
+from llmaz.agent.sharing.capability import Token, authorization, read_tokens
+from llmaz.agent.sharing.renewed import Renewed
 from llmaz.agent.sharing.tls import TlsFiles, client_context
 
 CONNECT_SECONDS = 3.0
@@ -42,35 +42,43 @@ def _broken(error: Exception, *, connected: bool) -> PeerError:
     return PeerError("silent" if isinstance(error, TimeoutError) else "cut", str(error))
 
 
-@dataclass(frozen=True)
 class Identity:
-    """Who asks, and how it is proven."""
+    """Who asks, and how it is proven: by what the files hold at the moment of asking."""
 
-    node: str
-    token: Token = field(repr=False)
-    tls: ssl.SSLContext | None = None
+    def __init__(self, node: str, token_file: Path, tls: TlsFiles | None) -> None:
+        """Read the files; raise OSError or ValueError where they can't be used."""
+        self.node = node
+        self._tokens = Renewed([token_file], lambda: read_tokens(token_file.read_bytes()))
+        self._tls = Renewed(tls.all, lambda: client_context(tls)) if tls is not None else None
 
-    @classmethod
-    def read(cls, node: str, token_file: Path, tls: TlsFiles | None) -> "Identity":
-        """Read the files that prove it; raise OSError or ValueError where they can't be used."""
-        token = Token.read(token_file.read_bytes())
-        return cls(node, token, client_context(tls) if tls is not None else None)
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens that nodes share; the first is what this one asks with."""
+        return self._tokens.get()
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        return self._tls.get() if self._tls is not None else None
+
+
+def client(url: str, identity: Identity) -> http.client.HTTPConnection:
+    """Return a connection that is still to be made."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 0
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(
+            host, port, timeout=CONNECT_SECONDS, context=identity.tls
+        )
+    return http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
 
 
 class Connection:
     """One connection to one peer, of one thread."""
 
     def __init__(self, url: str, identity: Identity) -> None:
-        parts = urlsplit(url)
+        self._url = url
         self._identity = identity
-        host, port = parts.hostname or "", parts.port or 0
-        self._http: http.client.HTTPConnection
-        if parts.scheme == "https":
-            self._http = http.client.HTTPSConnection(
-                host, port, timeout=CONNECT_SECONDS, context=identity.tls
-            )
-        else:
-            self._http = http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
+        self._http = client(url, identity)
 
     def bring(self, key: str, span: tuple[int, int], into: "Sink") -> None:
         """Bring a range, in pieces; raise PeerError where less or other than it comes."""
@@ -117,7 +125,7 @@ class Connection:
 
     def _permission(self, what: str) -> dict[str, str]:
         identity = self._identity
-        header = authorization(identity.token, what=what, node=identity.node, now=time.time())
+        header = authorization(identity.tokens[0], what=what, node=identity.node, now=time.time())
         return {"Authorization": header}
 
     def _ask(
@@ -138,6 +146,7 @@ class Connection:
                     raise _broken(error, connected=connected) from error
 
     def _connect(self) -> None:
+        self._http = client(self._url, self._identity)  # by a certificate that may be a new one
         self._http.connect()
         sock: socket.socket = self._http.sock
         sock.settimeout(SILENCE_SECONDS)

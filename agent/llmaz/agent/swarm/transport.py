@@ -113,9 +113,8 @@ class SwarmTransfer:
         self._cache_dir = cache_dir
         self._peering = peering
         self._keys = frozenset(keys)
-        identity = self._identity = Identity.read(
-            peering.node, Path(peering.token_file), peering.tls
-        )
+        identity = Identity(peering.node, Path(peering.token_file), peering.tls)
+        self._identity = identity
         self._files: dict[str, _File] = {}
         self._feeds: dict[str, Feed] = {}
         self._lock = threading.Lock()
