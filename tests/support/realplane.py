@@ -122,14 +122,15 @@ def _running(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]
 def _is_ready(server: "subprocess.Popen[bytes]", url: str, authority: Path, token: str) -> bool:
     """Wait until the server answers; false if it ended, or took too long."""
     deadline = time.monotonic() + READY_SECONDS
-    request = urllib.request.Request(
-        f"{url}/api/v1/namespaces/default", headers={"Authorization": f"Bearer {token}"}
-    )
+    asked = [
+        urllib.request.Request(url + path, headers={"Authorization": f"Bearer {token}"})
+        for path in ("/readyz", "/api/v1/namespaces/default")
+    ]
     while server.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError, urllib.error.URLError):
             trusted = ssl.create_default_context(cafile=str(authority))
-            with urllib.request.urlopen(request, context=trusted) as answer:
-                answer.read()
-                return True
+            for request in asked:
+                urllib.request.urlopen(request, context=trusted).close()
+            return True
         time.sleep(0.2)
     return False

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from llmaz.local.apiserver.database import Database
 from llmaz.local.apiserver.store import WINDOW_BYTES, Store
@@ -58,24 +59,38 @@ def test_a_list_is_streamed_and_ends_with_a_bookmark(control_plane: ControlPlane
         created(control_plane, maps, config_map(name))
     query = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true"
     query += "&resourceVersionMatch=NotOlderThan&timeoutSeconds=1"
-    events = call(control_plane, "GET", f"{maps}?{query}").events()
+    answer = call(control_plane, "GET", f"{maps}?{query}")
+    if control_plane.real and "RequestWatchProgress is disabled" in answer.text:
+        pytest.skip("lists are streamed by a kube-apiserver whose etcd is 3.4.31, 3.5.13 or newer")
+    events = answer.events()
     assert [event["type"] for event in events] == ["ADDED", "ADDED", "BOOKMARK"]
     annotations = events[-1]["object"]["metadata"]["annotations"]
     assert annotations == {"k8s.io/initial-events-end": "true"}
 
 
-def test_a_watch_of_one_object_by_its_path_sees_it_alone(control_plane: ControlPlane) -> None:
+def test_one_object_is_watched_by_its_name_and_only_read_at_its_path(
+    control_plane: ControlPlane,
+) -> None:
     maps = namespace(control_plane, "single")
     for name in ("one", "two"):
         created(control_plane, maps, config_map(name))
-    events = call(control_plane, "GET", f"{maps}/one?watch=1&timeoutSeconds=1").events()
+    query = "watch=1&timeoutSeconds=1"
+    named = f"{maps}?{query}&fieldSelector=metadata.name%3Done"
+    events = call(control_plane, "GET", named).events()
     assert [event["object"]["metadata"]["name"] for event in events] == ["one"]
+    assert got(control_plane, f"{maps}/one?{query}")["kind"] == "ConfigMap"
 
 
-def test_a_version_of_the_future_ends_a_watch_with_an_error(control_plane: ControlPlane) -> None:
+def test_a_watch_from_a_version_of_the_future_brings_nothing_but_its_error(
+    control_plane: ControlPlane,
+) -> None:
     maps = namespace(control_plane, "future")
+    created(control_plane, maps, config_map("one"))
     query = "watch=1&resourceVersion=999999999&timeoutSeconds=1"
-    (event,) = call(control_plane, "GET", f"{maps}?{query}").events()
+    events = call(control_plane, "GET", f"{maps}?{query}").events()
+    if control_plane.real and not events:
+        return  # it waited for that version, until the end of the watch
+    (event,) = events
     assert event["type"] == "ERROR"
     assert event["object"]["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 

@@ -17,11 +17,11 @@ _PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
 
 def authenticate(header: str | None, token: str) -> str:
     """Return the user of an Authorization header; a wrong token is refused, none is anonymous."""
-    if not header:
+    scheme, _, given = (header or "").partition(" ")
+    if scheme.lower() != "bearer":
         return ANONYMOUS
-    scheme, _, given = header.partition(" ")
     sent = given.strip().encode(errors="replace")
-    if scheme.lower() == "bearer" and hmac.compare_digest(sent, token.encode()):
+    if hmac.compare_digest(sent, token.encode()):
         return ADMIN
     raise StatusError(401, "Unauthorized", "Unauthorized")
 

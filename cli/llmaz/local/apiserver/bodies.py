@@ -54,6 +54,8 @@ def read_object(body: bytes, content_type: str, kind: str) -> tuple[Object, tupl
             f"version/kind; json parse error: {error} ({shown})"
         )
         raise bad_request(message) from None
+    if parsed.value is None:
+        return {}, ()  # an object without fields, to the real server
     if not isinstance(parsed.value, dict):
         raise bad_request(
             f"the object provided is unrecognized (must be of type {kind}): couldn't get "

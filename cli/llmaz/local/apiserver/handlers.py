@@ -98,9 +98,8 @@ def _verbs(resource: Resource) -> Iterator[tuple[str, Sequence[str]]]:
 
 def _require_verb(resource: Resource, route: Route) -> None:
     allowed = dict(_verbs(resource))[route.subresource]
-    on_collection = route.verb in ("create", "list", "deletecollection") and not route.subresource
-    named = bool(route.name)
-    misplaced = route.verb != "watch" and on_collection == named
+    collective = route.verb in ("create", "list", "watch", "deletecollection")
+    misplaced = (collective and not route.subresource) == bool(route.name)
     in_one = route.verb in ("create", "deletecollection")  # never in all namespaces at once
     everywhere = resource.namespaced and not route.namespace and in_one
     if route.verb not in allowed or misplaced or everywhere:
@@ -132,7 +131,7 @@ def _watch(call: _Call) -> Response:
         context=call.context,
         resource=call.resource,
         namespace=call.key[0],
-        wanted=selection(call.resource, call.request, call.route.name),
+        wanted=selection(call.resource, call.request),
         render=call.render,
     )
     lines = watch.lines(call.request)

@@ -94,8 +94,6 @@ def _scope(parts: list[str]) -> tuple[str, str, list[str]]:
 
 def _verb(method: str, name: str, query: Mapping[str, str]) -> str:
     verb = _VERBS.get(method, method.lower())
-    if verb == "get" and query.get("watch", "false").lower() not in ("false", "0"):
-        return "watch"
-    if not name and verb == "get":
-        return "list"
+    if not name and verb == "get":  # one object is not watched by its path, but by its name
+        return "watch" if query.get("watch", "false").lower() not in ("false", "0") else "list"
     return "deletecollection" if not name and verb == "delete" else verb

@@ -12,14 +12,12 @@ from llmaz.local.objects.values import Object
 Wanted = Callable[[Object], bool]
 
 
-def selection(resource: Resource, request: Request, name: str = "") -> Wanted | None:
+def selection(resource: Resource, request: Request) -> Wanted | None:
     """Return the test that an object must pass, or None when all do."""
     try:
         tests = list(_tests(resource, request))
     except SelectorError as error:
         raise bad_request(str(error)) from None
-    if name:
-        tests.append(lambda obj: bool(meta(obj)["name"] == name))
     if not tests:
         return None
     return lambda obj: all(test(obj) for test in tests)
