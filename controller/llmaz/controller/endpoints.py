@@ -16,6 +16,7 @@ from llmaz.api.node import EnginePhase, EngineReport
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, DeleteOwned
 from llmaz.controller.demand import engine_prefix
+from llmaz.controller.essence import essence
 from llmaz.controller.owned import ensure, labels_of, reference, uid_of
 from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
@@ -46,14 +47,15 @@ def publish(
     """
     namespace, name = _namespace(service), load_balancer(service)
     core = Ref(kind=CORE_SERVICE, namespace=namespace, name=name)
-    known, recall = snapshot.manifests, snapshot.memo.recall
-    writes = [recall(_core_write, service, known.get(core))]
+    known, memo, asked = snapshot.manifests, snapshot.memo, essence(service, snapshot.memo)
+    writes = [memo.recall(_core_write, asked, known.get(core))]
     wanted = set()
     for index, report in sorted(engines.items()):
         if report.address and report.port is not None:
             ref = Ref(kind=ENDPOINT_SLICE, namespace=namespace, name=f"{name}-{index}")
             wanted.add(ref)
-            writes.append(recall(_slice_write, service, report, pods.get(index), known.get(ref)))
+            told = memo.as_before((ref, EngineReport), report)
+            writes.append(memo.recall(_slice_write, asked, told, pods.get(index), known.get(ref)))
     yield from (write for write in writes if write is not None)
     for ref in sorted(slices, key=lambda ref: ref.name):
         if ref not in wanted:

@@ -20,6 +20,8 @@ class Memo:
     def __init__(self) -> None:
         self._before: dict[tuple[int, ...], tuple[object, ...]] = {}
         self._now: dict[tuple[int, ...], tuple[object, ...]] = {}
+        self._values_before: dict[object, object] = {}
+        self._values: dict[object, object] = {}
 
     def recall(self, work: Callable[..., T], *asked: Any) -> T:  # noqa: ANN401  # of any function
         """Return what a function answers. Neither it nor what it is asked may ever change."""
@@ -35,6 +37,15 @@ class Memo:
         """Return these objects as a tuple: the same one as before for the same objects."""
         return self.recall(_together, *objects)
 
+    def as_before(self, key: object, value: T) -> T:
+        """Return what was given under a key last where it equals: it is known by its identity."""
+        known = self._values.get(key, self._values_before.get(key))
+        if known != value:
+            known = value
+        self._values[key] = known
+        return known
+
     def forget_unused(self) -> None:
         """Forget what nobody asked since this was called last."""
         self._before, self._now = self._now, {}
+        self._values_before, self._values = self._values, {}

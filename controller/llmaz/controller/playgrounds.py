@@ -23,6 +23,7 @@ from llmaz.controller.conditions import (
     with_rollout,
 )
 from llmaz.controller.endpoints import selector
+from llmaz.controller.essence import essence
 from llmaz.controller.events import turn
 from llmaz.controller.ladder import idle_since
 from llmaz.controller.owned import controller_of, ensure
@@ -118,8 +119,10 @@ def _resolved(playground: Playground, snapshot: ClusterSnapshot) -> "Manifest | 
     runtime, memo = snapshot.runtimes.get(name), snapshot.memo
     if runtime is None:
         return absent(BACKEND_RUNTIME, name, snapshot)
-    models = memo.same(*(snapshot.models[ref.name] for ref in playground.spec.claims.models))
-    return memo.recall(_manifest, playground, runtime, models, snapshot.slot_policy)
+    claimed = (snapshot.models[ref.name] for ref in playground.spec.claims.models)
+    models = memo.same(*(essence(model, memo) for model in claimed))
+    asked = essence(playground, memo), essence(runtime, memo), models, snapshot.slot_policy
+    return memo.recall(_manifest, *asked)
 
 
 def _manifest(

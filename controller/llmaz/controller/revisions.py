@@ -15,6 +15,7 @@ from llmaz.api.kinds import CONTROLLER_REVISION, SERVICE
 from llmaz.api.manifest import Json, Manifest, ManifestError, decode, digest, encode
 from llmaz.api.service import Service
 from llmaz.controller.actions import ApplyOwned, DeleteOwned, Refusal
+from llmaz.controller.essence import essence
 from llmaz.controller.memo import Memo
 from llmaz.controller.owned import ensure, labels_of, owner_of, reference, uid_of
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
@@ -50,7 +51,9 @@ def recorded(snapshot: ClusterSnapshot) -> dict[Key, list[Revision]]:
 def current(service: Service, there: Sequence[Revision], memo: Memo) -> int:
     """Return the number of the revision that the replicas of a Service shall be."""
     wanted = wanted_revision(service)
-    return _number(memo.recall(_named, service)[0], there) if wanted is None else wanted
+    if wanted is not None:
+        return wanted
+    return _number(memo.recall(_named, essence(service, memo))[0], there)
 
 
 def wanted_revision(service: Service) -> int | None:
@@ -68,10 +71,10 @@ def record(
 
     A state that comes back gets the next number: the newest has the highest.
     """
-    name, state = snapshot.memo.recall(_named, service)
-    number = _number(name, there)
+    asked, recall = essence(service, snapshot.memo), snapshot.memo.recall
+    name, _ = recall(_named, asked)
     ref = Ref(kind=CONTROLLER_REVISION, namespace=service.metadata.namespace or "", name=name)
-    write = ensure(ref, _manifest(service, name, number, state), snapshot.manifests.get(ref))
+    write = recall(_write, asked, _number(name, there), snapshot.manifests.get(ref))
     if write is not None:
         yield write
     kept = {name, *(one.name for one in there if one.number == wanted_revision(service))}
@@ -151,6 +154,12 @@ def _named(service: Service) -> tuple[str, Manifest]:
     state = _state(service)
     end = f"-{digest(state)[:10]}"
     return service.metadata.name[: _NAME_LENGTH - len(end)] + end, state
+
+
+def _write(service: Service, number: int, seen: "Manifest | None") -> ApplyOwned | None:
+    name, state = _named(service)
+    ref = Ref(kind=CONTROLLER_REVISION, namespace=service.metadata.namespace or "", name=name)
+    return ensure(ref, _manifest(service, name, number, state), seen)
 
 
 def _manifest(service: Service, name: str, number: int, state: Manifest) -> Manifest:

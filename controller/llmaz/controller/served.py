@@ -14,6 +14,7 @@ from llmaz.controller.absent import absent
 from llmaz.controller.actions import ApplyOwned, Refusal
 from llmaz.controller.board import Board
 from llmaz.controller.demand import Demand, demand, engine_prefix
+from llmaz.controller.essence import essence
 from llmaz.controller.groups import groups_of, is_serving
 from llmaz.controller.moves import Homes, Moves, better_options, homes, may_go_back
 from llmaz.controller.nodes import NodeView, node_views
@@ -148,10 +149,16 @@ def _demand(
     if missing is not None:
         return absent(OPEN_MODEL, missing, snapshot)
     memo = snapshot.memo
-    models = memo.same(*(snapshot.models[ref.name] for ref in pinned.spec.model_claims.models))
+    models = (snapshot.models[ref.name] for ref in pinned.spec.model_claims.models)
     runtime = snapshot.runtimes.get(pinned.metadata.annotations.get(names.RUNTIME_NAME, ""))
-    classes = memo.same(*snapshot.priorities.values())
-    return memo.recall(_needed, pinned, models, runtime, classes, snapshot.slot_policy)
+    return memo.recall(
+        _needed,
+        essence(pinned, memo),
+        memo.same(*(essence(model, memo) for model in models)),
+        runtime and essence(runtime, memo),
+        memo.same(*snapshot.priorities.values()),
+        snapshot.slot_policy,
+    )
 
 
 def _needed(
