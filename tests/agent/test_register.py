@@ -10,7 +10,7 @@ from llmaz.agent.state import NodeFacts
 from llmaz.api.kinds import Kind
 from llmaz.api.manifest import Json, Manifest
 from llmaz.api.quantity import Quantity
-from llmaz.kube import AlreadyExists, NotFound, Unavailable
+from llmaz.kube import AlreadyExists, Forbidden, NotFound, Unavailable
 
 FACTS = NodeFacts(
     name="n",
@@ -29,6 +29,7 @@ class Api:
 
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     away: bool = False
+    enforces_owners: bool = False
     asked: int = 0
 
     def _check(self) -> None:
@@ -83,6 +84,8 @@ class Api:
         subresource: str = "",
     ) -> Manifest:
         known = await self.get(kind, name)
+        if self.enforces_owners and "ownerReferences" in str(patch):
+            raise Forbidden("cannot set an ownerRef on a resource you can't delete")
         self.objects[kind.kind, name] = {**known, **patch}
         return self.objects[kind.kind, name]
 
@@ -123,20 +126,34 @@ async def test_on_one_machine_the_agent_makes_everything_that_is_missing() -> No
     assert inference_node["metadata"] == {"name": "n", "ownerReferences": [OWNER]}
 
 
-async def test_an_inference_node_is_given_to_the_node_that_is_there_now() -> None:
+def _left_by_another_node() -> Api:
+    """Return what a node finds that was made anew under its former name."""
     stale: Json = {"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "former"}
     metadata: Json = {"name": "n", "ownerReferences": [stale]}
-    api = Api(
+    return Api(
         {
             ("Namespace", "llmaz-system"): {},
             ("Node", "n"): {"metadata": {"name": "n", "uid": "uid-of-n"}},
             ("InferenceNode", "n"): {"metadata": metadata, "status": {"bootId": "b"}},
         }
     )
+
+
+async def test_an_inference_node_is_given_to_the_node_that_is_there_now() -> None:
+    api = _left_by_another_node()
     found: list[Manifest] = []
     async with _registering(api, register_node=False, found=found):
         await _until_there(api, "Lease", "n")
     assert api.objects["InferenceNode", "n"]["metadata"] == {"ownerReferences": [OWNER]}
+    assert found == [api.objects["InferenceNode", "n"]]
+
+
+async def test_a_node_that_may_not_change_owners_is_known_all_the_same() -> None:
+    api = _left_by_another_node()
+    api.enforces_owners = True
+    found: list[Manifest] = []
+    async with _registering(api, register_node=False, found=found):
+        await _until_there(api, "Lease", "n")
     assert found == [api.objects["InferenceNode", "n"]]
 
 

@@ -42,6 +42,22 @@ def call_of(method: str, path: str, *, watch: bool) -> Call:
     return Call(verb, group, resource, namespace, name)
 
 
+def finalizing(namespace: str, body: bytes) -> set[Call]:
+    """Return what an object's references to its owners are also asked as, where that is enforced.
+
+    One that blocks the deletion of an owner takes the right to finalize that owner.
+    """
+    if b"blockOwnerDeletion" not in body:
+        return set()
+    references = yaml.safe_load(body).get("metadata", {}).get("ownerReferences") or []
+    return {
+        Call("update", group, f"{one['kind'].lower()}s/finalizers", namespace, one["name"])
+        for one in references
+        if one.get("blockOwnerDeletion")
+        for group, _, _ in [one["apiVersion"].rpartition("/")]
+    }
+
+
 @dataclass
 class Recorder:
     """Passes requests on and keeps the calls."""
@@ -53,11 +69,12 @@ class Recorder:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         call = call_of(request.method, request.path, watch="watch" in request.query)
-        self.calls.add(call)
+        body = await request.read()
+        self.calls |= {call, *finalizing(call.namespace, body)}
         async with self.client.request(
             request.method,
             self.plane.url + request.raw_path,
-            data=await request.read(),
+            data=body,
             headers={key: request.headers[key] for key in ("Content-Type", "Accept")}
             | {"Authorization": f"Bearer {self.plane.token}"},
         ) as upstream:

@@ -13,7 +13,7 @@ from llmaz.api.kinds import INFERENCE_NODE, LEASE, NAMESPACE, NODE, Kind
 from llmaz.api.manifest import Json, Manifest, encode
 from llmaz.api.names import AGENT, ARCH, HOSTNAME, OS, SYSTEM_NAMESPACE
 from llmaz.daemon import backoff
-from llmaz.kube.errors import AlreadyExists, KubeError, NotFound
+from llmaz.kube.errors import AlreadyExists, Forbidden, KubeError, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -183,9 +183,21 @@ class Registration:
             made = await self._api.get(INFERENCE_NODE, name)
             owners = cast("Manifest", made["metadata"]).get("ownerReferences")
             if owner is not None and owners != [owner]:
-                patch: Manifest = {"metadata": {"ownerReferences": [owner]}}
-                made = await self._api.patch(INFERENCE_NODE, name, patch)
+                made = await self._owned(made, owner)
         self._found(made)
+
+    async def _owned(self, seen: Manifest, owner: Manifest) -> Manifest:
+        """Give the InferenceNode to its Node, where an agent may change owners.
+
+        Where the permissions of owner references are enforced it takes the right to delete, which
+        agents lack. One whose owner is no more is deleted there, and then made anew.
+        """
+        patch: Manifest = {"metadata": {"ownerReferences": [owner]}}
+        try:
+            return await self._api.patch(INFERENCE_NODE, self._facts.name, patch)
+        except Forbidden as error:
+            logger.warning("node %s does not own its InferenceNode: %s", self._facts.name, error)
+            return seen
 
     async def _owner(self) -> "Manifest | None":
         if self._register_node:
