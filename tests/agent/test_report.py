@@ -121,6 +121,7 @@ def test_a_node_that_sent_wrong_bytes_is_named_until_it_is_asked_again() -> None
     fine = NodeState(assignment=ASSIGNED, accelerators=SEEN)
     told = _report(dataclasses.replace(fine, distrusted=("liar",)))
     assert "liar" in _condition(told, "PeersTrusted").message
+    assert told.distrusted == ("liar",)
     assert _condition(told, "Ready").status == "True"
     later = _report(dataclasses.replace(fine, conditions=told.conditions))
     assert _condition(later, "PeersTrusted").status == "True"

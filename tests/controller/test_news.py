@@ -4,7 +4,15 @@ import dataclasses
 from datetime import timedelta
 from itertools import pairwise
 
-from llmaz.api.node import Accelerator, EnginePhase, EngineReport, InferenceNode
+from llmaz.api.node import (
+    Accelerator,
+    CacheReport,
+    EnginePhase,
+    EngineReport,
+    InferenceNode,
+    NodeStatus,
+    RotReport,
+)
 from llmaz.controller.news import news
 from llmaz.controller.snapshot import ClusterSnapshot, KubeNode
 from support.controlling import (
@@ -98,6 +106,38 @@ def test_an_accelerator_that_fails_or_goes_is_told_of_its_node() -> None:
         ("n1", "GpuLost", "one: XID 79"),
         ("n1", "GpuLost", "two: is not there any more"),
     ]
+
+
+def stating(one: InferenceNode, status: NodeStatus) -> InferenceNode:
+    return dataclasses.replace(one, status=status)
+
+
+def test_a_node_that_sends_wrong_bytes_is_told_of_the_one_that_drops_it_once() -> None:
+    world = World().add(node("n1", 1), node("n2", 1))
+    one, seen = world.nodes["n1"], [world.snapshot()]
+    for distrusted in (("n2",), ("n2", "n3"), ("n3",), ()):
+        world.add(stating(one, dataclasses.replace(one.status, distrusted=distrusted)))
+        seen.append(world.snapshot())
+    assert [told(before, after) for before, after in pairwise(seen)] == [
+        [("n1", "PeerDropped", "n2 sent bytes other than it said: its disk or memory may fail")],
+        [("n1", "PeerDropped", "n3 sent bytes other than it said: its disk or memory may fail")],
+        [],
+        [],
+    ]
+
+
+def test_what_a_disk_has_changed_is_told_of_its_node_each_time_it_is_found() -> None:
+    world = World().add(node("n1", 1))
+    one, seen = world.nodes["n1"], [world.snapshot()]
+    first = RotReport(sha256="a" * 64, problem="its sha256 is b", found_at=NOW, files=1)
+    again = dataclasses.replace(first, found_at=NOW + timedelta(minutes=1), files=2)
+    for rot, used in ((None, 5), (first, 5), (first, 6), (again, 6), (None, 6)):
+        cache = CacheReport(used_bytes=used, rot=rot)
+        world.add(stating(one, dataclasses.replace(one.status, cache=cache)))
+        seen.append(world.snapshot())
+    words = f"stored file {'a' * 64}: its sha256 is b; what lacks it is fetched anew"
+    found = [("n1", "BitRotFound", words)]
+    assert [told(*looks) for looks in pairwise(seen)] == [[], found, [], found, []]
 
 
 def test_a_drain_is_told_when_it_begins() -> None:

@@ -41,6 +41,7 @@ def report(
         accelerators=state.accelerators.accelerators,
         models=models,
         cache=state.cache,
+        distrusted=state.distrusted,
         engines=tuple(_addressed(engine, facts.address) for engine in engines),
         conditions=conditions,
     )

@@ -255,6 +255,22 @@ class EngineReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RotReport:
+    """What a disk gave back other than it was given, of what the cache stores.
+
+    sha256: what the file that was found last had been
+    problem: what is wrong with it
+    found_at: when it was found
+    files: how many were found since the agent began
+    """
+
+    sha256: str
+    problem: str
+    found_at: datetime
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CacheReport:
     """The cache of weights of a node, as it was when it last changed.
 
@@ -262,12 +278,14 @@ class CacheReport:
     quota_bytes: what they may take; absent where the disk is the bound
     disk_bytes: the size of the disk
     pending_bytes: what was evicted while engines had it open: the disk gets it back when they end
+    rot: what was found to have changed on the disk; absent where nothing was
     """
 
     used_bytes: int
     quota_bytes: int | None = None
     disk_bytes: int | None = None
     pending_bytes: int = 0
+    rot: RotReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +303,7 @@ class NodeStatus:
     accelerators: its devices; absent while they are not known
     models: what its cache holds; absent while they are not known
     cache: how full its cache is; absent while that is not known
+    distrusted: nodes that sent it bytes other than they said, and that it does not ask now
     engines: what runs on it; absent while they are not known
     conditions: Ready
     """
@@ -300,6 +319,7 @@ class NodeStatus:
     accelerators: tuple[Accelerator, ...] | None = None
     models: tuple[ModelReport, ...] | None = None
     cache: CacheReport | None = None
+    distrusted: tuple[str, ...] = ()
     engines: tuple[EngineReport, ...] | None = None
     conditions: tuple[Condition, ...] = ()
 

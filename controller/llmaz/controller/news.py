@@ -27,6 +27,7 @@ def news(before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[RecordEven
             yield from _of_engines(old, node, after)
             yield from _of_models(old, node, after)
             yield from _of_accelerators(old, node)
+            yield from _of_bytes(old, node)
         yield from _of_drain(node, before, after)
 
 
@@ -82,6 +83,18 @@ def _of_accelerators(old: InferenceNode, node: InferenceNode) -> Iterator[Record
         if device.healthy and (found is None or not found.healthy):
             words = found.message if found is not None else "is not there any more"
             yield _of_node(node, "Warning", "GpuLost", f"{device.uuid}: {words}")
+
+
+def _of_bytes(old: InferenceNode, node: InferenceNode) -> Iterator[RecordEvent]:
+    """Tell of bytes that were not what they should be: those of other nodes, and of its disk."""
+    for peer in sorted({*node.status.distrusted} - {*old.status.distrusted}):
+        words = f"{peer} sent bytes other than it said: its disk or memory may fail"
+        yield _of_node(node, "Warning", "PeerDropped", words)
+    before = old.status.cache.rot if old.status.cache is not None else None
+    rot = node.status.cache.rot if node.status.cache is not None else None
+    if rot is not None and (before is None or before.found_at != rot.found_at):
+        words = f"stored file {rot.sha256}: {rot.problem}; what lacks it is fetched anew"
+        yield _of_node(node, "Warning", "BitRotFound", words)
 
 
 def _of_drain(

@@ -26,12 +26,18 @@ async def test_a_scrub_counts_what_it_read_and_has_the_rest_rechecked(tmp_path: 
     registry = CollectorRegistry()
     registry.register(upkeep)
     await upkeep.measure()
+    assert upkeep.usage is not None
+    assert upkeep.usage.rot is None
     assert await upkeep.scrub() == 1
     assert asked == [False]
+    await upkeep.measure()
+    assert upkeep.usage.rot is not None
+    assert (upkeep.usage.rot.sha256, upkeep.usage.rot.files) == (stored.name, 1)
+    assert upkeep.usage.rot.problem.startswith("its sha256 is ")
     assert registry.get_sample_value("llmaz_cache_scrubbed_bytes_total") == 2 * size
     assert registry.get_sample_value("llmaz_cache_corrupt_files_total") == 1
     assert registry.get_sample_value("llmaz_cache_evictions_total", {"reason": "demand"}) == 3
-    assert registry.get_sample_value("llmaz_cache_bytes", {"state": "ready"}) == 2 * size
+    assert registry.get_sample_value("llmaz_cache_bytes", {"state": "ready"}) == size
 
 
 async def test_how_full_the_cache_is_is_told_when_it_changes(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,7 +17,7 @@ from prometheus_client.registry import Collector
 from llmaz.agent.cache.limits import Limits, write_limits
 from llmaz.agent.cache.scrub import DEFAULT_RATE
 from llmaz.agent.cache.usage import measure
-from llmaz.api.node import CacheReport
+from llmaz.api.node import CacheReport, RotReport
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class Upkeep(Collector):
         self._recheck = recheck
         self._evictions = evictions
         self._checked_bytes = 0
-        self._wrong = 0
+        self._rot: RotReport | None = None
 
     async def run(self) -> None:
         """Recheck and scrub until cancelled."""
@@ -75,6 +77,8 @@ class Upkeep(Collector):
         found = await asyncio.to_thread(
             measure, self._cache_dir, self._limits.quota, may_be_pending=bool(evicted)
         )
+        if found is not None:
+            found = replace(found, rot=self._rot)
         if found is not None and found != self.usage:
             self.usage = found
             self._changed()
@@ -114,12 +118,22 @@ class Upkeep(Collector):
         self._checked_bytes += told["size"]
         if told["problem"] is None:
             return 0
-        self._wrong += 1
+        self._rot = RotReport(
+            sha256=told["sha256"],
+            problem=told["problem"],
+            found_at=datetime.now(UTC).replace(microsecond=0),
+            files=self._wrong + 1,
+        )
+        self.measure_soon()
         logger.warning(
             "stored file %s is wrong: %s; fetching it anew", told["sha256"], told["problem"]
         )
         await self._recheck()
         return 1
+
+    @property
+    def _wrong(self) -> int:
+        return self._rot.files if self._rot is not None else 0
 
     async def _rechecks(self) -> None:
         while True:
