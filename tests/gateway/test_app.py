@@ -12,7 +12,8 @@ import pytest_asyncio
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
-from llmaz.gateway.app import Gateway, session
+from llmaz.gateway.app import Gateway
+from llmaz.gateway.engines import Engines
 from llmaz.gateway.metrics import Metrics
 from llmaz.gateway.routes import Endpoint, Served, Table
 from support.freeport import free_port
@@ -66,7 +67,7 @@ class World:
 async def world() -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         registry = CollectorRegistry()
-        calls = session(connect_seconds=120.0)  # a crowd on a loaded machine may take long
+        calls = Engines(connect_seconds=120.0)  # a crowd on a loaded machine may take long
         gateway = Gateway(await stack.enter_async_context(calls), Metrics(registry))
         app = web.Application(client_max_size=2048)
         gateway.add_routes(app)

@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from llmaz.gateway.app import Gateway, session
+from llmaz.gateway.app import Gateway
+from llmaz.gateway.engines import Engines
 from llmaz.gateway.keys import Keys
 from llmaz.gateway.metrics import Metrics
 from llmaz.gateway.routes import Endpoint, Served, Table
@@ -70,7 +71,7 @@ async def door(keys: Keys | None = None) -> AsyncIterator[Door]:
         engine_app = web.Application()
         engine_app.router.add_route("*", "/{path:.*}", answer)
         engine = await _listen(stack, engine_app)
-        calls = await stack.enter_async_context(session())
+        calls = await stack.enter_async_context(Engines())
         gateway = Gateway(calls, Metrics(CollectorRegistry()), keys=keys)
         gateway.show(Table((Served(name="default/a", model="qwen", endpoints=(engine,)),)))
         app = web.Application(client_max_size=LIMIT)

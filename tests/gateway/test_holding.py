@@ -12,7 +12,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
 from gateway.test_app import closed_port, listen, named
-from llmaz.gateway.app import Gateway, session
+from llmaz.gateway.app import Gateway
+from llmaz.gateway.engines import Engines
 from llmaz.gateway.holding import HoldLimits
 from llmaz.gateway.keepalive import COMMENT
 from llmaz.gateway.metrics import Metrics
@@ -36,7 +37,7 @@ class Asleep:
         self.woken.append(playground.name)
 
     async def start(self, limits: HoldLimits, keepalive_seconds: float) -> "Asleep":
-        client = await self.stack.enter_async_context(session())
+        client = await self.stack.enter_async_context(Engines())
         metrics = Metrics(self.registry)
         self.gateway = Gateway(client, metrics, self, limits, keepalive_seconds)
         app = web.Application()

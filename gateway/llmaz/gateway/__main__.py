@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from llmaz.daemon import logs, shutdown
 from llmaz.daemon.web import health_routes, listening
-from llmaz.gateway.app import Gateway, session
+from llmaz.gateway.app import Gateway
+from llmaz.gateway.engines import Engines
 from llmaz.gateway.keys import Keys
 from llmaz.gateway.metrics import Metrics
 from llmaz.gateway.settings import GatewaySettings, from_argv
@@ -36,10 +37,10 @@ def main() -> int:
 async def _run(settings: GatewaySettings) -> None:
     stop = shutdown.requested(lifeline=settings.lifeline)
     registry = CollectorRegistry()
-    async with await Kube.connect(settings.kubeconfig) as kube, session() as client:
+    async with await Kube.connect(settings.kubeconfig) as kube, Engines() as engines:
         metrics = Metrics(registry)
         gateway = Gateway(
-            *(client, metrics, ScaleWaker(kube, metrics), settings.hold),
+            *(engines, metrics, ScaleWaker(kube, metrics), settings.hold),
             keepalive_seconds=settings.keepalive_seconds,
             keys=Keys(settings.api_keys),
         )

@@ -4,12 +4,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-import aiohttp
 from aiohttp import web
 
 from llmaz.gateway.answers import UNAVAILABLE, OpenAIError, model_entry, model_list
 from llmaz.gateway.asked import AskedFor, asked_for
 from llmaz.gateway.balance import Outstanding
+from llmaz.gateway.engines import Engines
 from llmaz.gateway.holding import Holding, HoldLimits
 from llmaz.gateway.keepalive import KeepAlive, asks_for_a_stream
 from llmaz.gateway.keys import Keys
@@ -23,10 +23,6 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# Engines close idle connections after 5 s (uvicorn, llama.cpp); one that we give up earlier is
-# never written to just as the engine closes it.
-_IDLE_SECONDS = 3
-_CONNECT_SECONDS = 5
 _LOOK_AGAIN_SECONDS = 2.0  # a wake that failed is tried again
 
 
@@ -35,7 +31,7 @@ class Gateway:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        engines: Engines,
         metrics: Metrics,
         waker: Waker | None = None,
         limits: HoldLimits | None = None,
@@ -48,7 +44,7 @@ class Gateway:
         self._keepalive_seconds = keepalive_seconds
         self._outstanding = Outstanding()
         self._keys = keys or Keys(None)
-        self._proxy = Proxy(session, self._outstanding, keep_key=not self._keys.are_asked_for)
+        self._proxy = Proxy(engines, self._outstanding, keep_key=not self._keys.are_asked_for)
         self._metrics = metrics
 
     @property
@@ -121,7 +117,7 @@ class Gateway:
         except OpenAIError as error:
             if alive.begun is None:
                 raise
-            await alive.begun.write(error.event())
+            alive.begun.pass_on(error.event())
             return alive.begun
 
     async def _answered_later(
@@ -149,7 +145,7 @@ class Gateway:
         route = named(self._known(), asked.name)
         with self._holding.place(route.model, len(asked.body)):
             seconds = self._keepalive_seconds if streams else None
-            async with alive.during(request, seconds):
+            with alive.during(request, seconds):
                 while time.monotonic() < deadline:
                     await self._wake(route)
                     await self._holding.changed(_LOOK_AGAIN_SECONDS)
@@ -189,14 +185,3 @@ class Gateway:
     def _refused(self, error: OpenAIError) -> web.Response:
         self._metrics.refused(error.status)
         return error.response()
-
-
-def session(connect_seconds: float = _CONNECT_SECONDS) -> aiohttp.ClientSession:
-    """Make the client side: no bound on connections or on how long an engine may think."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        skip_auto_headers=("User-Agent", "Accept-Encoding", "Content-Type"),
-        auto_decompress=False,
-    )

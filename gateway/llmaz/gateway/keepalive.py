@@ -2,10 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
+
+from llmaz.gateway.reply import WAITING, Reply
 
 COMMENT = b": waiting for an engine\n\n"
 
@@ -25,34 +27,23 @@ class KeepAlive:
     """A stream that may begin before there is an engine; `begun` is None while it has not."""
 
     def __init__(self) -> None:
-        self.begun: web.StreamResponse | None = None
+        self.begun: Reply | None = None
 
-    @asynccontextmanager
-    async def during(self, request: web.Request, seconds: float | None) -> AsyncIterator[None]:
+    @contextmanager
+    def during(self, request: web.Request, seconds: float | None) -> Iterator[None]:
         """Send a comment every so many seconds while the block lasts; none without."""
-        over = asyncio.Event()
-        sending = asyncio.create_task(self._send(request, seconds, over))
+        if seconds is None:
+            yield
+            return
+        sending = asyncio.create_task(self._send(request, seconds))
         try:
             yield
         finally:
-            # It is not cancelled, which could leave half of a header or of a comment sent.
-            over.set()
-            with suppress(ConnectionError):  # the client is gone, and so is this request
-                await sending
+            sending.cancel()  # between two comments: each is written in one step
 
-    async def _send(self, request: web.Request, seconds: float | None, over: asyncio.Event) -> None:
+    async def _send(self, request: web.Request, seconds: float) -> None:
         while True:
-            try:
-                async with asyncio.timeout(seconds):
-                    await over.wait()
-                    return
-            except TimeoutError:
-                await self._comment(request)
-
-    async def _comment(self, request: web.Request) -> None:
-        if self.begun is None:
-            self.begun = web.StreamResponse(
-                headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
-            )
-            await self.begun.prepare(request)
-        await self.begun.write(COMMENT)
+            await asyncio.sleep(seconds)
+            if self.begun is None:
+                self.begun = Reply(request, WAITING)
+            self.begun.pass_on(COMMENT)

@@ -18,10 +18,13 @@ class Endpoint:
     address: str
     port: int
 
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}"
+
     @property
     def url(self) -> str:
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"http://{host}:{self.port}"
+        return f"http://{self}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
