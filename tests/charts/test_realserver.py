@@ -4,11 +4,11 @@ import asyncio
 import dataclasses
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from charts.conftest import NODE_NAME, TEAM, gather
 from support.apicalls import DEADLINE, MERGE
 from support.chart import CHART, Json, rendered
 from support.plane import ControlPlane
+from support.reachable import reachable_address
 from support.realplane import real_control_plane
 from support.recorder import Call
 from support.recordings import Answer, call
@@ -43,19 +44,25 @@ def kubectl(plane: ControlPlane, *arguments: str, stdin: str = "") -> str:
     return done.stdout
 
 
+@contextmanager
+def real_server(directory: Path, *plugins: str) -> Iterator[ControlPlane]:
+    """A server of its own with the chart's objects; nothing there would run a pod."""
+    if "KUBEBUILDER_ASSETS" not in os.environ:
+        pytest.skip("KUBEBUILDER_ASSETS is not set: here is no RBAC and are no admission policies")
+    assets = Path(os.environ["KUBEBUILDER_ASSETS"])
+    with real_control_plane(assets, directory, admission=plugins) as plane:
+        install_chart(plane)
+        yield plane
+
+
 @pytest.fixture(scope="module")
-def installed(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """The chart's objects on the server; nothing there would run a pod."""
-    if not control_plane.real:
-        pytest.skip("the embedded server has no RBAC and no admission policies")
-    objects = install_chart(control_plane)
-    yield control_plane
-    # Nobody may be there to empty the namespace, so that its end is not waited for.
-    kubectl(control_plane, "delete", "--ignore-not-found", "--wait=false", "-f-", stdin=objects)
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with real_server(tmp_path_factory.mktemp("installed")) as plane:
+        yield plane
 
 
-def install_chart(plane: ControlPlane) -> str:
-    """Apply the chart's definitions, then its objects, and return these."""
+def install_chart(plane: ControlPlane) -> None:
+    """Apply the chart's definitions, then its objects."""
     namespaces = [
         {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}
         for name in ("llmaz-system", TEAM)
@@ -65,7 +72,6 @@ def install_chart(plane: ControlPlane) -> str:
     kubectl(plane, "apply", *definitions)
     kubectl(plane, "wait", "--for=condition=Established", "-f", str(CHART / "crds"))
     kubectl(plane, "apply", "--server-side", "--force-conflicts", "-f-", stdin=objects)
-    return objects
 
 
 def _created_by_agent(plane: ControlPlane, name: str) -> Answer:
@@ -115,21 +121,11 @@ def _account(plane: ControlPlane, program: str) -> ControlPlane:
     return dataclasses.replace(plane, token=answer.json()["status"]["token"])
 
 
-def _own_address() -> str:
-    """Return an address of this machine that an EndpointSlice may have: none of loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ends:
-        try:
-            ends.connect(("192.0.2.1", 9))  # sends nothing
-        except OSError:
-            pytest.skip("this machine has no address but its own")
-        return str(ends.getsockname()[0])
-
-
 def test_all_programs_do_all_that_they_do_with_the_rights_of_the_chart(
     installed: ControlPlane, tmp_path: Path
 ) -> None:
     account = partial(_account, installed)
-    evidence = asyncio.run(gather(installed, tmp_path, account, _own_address()))
+    evidence = asyncio.run(gather(installed, tmp_path, account, reachable_address()))
     assert evidence.refused == {name: frozenset() for name in ("controller", "agent", "gateway")}
 
 
@@ -137,13 +133,9 @@ def test_the_rights_suffice_where_the_permissions_of_owner_references_are_enforc
     tmp_path: Path,
 ) -> None:
     """As on OpenShift. What an agent meets without its Node as the owner stays so."""
-    if "KUBEBUILDER_ASSETS" not in os.environ:
-        pytest.skip("a kube-apiserver of our own has to run with another admission plugin")
-    assets, plugin = Path(os.environ["KUBEBUILDER_ASSETS"]), "OwnerReferencesPermissionEnforcement"
-    with real_control_plane(assets, tmp_path / "plane", admission=(plugin,)) as plane:
-        install_chart(plane)
+    with real_server(tmp_path / "plane", "OwnerReferencesPermissionEnforcement") as plane:
         account = partial(_account, plane)
-        evidence = asyncio.run(gather(plane, tmp_path, account, _own_address()))
+        evidence = asyncio.run(gather(plane, tmp_path, account, reachable_address()))
     adopting = Call("patch", "llmaz.io", "inferencenodes", "", NODE_NAME)
     assert evidence.refused == {
         "controller": frozenset(),

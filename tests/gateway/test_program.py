@@ -17,6 +17,7 @@ from llmaz.daemon.web import listening
 from llmaz.kube import Kube
 from llmaz.local.install import install
 from support.plane import ControlPlane
+from support.reachable import endpoint_address
 
 WITHIN_SECONDS = 120.0
 
@@ -28,6 +29,7 @@ class Running:
     kube: Kube
     client: aiohttp.ClientSession
     process: asyncio.subprocess.Process
+    engine_host: str  # where an engine of a test may listen
 
     async def ask(self, model: str) -> tuple[int, str]:
         async with self.client.post("/v1/chat/completions", json={"model": model}) as answer:
@@ -54,7 +56,7 @@ async def running(control_plane: ControlPlane) -> AsyncIterator[Running]:
         line = await asyncio.wait_for(process.stderr.readline(), WITHIN_SECONDS)
         url = line.decode().split()[-1]
         async with aiohttp.ClientSession(url) as client:
-            yield Running(kube, client, process)
+            yield Running(kube, client, process, endpoint_address(control_plane))
         if process.returncode is None:
             process.kill()
         await process.communicate()
@@ -78,7 +80,7 @@ def unavailable(message: str) -> Json:
     }
 
 
-def endpoint(name: str, port: int) -> Manifest:
+def endpoint(name: str, host: str, port: int) -> Manifest:
     labels: Json = {
         "kubernetes.io/service-name": f"{name}-lb",
         "llmaz.io/model-name": name,
@@ -87,7 +89,7 @@ def endpoint(name: str, port: int) -> Manifest:
     return {
         "metadata": {"name": f"{name}-lb-0", "namespace": "default", "labels": labels},
         "addressType": "IPv4",
-        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+        "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
         "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
     }
 
@@ -112,8 +114,9 @@ async def test_a_playground_is_routed_to_as_soon_as_its_engine_is_ready(running:
 
     app = web.Application()
     app.router.add_post("/v1/chat/completions", engine)
-    async with listening(app, "127.0.0.1", 0) as port:
-        await kube.apply(ENDPOINT_SLICE, endpoint("routed", port), manager="test")
+    async with listening(app, running.engine_host, 0) as port:
+        found = endpoint("routed", running.engine_host, port)
+        await kube.apply(ENDPOINT_SLICE, found, manager="test")
         await running.until("default/routed", 200, '"tiny:1b"')
     await kube.delete(ENDPOINT_SLICE, "routed-lb-0", "default")
     await running.until("routed", 503, "no engine")
