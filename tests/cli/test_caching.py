@@ -36,6 +36,13 @@ def test_what_is_here_is_listed_pinned_and_removed(tmp_path: Path) -> None:
     assert list((tmp_path / "cache" / "store").rglob("??/*")) == []
 
 
+def test_an_empty_cache_is_said_to_be_empty(tmp_path: Path) -> None:
+    answer = _llmaz(tmp_path, "ls")
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert answer.stderr == f"no models in {tmp_path}/cache\n"
+    assert json.loads(_llmaz(tmp_path, "ls", "-o", "json").stdout) == []
+
+
 def test_a_name_that_is_not_here_is_said(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     answer = _llmaz(tmp_path, "rm", "acme/none")

@@ -73,6 +73,9 @@ async def _list_here(output: Format) -> None:
     if output is not Format.TABLE:
         print_object(list(found), output)
         return
+    if not found:
+        typer.echo(f"no models in {_cache_dir()}", err=True)
+        return
     rows = [
         [
             str(one["repository"]),
@@ -99,6 +102,9 @@ async def _list_nodes(output: Format, kubeconfig: Path | None) -> None:
     if output is not Format.TABLE:
         items: list[Json] = [{"node": name, "model": encode(report)} for name, report in found]
         print_object(items, output)
+        return
+    if not found:
+        typer.echo("no node has models", err=True)
         return
     print_table(HEADERS, [row(*one) for one in found])
 

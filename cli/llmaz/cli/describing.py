@@ -45,7 +45,7 @@ def _conditions(manifest: Manifest) -> Iterator[str]:
 
 
 def _events(events: Iterable[Manifest]) -> Iterator[str]:
-    told = sorted(events, key=lambda event: str(event.get("lastTimestamp") or ""))
+    told = sorted(events, key=_when)
     if told:
         yield "Events:"
         yield from _columns(
@@ -54,6 +54,12 @@ def _events(events: Iterable[Manifest]) -> Iterator[str]:
                 for event in told
             ]
         )
+
+
+def _when(event: Manifest) -> tuple[str, int]:
+    """Order Events by their time, which has whole seconds alone, and then as they were written."""
+    version = str(_object(event.get("metadata")).get("resourceVersion", ""))
+    return str(event.get("lastTimestamp") or ""), int(version) if version.isdecimal() else 0
 
 
 def _as_yaml(title: str, content: Json) -> Iterator[str]:

@@ -155,11 +155,16 @@ async def test_a_probe_may_run_a_command(target: Target, prober: Prober) -> None
 
 
 async def test_an_engine_that_does_not_listen_is_said_so(prober: Prober) -> None:
-    answer = Answer(ok=False, detail="nothing listens at its port", listens=False, heard=False)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and not listened on
-        nobody = Target(port=taken.getsockname()[1], model="qwen")
+        port = taken.getsockname()[1]
+        words = f"nothing listens at its port, {port}"
+        answer = Answer(ok=False, detail=words, listens=False, heard=False)
+        nobody = Target(port=port, model="qwen")
         assert await prober.health(nobody, SECONDS) == answer
         assert (await prober.listed(nobody, SECONDS))[0] == answer
         assert await prober.token(nobody, "qwen", SECONDS) == answer
         assert await prober.numbers(nobody, SECONDS) is None
+        assert (
+            await prober.probe(Probe(tcp_socket=TcpSocket(port="http")), nobody, SECONDS) == answer
+        )

@@ -207,7 +207,10 @@ class Prober:
 async def connects(socket: TcpSocket, target: Target) -> Answer:
     """Open a TCP connection and close it."""
     port = actual_port(socket.port, target.port)
-    _, writer = await asyncio.open_connection(socket.host or target.host, port)
+    try:
+        _, writer = await asyncio.open_connection(socket.host or target.host, port)
+    except ConnectionRefusedError:
+        return _unheard(port)
     writer.close()
     return Answer(ok=True)
 
@@ -230,10 +233,15 @@ def _found(listing: object, target: Target) -> tuple[Answer, str]:
     return Answer(ok=False, detail=detail, refused=bool(ids)), ""
 
 
+def _unheard(port: int | None) -> Answer:
+    detail = f"nothing listens at its port, {port}"
+    return Answer(ok=False, detail=detail, listens=False, heard=False)
+
+
 def _failed(error: Exception, asked: str = "") -> Answer:
     """Say what became of a question in words for a user, not in those of the HTTP client."""
-    if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
-        return Answer(ok=False, detail="nothing listens at its port", listens=False, heard=False)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _unheard(error.port)
     if isinstance(error, aiohttp.ClientConnectionError | ConnectionError):
         return Answer(ok=False, detail=f"{asked}the connection broke off", heard=False)
     return Answer(ok=False, detail=f"{asked}{str(error) or type(error).__name__}")
