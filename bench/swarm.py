@@ -1,21 +1,24 @@
-"""Nodes in network namespaces with shaped links bring one model from one shaped origin.
+"""Nodes in network namespaces with shaped links bring one model from a shaped origin.
 
 The bound is max(S/W, S/B), for an origin of W and links of B: the file has to come in once, and
 each node has to take it in. In the same run, one after the other: every node for itself, with our
 fetch and with `hf`; libtorrent with the origin as web seed of all nodes; and libtorrent where one
 node downloads the file and then seeds it. Only ours flushes to the disk. The nodes share this
 machine's cores, and their processes start at once: links must be slow enough that the cores are
-not what is measured. With --simulate the same decisions drive many nodes in one process. Needs
-root, `ip` and `tc`; each rival that is not installed is left out, and said to be.
+not what is measured.
+
+With --connection-mbit the origin gives each connection no more than that, as stores behind the
+internet do. With --zones the nodes are of several, each with an origin that has its share of the
+rate; what goes over the borders is counted. With --kill one node's programs are killed with -9 in
+the middle of one more run, and all others have to be done. With --simulate the same decisions
+drive many nodes in one process. Needs root, `ip` and `tc`; each rival that is not installed is left
+out, and said to be.
 """
 
 import argparse
 import contextlib
-import dataclasses
 import importlib.util
-import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -26,30 +29,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import certificates
-from harness.figures import cpu_seconds, report
-from harness.network import MEGABIT, Gauge, address_of, network, program
+from harness.figures import report
+from harness.fleet import HERE, Nodes, Shape, line
+from harness.network import MEGABIT, Gauge
 from harness.origin import FILE, REPOSITORY
 
-HERE = Path(__file__).parent
-TOKEN = "the-token-of-the-benchmarks-nodes"  # of nodes that end with the run
-PORT = 9401
-HUB = f"http://{address_of(0)}:80"
 BIN = Path(sys.executable).parent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """How many nodes bring how much over what."""
-
-    nodes: int
-    size: int
-    origin_mbit: int
-    node_mbit: int
-
-    @property
-    def bound(self) -> float:
-        return max(self.size / (self.origin_mbit * MEGABIT), self.size / (self.node_mbit * MEGABIT))
 
 
 @dataclass(frozen=True)
@@ -61,81 +46,8 @@ class Took:
     cpu_s: float  # of the nodes' programs: those that fetched, and those that served meanwhile
     first_byte_s: float
     origin_done_s: float
-
-
-class Nodes:
-    """Namespaces, each with a folder, around an origin that serves one file."""
-
-    def __init__(self, shape: Shape, folder: Path, stack: contextlib.ExitStack) -> None:
-        net = stack.enter_context(network())
-        self.shape, self.folder, self._stack = shape, folder, stack
-        self.origin = net.add(shape.origin_mbit)
-        self.names = [net.add(shape.node_mbit) for _ in range(shape.nodes)]
-        self.addresses = {name: address_of(1 + n) for n, name in enumerate(self.names)}
-        self._serving: list[int] = []
-        self._tls: dict[str, str] = {}
-        for name in self.names:
-            (folder / name).mkdir()
-
-    def run(self, where: str, *argv: str, **environ: str) -> subprocess.Popen[str]:
-        """Start a program in a namespace."""
-        return self._stack.enter_context(
-            program(where, list(argv), {"PYTHONPATH": str(HERE), **environ})
-        )
-
-    def serve(self, weights: Path) -> None:
-        _line(self.run(self.origin, sys.executable, "-m", "harness.origin", str(weights), HUB[7:]))
-
-    def speak_tls(self) -> None:
-        """Have the nodes speak TLS from now on, with one certificate of its own authority."""
-        self._tls = dataclasses.asdict(certificates.made(self.folder))
-
-    def share(self) -> None:
-        """Run the nodes' sharing processes, and let them know each other."""
-        scheme = "https" if self._tls else "http"
-        urls = {name: f"{scheme}://{self.addresses[name]}:{PORT}" for name in self.names}
-        peers = [{"name": name, "url": url} for name, url in urls.items()]
-        (self.folder / "token").write_text(TOKEN)
-        for name in self.names:
-            cache = self.folder / name
-            (cache / "peers.json").write_text(json.dumps({"peers": peers}))
-            options = [f"--node-name={name}", f"--listen-host={self.addresses[name]}"]
-            options += [f"--listen-port={PORT}", f"--cache-dir={cache}", "--mirror-fetch=off"]
-            options += [f"--peer-token-file={self.folder / 'token'}"]
-            options += [f"--tls-{what}={file}" for what, file in self._tls.items()]
-            process = self.run(name, sys.executable, "-m", "llmaz.agent.sharing", *options)
-            _line(process)
-            self._serving.append(process.pid)
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time of what serves, and of all that has ended."""
-        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return ended.ru_utime + ended.ru_stime + sum(map(cpu_seconds, self._serving))
-
-    def fetch(self, name: str, *, together: bool) -> subprocess.Popen[str]:
-        folder = self.folder / name
-        peering: dict[str, object] = {"node": name, "peersFile": str(folder / "peers.json")}
-        peering["tokenFile"] = str(self.folder / "token")
-        if self._tls:
-            peering["tls"] = self._tls
-        body = {
-            "kind": "HubRepository",
-            "origin": {"repository": REPOSITORY, "revision": "main"},
-            "cacheDir": str(folder),
-            "credentials": {},
-            "peering": peering if together else None,
-        }
-        argv = (sys.executable, "-m", "llmaz.agent.cache.fetch")
-        process = self.run(name, *argv, HF_ENDPOINT=HUB, HOME=str(folder))
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(body) + "\n{}\n")
-        process.stdin.flush()
-        return process
-
-
-def _line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
+    crossed: int  # bytes that came into a zone from another
+    held: int  # bytes that a node which was killed had brought, or had begun to
 
 
 # Each way prepares the nodes, and returns what brings the file to all of them.
@@ -150,6 +62,21 @@ def llmaz(nodes: Nodes) -> Callable[[], None]:
 def llmaz_tls(nodes: Nodes) -> Callable[[], None]:
     nodes.speak_tls()
     return llmaz(nodes)
+
+
+def llmaz_killed(nodes: Nodes) -> Callable[[], None]:
+    nodes.share()
+
+    def go() -> None:
+        fetches = {name: nodes.fetch(name, together=True) for name in nodes.names}
+        dying = nodes.names[0]
+        while nodes.held(dying) < nodes.shape.size / (2 * nodes.shape.nodes):
+            time.sleep(0.02)
+        fetches.pop(dying).kill()
+        nodes.kill(dying)
+        _fetched(list(fetches.values()))
+
+    return go
 
 
 def each_alone(nodes: Nodes) -> Callable[[], None]:
@@ -168,7 +95,7 @@ def hf_alone(nodes: Nodes) -> Callable[[], None]:
         into = str(nodes.folder / name)
         argv = (str(BIN / "hf"), "download", REPOSITORY, "--cache-dir", into)
         quiet = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-        return nodes.run(name, *argv, HF_ENDPOINT=HUB, HOME=into, **quiet)
+        return nodes.run(name, *argv, HF_ENDPOINT=nodes.hub(name), HOME=into, **quiet)
 
     return lambda: _ended([download(name) for name in nodes.names])
 
@@ -181,13 +108,13 @@ def _ended(processes: list[subprocess.Popen[str]]) -> None:
 
 
 def torrent_web_seed(nodes: Nodes) -> Callable[[], None]:
-    torrent = _torrent(nodes, f"{HUB}/{REPOSITORY}/resolve/main/{FILE}")
+    torrent = _torrent(nodes, f"{nodes.hub(nodes.names[0])}/{REPOSITORY}/resolve/main/{FILE}")
     return lambda: _joined([_join(nodes, name, torrent) for name in nodes.names])
 
 
 def torrent_one_seeds(nodes: Nodes) -> Callable[[], None]:
     torrent, first = _torrent(nodes, ""), nodes.names[0]
-    url = f"{HUB}/{REPOSITORY}/resolve/main/{FILE}"
+    url = f"{nodes.hub(nodes.names[0])}/{REPOSITORY}/resolve/main/{FILE}"
 
     def go() -> None:
         download = nodes.run(first, "curl", "-sSf", "-o", str(nodes.folder / first / FILE), url)
@@ -220,7 +147,7 @@ def _join(nodes: Nodes, name: str, torrent: Path) -> subprocess.Popen[str]:
 
 
 def _joined(processes: list[subprocess.Popen[str]]) -> None:
-    if any(_line(process) != "done\n" for process in processes):
+    if any(line(process) != "done\n" for process in processes):
         raise SystemExit("a torrent ended")
 
 
@@ -235,15 +162,20 @@ def brought(way: Way, shape: Shape) -> Took:
         nodes = Nodes(shape, Path(scratch), stack)
         nodes.serve(weights)
         go = way(nodes)
-        with Gauge(nodes.origin) as gauge:
-            began, before = time.monotonic(), nodes.cpu_seconds()
+        with Gauge(nodes.origins) as gauge:
+            began, before, crossed = time.monotonic(), nodes.cpu_seconds(), nodes.net.crossed()
             go()
             seconds, cpu = time.monotonic() - began, nodes.cpu_seconds() - before
-        return Took(seconds, gauge.bytes, cpu, gauge.first_at or 0.0, gauge.last_at)
+            crossed = nodes.net.crossed() - crossed
+        held = nodes.held(nodes.names[0]) if way is llmaz_killed else 0
+        first, last = gauge.first_at or 0.0, gauge.last_at
+        return Took(seconds, gauge.bytes, cpu, first, last, crossed, held)
 
 
-def ways(*, rivals: bool, tls: bool) -> Iterator[tuple[str, Way]]:
+def ways(*, rivals: bool, tls: bool, kill: bool) -> Iterator[tuple[str, Way]]:
     yield "swarm", llmaz
+    if kill:
+        yield "swarm_killed", llmaz_killed
     if tls:
         yield "swarm_tls", llmaz_tls
     if not rivals:
@@ -271,6 +203,10 @@ def figures(name: str, took: Took, shape: Shape) -> dict[str, float]:
     if name == "swarm":
         found |= {"first_byte_s": took.first_byte_s, "tail_s": took.seconds - took.origin_done_s}
         found["cpu_s_per_gb"] = took.cpu_s * 1e9 / (shape.nodes * shape.size)
+    if name == "swarm_killed":
+        found["swarm_killed_beside_held"] = (took.bytes - took.held) / shape.size
+    if shape.zones > 1:
+        found[f"{name}_over_borders"] = took.crossed / shape.size
     return found
 
 
@@ -280,8 +216,11 @@ def simulated(count: int, shape: Shape) -> dict[str, float]:
     from support.swarms import Simulation  # noqa: PLC0415  # of the tests; only for this option
 
     simulation = Simulation(shape.size, float(shape.origin_mbit * MEGABIT))
+    if shape.connection_mbit is not None:
+        simulation.connection_speed = float(shape.connection_mbit * MEGABIT)
     for number in range(count):
-        simulation.add(f"node-{number}", float(shape.node_mbit * MEGABIT))
+        zone = f"zone-{number % shape.zones}"
+        simulation.add(f"node-{number}", float(shape.node_mbit * MEGABIT), zone=zone)
     simulation.run()
     ratio = simulation.origin_bytes / shape.size
     return {"origin_ratio": ratio, "time_over_bound": simulation.seconds / shape.bound}
@@ -294,9 +233,12 @@ def main() -> None:
     parser.add_argument("--mebibytes", type=int, default=256)
     parser.add_argument("--origin-mbit", type=int, default=160)
     parser.add_argument("--node-mbit", type=int, default=320)
+    parser.add_argument("--connection-mbit", type=int, help="of each connection to the origin")
+    parser.add_argument("--zones", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=1, help="of ours, of which the median counts")
     parser.add_argument("--no-rivals", action="store_true")
     parser.add_argument("--tls", action="store_true", help="the same between nodes of TLS as well")
+    parser.add_argument("--kill", action="store_true", help="a node in the middle, once more")
     parser.add_argument("--simulate", type=int, metavar="NODES", help="nodes in one process")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # namespaces are taken down with it
@@ -305,14 +247,22 @@ def main() -> None:
         size=(64 if given.quick else given.mebibytes) << 20,
         origin_mbit=given.origin_mbit,
         node_mbit=given.node_mbit,
+        connection_mbit=given.connection_mbit,
+        zones=given.zones,
     )
     said: dict[str, float] = {"nodes": shape.nodes, "bytes": shape.size, "bound_s": shape.bound}
     said |= {"origin_mbit": shape.origin_mbit, "node_mbit": shape.node_mbit}
+    if shape.connection_mbit is not None:
+        said["connection_mbit"] = shape.connection_mbit
+    if shape.zones > 1:
+        said["zones"] = shape.zones
     if given.simulate:
         report(simulated=True, **said, **simulated(given.simulate, shape))
         return
     found: dict[str, float] = {}
-    for name, way in ways(rivals=not (given.quick or given.no_rivals), tls=given.tls):
+    for name, way in ways(
+        rivals=not (given.quick or given.no_rivals), tls=given.tls, kill=given.kill
+    ):
         count = given.rounds if name.startswith("swarm") else 1
         rounds = [brought(way, shape) for _ in range(count)]
         rounds.sort(key=lambda took: took.seconds)
