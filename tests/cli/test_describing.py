@@ -41,8 +41,12 @@ def test_an_object_is_described_with_its_conditions_and_events() -> None:
 
 def test_events_of_one_second_are_in_the_order_in_which_they_were_written() -> None:
     events: list[Manifest] = [
-        {"metadata": {"resourceVersion": version}, "lastTimestamp": "2026-01-01T00:00:01Z"}
-        | {"reason": f"R{version}", "message": "x"}
+        {
+            "metadata": {"resourceVersion": version},
+            "lastTimestamp": "2026-01-01T00:00:01Z",
+            "reason": f"R{version}",
+            "message": "x",
+        }
         for version in ("100", "9", "11")
     ]
     told = description({"kind": "Node", "metadata": {"name": "a"}}, events)
