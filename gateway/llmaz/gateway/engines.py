@@ -6,9 +6,7 @@ each token costs more than the token: with many streams, that is what the gatewa
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 from llmaz.gateway.routes import Endpoint
 from llmaz.gateway.wire import HEAD_END, MOST_HEAD_BYTES, Body, Head, WireError, body_of, read_head
@@ -141,8 +139,7 @@ class Connection(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # what a stream has, in any loop
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -230,18 +227,17 @@ class Engines:
             self._sweep.cancel()
         self._close_older_than(time.monotonic())
 
-    @asynccontextmanager
-    async def connection(self, endpoint: Endpoint, *, fresh: bool) -> AsyncIterator[Connection]:
-        """Lend a connection; one whose answer did not come whole is ended behind the block."""
-        connection = (None if fresh else self._kept(endpoint)) or await self._opened(endpoint)
-        try:
-            yield connection
-        finally:
-            connection.rest()
-            if connection.reusable:
-                self._keep(endpoint, connection)
-            else:
-                connection.abort()
+    async def connection(self, endpoint: Endpoint, *, fresh: bool) -> Connection:
+        """Return a connection, which is given back when the request on it is over."""
+        return (None if fresh else self._kept(endpoint)) or await self._opened(endpoint)
+
+    def give_back(self, endpoint: Endpoint, connection: Connection) -> None:
+        """Keep a connection for the next request, or end one whose answer did not come whole."""
+        connection.rest()
+        if connection.reusable:
+            self._keep(endpoint, connection)
+        else:
+            connection.abort()
 
     async def _opened(self, endpoint: Endpoint) -> Connection:
         loop = asyncio.get_running_loop()

@@ -77,9 +77,12 @@ class Proxy:
             others = [one for one in left if one != endpoint]
             with self._outstanding.request(endpoint):
                 try:
-                    async with self._engines.connection(endpoint, fresh=sent_twice) as connection:
+                    connection = await self._engines.connection(endpoint, fresh=sent_twice)
+                    try:
                         head = await connection.ask(self._head(request, endpoint, body), body)
                         return await _relay(request, head, connection, begun)
+                    finally:
+                        self._engines.give_back(endpoint, connection)
                 except Unreached as error:
                     failure, left = error, others
                 except HungUp as error:
