@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 DURATION_SECONDS = 12
 RENEW_SECONDS = 4.0
 RETRY_SECONDS = 1.0
+# An answer that is late may never come: there is time for a second try before the Lease runs out.
+ATTEMPT_SECONDS = 5.0
 
 
 def may_take(lease: Manifest, identity: str, now: datetime) -> bool:
@@ -79,9 +81,11 @@ class Leadership:
         while True:
             was_held = self.is_held
             try:
-                held = await self._renew()
-            except KubeError as error:
-                logger.warning("Lease %s not renewed: %s", CONTROLLER, error)
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    held = await self._renew()
+            except (KubeError, TimeoutError) as error:
+                words = str(error) or f"no answer in {ATTEMPT_SECONDS:.0f} s"
+                logger.warning("Lease %s not renewed: %s", CONTROLLER, words)
                 held = False
             if self.is_held and not was_held:
                 logger.info("leading as %s", self._identity)
@@ -101,21 +105,26 @@ class Leadership:
 
     async def _renew(self) -> bool:
         now, begun = datetime.now(UTC), time.monotonic()
-        try:
-            lease = await self._kube.get(LEASE, CONTROLLER, SYSTEM_NAMESPACE)
-        except NotFound:
-            lease = await self._create()
+        # Nobody else writes it while it is held: one request does, as a rule.
+        lease = self._held if self.is_held and self._held is not None else await self._seen()
         if not may_take(lease, self._identity, now):
             return False
         try:
             self._held = await self._kube.replace(LEASE, taken(lease, self._identity, now))
-        except Conflict:
+        except (Conflict, NotFound):
+            self._held = None
             return False
         if not self.is_held:
             self._begin()
         # A second less than the Lease says, for the way of the last action that relies on it.
         self._until = begun + DURATION_SECONDS - 1
         return True
+
+    async def _seen(self) -> Manifest:
+        try:
+            return await self._kube.get(LEASE, CONTROLLER, SYSTEM_NAMESPACE)
+        except NotFound:
+            return await self._create()
 
     async def _create(self) -> Manifest:
         metadata: Manifest = {"name": CONTROLLER, "namespace": SYSTEM_NAMESPACE}

@@ -6,11 +6,11 @@ import gc
 import logging
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Protocol, TypeAlias
 
-from llmaz.controller.actions import Action, ApplyOwned, Assign, DeleteOwned, OpenGate
-from llmaz.controller.leader import Leadership
+from llmaz.controller.actions import Action, ApplyOwned, Assign, DeleteOwned, OpenGate, Plan
 from llmaz.controller.metrics import Metrics
 from llmaz.controller.news import news
 from llmaz.controller.observe import Observer
@@ -28,6 +28,8 @@ _LEASE_SETTLE_SECONDS = 0.2
 _LONGEST_SILENCE = 3  # rounds in a row that only act, before one also says so
 _ACTS = (ApplyOwned, Assign, DeleteOwned, OpenGate)
 
+Decide: TypeAlias = Callable[[ClusterSnapshot, datetime], Plan]
+
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
@@ -42,12 +44,29 @@ def undisturbed() -> Iterator[None]:
         gc.enable()
 
 
+class Lead(Protocol):
+    """Whether this controller is the one that acts, and for how long nobody else can be."""
+
+    @property
+    def is_held(self) -> bool: ...
+
+    @property
+    def seconds_left(self) -> float: ...
+
+
 class Loop:
     """Decides whenever something changed, and acts while it leads."""
 
     def __init__(
-        self, observer: Observer, performer: Performer, leadership: Leadership, metrics: Metrics
+        self,
+        observer: Observer,
+        performer: Performer,
+        leadership: Lead,
+        metrics: Metrics,
+        *,
+        decide: Decide = plan,
     ) -> None:
+        self._decide = decide
         self._observer = observer
         self._performer = performer
         self._leadership = leadership
@@ -63,7 +82,7 @@ class Loop:
         wait: float | None = None
         while True:
             await self._wait(wait)
-            if not self._leadership.is_held or self._observer.missing() is not None:
+            if not self._may_act():
                 self._saw = wait = None
                 continue
             try:
@@ -93,14 +112,20 @@ class Loop:
                 await asyncio.sleep(_SETTLE_SECONDS)
         self._observer.changed.clear()
 
+    def _may_act(self) -> bool:
+        return self._leadership.is_held and self._observer.missing() is None
+
     async def _round(self) -> float | None:
         self._fresh = self._fresh_now()
         snapshot = self._observer.snapshot(self._refused)
         started = time.perf_counter()
         with undisturbed():
-            decided = plan(snapshot, datetime.now(UTC))
+            # In a thread: a Lease that nobody renews while a large cluster is decided on is lost.
+            decided = await asyncio.to_thread(self._decide, snapshot, datetime.now(UTC))
         self._metrics.decided(time.perf_counter() - started, decided)
         snapshot.memo.forget_unused()
+        if not self._may_act():  # what was seen may be older than what another leader did since
+            return None
         self._metrics.saw(snapshot)
         told = tuple(news(self._saw, snapshot)) if self._saw is not None else ()
         self._saw = snapshot
