@@ -177,3 +177,23 @@ async def test_the_past_can_be_listed_while_history_reaches_it(tmp_path: Path) -
         await store.remove("things", ("", "a"))
         assert [item.key[1] for item in store.select_at("things", "", then)] == ["a", "b"]
         assert [item.key[1] for item in store.select("things")] == ["b", "c"]
+
+
+async def test_a_watch_of_one_name_is_not_woken_by_writes_to_others(tmp_path: Path) -> None:
+    async with _stored(tmp_path, window=100) as store:
+        one, two, either = (store.changed("things", name) for name in ("one", "two", ""))
+        await _write(store, 3, "two")
+        assert (one.done(), two.done(), either.done()) == (False, True, True)
+        await _write(store, 2, "one")
+        assert one.done()
+        numbers = [event.now.obj["number"] for event in store.events("things", 0, name="one")]
+        assert numbers == [0, 1]
+
+
+async def test_what_others_write_makes_no_quiet_watch_expire(tmp_path: Path) -> None:
+    async with _stored(tmp_path, window=10) as store:
+        await store.put("quiet", ("", "x"), {"metadata": {"name": "x", "uid": "u"}})
+        seen = store.revision
+        await _write(store, 100)
+        assert store.floor_of("quiet") <= seen < store.floor
+        assert store.floor_of("things") == store.floor

@@ -17,7 +17,7 @@ from llmaz.local.apiserver.patching import patch, patched_scale
 from llmaz.local.apiserver.resource import Key, Resource
 from llmaz.local.apiserver.routes import Request, Route
 from llmaz.local.apiserver.scaling import scale_of, scaled
-from llmaz.local.apiserver.selection import selection
+from llmaz.local.apiserver.selection import selected_name, selection
 from llmaz.local.apiserver.versions import Stored, encoded
 from llmaz.local.apiserver.watching import Watch
 from llmaz.local.apiserver.writing import Write, Written, create, update
@@ -132,6 +132,7 @@ def _watch(call: _Call) -> Response:
         resource=call.resource,
         namespace=call.key[0],
         wanted=selection(call.resource, call.request),
+        name=selected_name(call.request),
         render=call.render,
     )
     lines = watch.lines(call.request)

@@ -6,7 +6,12 @@ from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.resource import Resource
 from llmaz.local.apiserver.routes import Request
 from llmaz.local.apiserver.status import bad_request
-from llmaz.local.objects.selectors import SelectorError, parse_fields, parse_labels
+from llmaz.local.objects.selectors import (
+    SelectorError,
+    parse_fields,
+    parse_labels,
+    required_name,
+)
 from llmaz.local.objects.values import Object
 
 Wanted = Callable[[Object], bool]
@@ -21,6 +26,11 @@ def selection(resource: Resource, request: Request) -> Wanted | None:
     if not tests:
         return None
     return lambda obj: all(test(obj) for test in tests)
+
+
+def selected_name(request: Request) -> str:
+    """Return the name that every wanted object has; empty if they may have any."""
+    return required_name(request.query.get("fieldSelector", ""))
 
 
 def _tests(resource: Resource, request: Request) -> Iterator[Wanted]:

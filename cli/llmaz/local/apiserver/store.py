@@ -11,7 +11,8 @@ import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from llmaz.local.apiserver.database import Database, StorageError
 from llmaz.local.apiserver.resource import Key
@@ -32,10 +33,14 @@ WINDOW_BYTES = 32 * 1024 * 1024  # and no further than these, written as JSON, r
 
 @dataclass(slots=True)
 class _Table:
-    objects: dict[Key, Stored]
-    order: list[Key]
-    history: deque[Event]
-    changed: "asyncio.Future[None] | None" = None
+    objects: dict[Key, Stored] = field(default_factory=dict)
+    order: list[Key] = field(default_factory=list)
+    history: deque[Event] = field(default_factory=deque)
+    floor: int = 0  # the newest revision of its own that was forgotten
+    # Who waits for a write to objects of a name, or ("") to any, holds the future.
+    changed: "WeakValueDictionary[str, asyncio.Future[None]]" = field(
+        default_factory=WeakValueDictionary
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +111,31 @@ class Store:
         for table in self._tables.values():
             yield from table.objects.values()
 
-    def events(self, resource: str, after: int, limit: int | None = None) -> list[Event]:
-        """Return the events of one resource that are newer than a revision, oldest first."""
+    def events(
+        self, resource: str, after: int, *, name: str = "", limit: int | None = None
+    ) -> list[Event]:
+        """Return the events of one resource that are newer than a revision, oldest first.
+
+        With a name: those of objects of that name.
+        """
         table = self._tables.get(resource)
-        return newer(table.history, after)[:limit] if table else []
+        found = newer(table.history, after) if table else []
+        return [event for event in found if name in ("", event.now.key[1])][:limit]
+
+    def floor_of(self, resource: str) -> int:
+        """Return the newest revision of one resource that no watch can be told any more."""
+        return self._table(resource).floor
 
     def all_events(self, after: int) -> list[Event]:
         return newer(self._recent, after)
 
-    def changed(self, resource: str) -> "asyncio.Future[None]":
-        """Return a future that the next committed write to the resource resolves."""
-        table = self._table(resource)
-        if table.changed is None or table.changed.done():
-            table.changed = asyncio.get_running_loop().create_future()
-        return table.changed
+    def changed(self, resource: str, name: str = "") -> "asyncio.Future[None]":
+        """Return a future that the next committed write to objects of a name, or any, resolves."""
+        waiting = self._table(resource).changed
+        found = waiting.get(name)
+        if found is None or found.done():
+            found = waiting[name] = asyncio.get_running_loop().create_future()
+        return found
 
     def any_changed(self) -> "asyncio.Future[None]":
         if self._changed is None or self._changed.done():
@@ -204,7 +220,7 @@ class Store:
             if not write.done.done():
                 write.done.set_result(write.event.now)
         self._forget()
-        self._notify({write.event.now.resource for write in batch})
+        self._notify([write.event.now for write in batch])
 
     def _refuse(self, writes: Iterable[_Write], error: StorageError) -> None:
         self._queue = []
@@ -239,22 +255,24 @@ class Store:
         while len(self._recent) > self._window or self._recent_bytes > self._window_bytes:
             event = self._recent.popleft()
             self._recent_bytes -= len(event.now.encoded)
-            self._table(event.now.resource).history.popleft()
-            self.floor = event.now.revision
+            table = self._table(event.now.resource)
+            table.history.popleft()
+            self.floor = table.floor = event.now.revision
             if event.previous is not None:
                 self._superseded.append(event.previous.revision)
             if event.type == "DELETED":
                 self._superseded.append(event.now.revision)
 
-    def _notify(self, resources: set[str]) -> None:
-        waiting = [self._tables[name].changed for name in resources]
+    def _notify(self, written: Iterable[Stored]) -> None:
+        of = {(now.resource, name) for now in written for name in ("", now.key[1])}
+        waiting = [self._tables[resource].changed.get(name) for resource, name in of]
         for future in (*waiting, self._changed):
             if future is not None and not future.done():
                 future.set_result(None)
 
     def _table(self, resource: str) -> _Table:
         if resource not in self._tables:
-            self._tables[resource] = _Table({}, [], deque())
+            self._tables[resource] = _Table()
         return self._tables[resource]
 
     def _load(self) -> None:

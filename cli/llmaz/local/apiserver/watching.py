@@ -31,6 +31,7 @@ class Watch:
     resource: Resource
     namespace: str
     wanted: Wanted | None
+    name: str = ""  # of the only objects that are wanted: writes to others don't wake the watch
     render: Render
 
     async def lines(self, request: Request) -> AsyncIterator[bytes]:
@@ -56,14 +57,15 @@ class Watch:
 
     async def _follow(self, after: int, seconds: float, *, bookmarks: bool) -> AsyncIterator[bytes]:
         store, loop = self.context.store, asyncio.get_running_loop()
+        kind, floor = self.resource.storage, store.floor
         end = loop.time() + seconds
         next_bookmark = loop.time() + BOOKMARK_SECONDS
         while True:
-            if after < store.floor:
-                yield _error(expired(f"too old resource version: {after} ({store.floor})"))
+            if after < floor:
+                yield _error(expired(f"too old resource version: {after} ({floor})"))
                 return
-            changed, reached = store.changed(self.resource.storage), store.revision
-            events = store.events(self.resource.storage, after, limit=_STEP)
+            changed, reached = store.changed(kind, self.name), store.revision
+            events = store.events(kind, after, name=self.name, limit=_STEP)
             for chunk in _chunks(line for event in events for line in self._lines(event)):
                 yield chunk
             more = len(events) == _STEP
@@ -77,6 +79,7 @@ class Watch:
             if not more:
                 wake = min(end, next_bookmark) if bookmarks else end
                 await asyncio.wait({changed}, timeout=wake - now)
+            floor = store.floor_of(kind)  # it has seen all until now, however much others wrote
 
     def _present(self, present: list[Stored]) -> Iterator[bytes]:
         for stored in present:

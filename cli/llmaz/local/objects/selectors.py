@@ -1,7 +1,7 @@
 """Label and field selectors: text in, a test of objects out, errors in the server's words."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ _SYMBOL = re.compile(r"\s*(?:(==|!=|[=!(),<>])|([^\s=!(),<>]+)|$)")
 _OPERATORS = ("in", "notin", "=", "==", "!=", "gt", "lt")
 _SIGNS = {"=", "==", "!=", "<", ">"}
 _END = ""
+_NAME = "metadata.name"
 
 
 class SelectorError(ValueError):
@@ -33,19 +34,30 @@ def parse_fields(text: str, allowed: Collection[str] = (), *, custom: bool = Tru
     Names and namespaces can always be selected, beyond them what is `allowed`. Kinds that are not
     `custom` and allow nothing more are refused in other words.
     """
-    known = {"metadata.name", "metadata.namespace", *allowed}
+    known = {_NAME, "metadata.namespace", *allowed}
     tests: list[FieldTest] = []
+    for field, value, wanted in _field_terms(text):
+        if field not in known:
+            raise SelectorError(_unsupported_field(field, short=custom or bool(allowed)))
+        tests.append(_field_test(field, value, wanted=wanted))
+    return lambda obj: all(test(obj) for test in tests)
+
+
+def required_name(text: str) -> str:
+    """Return the name that all objects of a field selector have; empty if they may have any."""
+    terms = _field_terms(text)
+    return next((value for field, value, wanted in terms if wanted and field == _NAME), "")
+
+
+def _field_terms(text: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield each field, the value that it is compared with, and whether they shall be equal."""
     for term in re.split(r"(?<!\\),", text):
         if not term:
             continue
         match = re.fullmatch(r"((?:\\.|[^\\=!])+)(==|!=|=)((?:\\.|[^\\=,])*)", term)
         if match is None:
             raise SelectorError(f"invalid selector: '{text}'; can't understand '{term}'")
-        field, operator, value = match[1], match[2], re.sub(r"\\(.)", r"\1", match[3])
-        if field not in known:
-            raise SelectorError(_unsupported_field(field, short=custom or bool(allowed)))
-        tests.append(_field_test(field, value, wanted=operator != "!="))
-    return lambda obj: all(test(obj) for test in tests)
+        yield match[1], re.sub(r"\\(.)", r"\1", match[3]), match[2] != "!="
 
 
 def field_value(obj: Json, path: str) -> str:
