@@ -68,7 +68,6 @@ _ANYTHING: Cases = {
     "agent.cache.fetchRate": ("200Mi", '"--fetch-rate=200Mi"'),
     "agent.cache.jit": ("20Gi", '"--jit-cache=20Gi"'),
     "agent.cache.jitPeers": (True, '"--jit-cache-peers"'),
-    "agent.cache.memory": ("64Gi", '"--warm-quota=64Gi"'),
     "agent.cache.scrubRate": ("off", '"--scrub-rate=off"'),
     "agent.cache.readAhead": ("off", '"--read-ahead=off"'),
     "agent.args": (["--refuse-pickle"], '"--refuse-pickle"'),
@@ -134,6 +133,9 @@ _ANYTHING: Cases = {
 _WITHOUT_AUTOSCALING: Cases = {
     "gateway.autoscaling.enabled": (False, '"spec": {"replicas": 4'),
     "gateway.replicas": (4, '"replicas": 4'),
+    # The path says nothing where engines are processes, as they are in the others.
+    "agent.cache.memory": ("64Gi", '"--warm-quota=64Gi"'),
+    "agent.cache.memoryPath": ("/run/copies", '"hostPath": {"path": "/run/copies"'),
     # It says nothing beside `agent.hostNetwork`, which is among the others.
     "agent.sharing.hostPort": (9499, '"hostPort": 9499'),
 }

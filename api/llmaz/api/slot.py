@@ -13,6 +13,7 @@ Launcher = Literal["process", "slot"]
 DIRECTORY = "/run/llmaz/slot"  # in the pod: where its shim's files are
 PROGRAMS = "/run/llmaz/shim"  # in the pod: the shim, and the interpreter that came with it
 SLOTS = "slots"  # on the node, below the directory of llmaz: that of each pod, named by its uid
+MEMORY = "memory"  # in the pod, below the same: the node's copies of weights in memory
 
 
 def shim_command(directory: str, *arguments: str) -> list[str]:
@@ -30,7 +31,9 @@ class AssignedSlot:
 
     name: the pod, in the engine's namespace
     uid: what tells it from other pods of its name; its shim is found by it on the node
+    memory: whether it sees the node's copies of weights in memory
     """
 
     name: str
     uid: str
+    memory: bool = False

@@ -57,6 +57,13 @@ helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
 
+{{/* Where slots and agents share copies of weights in memory; empty where they do not. */}}
+{{- define "llmaz.sharedMemory" -}}
+{{- if and .Values.agent.cache.memory (eq .Values.launcher "slot") -}}
+{{- .Values.agent.cache.memoryPath -}}
+{{- end -}}
+{{- end -}}
+
 {{/* How the controller makes the pods of engines. */}}
 {{- define "llmaz.slots" -}}
 {{- $slots := .Values.slots -}}
@@ -66,6 +73,7 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
   "imagePullPolicy" .Values.image.pullPolicy
   "imagePullSecrets" $slots.pullSecrets
   "hostPath" .Values.agent.hostPath
+  "memoryPath" (include "llmaz.sharedMemory" .)
   "user" (int .Values.agent.user)
   "supplementalGroups" .Values.agent.supplementalGroups
   "nodeSelector" .Values.agent.nodeSelector

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from llmaz.agent.engines.state import EngineAction, StartEngine, StopEngine
 from llmaz.agent.warm.tier import MemoryTier
 from llmaz.agent.warm.warmer import Warmer
+from llmaz.api.slot import AssignedSlot
 from support.engines import assigned, engines
 from support.snapshots import put_snapshot
 
@@ -109,3 +110,17 @@ async def test_the_second_start_is_given_the_copy_in_memory(tmp_path: Path) -> N
     assert second.model_path == tier.found(str(shown))
     assert metric(warmer, "llmaz_cache_memory_starts_total", where="memory") == 1
     assert metric(warmer, "llmaz_cache_memory_bytes") == 2**16
+
+
+async def test_a_slot_that_sees_the_copies_is_given_one_and_another_is_not(tmp_path: Path) -> None:
+    recorder = Recorder()
+    tier = MemoryTier(tmp_path / "warm", 2**30, cache_dir=tmp_path / "cache", in_use=frozenset)
+    shown = put_snapshot(tmp_path / "cache", "m", b"a")
+    assert tier.take(str(shown))
+    warmer = Warmer(recorder, tmp_path, None, tier)
+    for memory in (True, False):
+        slot = AssignedSlot(name="fake-0-a", uid="a", memory=memory)
+        await warmer.perform(StartEngine(engine=assigned(slot=slot), model_path=str(shown)))
+    await warmer.aclose()
+    given = [action.model_path for action in recorder.told if isinstance(action, StartEngine)]
+    assert given == [tier.found(str(shown)), str(shown)]

@@ -74,6 +74,18 @@ def test_a_pod_may_do_no_more_than_a_restricted_one_but_see_the_cache() -> None:
     assert mounts["slots"]["subPathExpr"] == "$(LLMAZ_POD_UID)"  # its own directory alone
 
 
+def test_a_pod_sees_the_copies_in_memory_read_only_where_there_are_some() -> None:
+    asked = wanted(flavor("a10"))
+    policy = dataclasses.replace(POLICY, memory_path="/dev/shm/llmaz")  # the node's
+    spec = pod_of(asked, policy=policy)["spec"]
+    volume = next(one for one in spec["volumes"] if one["name"] == "memory")
+    assert volume["hostPath"]["path"] == "/dev/shm/llmaz"
+    (runner,) = spec["containers"]
+    mount = next(one for one in runner["volumeMounts"] if one["name"] == "memory")
+    assert mount == {"name": "memory", "mountPath": "/data/memory", "readOnly": True}
+    assert "memory" not in {one["name"] for one in pod_of(asked)["spec"]["volumes"]}
+
+
 def test_the_shim_comes_from_the_agent_s_image_and_is_the_first_process_of_the_runtime_s() -> None:
     spec = pod_of(wanted(flavor("a10")))["spec"]
     (bringer,), (runner,) = spec["initContainers"], spec["containers"]

@@ -371,3 +371,17 @@ def test_a_group_that_lost_a_member_goes_on_with_another_as_the_next_epoch() -> 
     world.settle()
     assert world.nodes["n1"].spec.engines[0].epoch == epoch + 1
     assert next(pod for pod in world.pods() if pod.rank == 0).uid == leader.uid
+
+
+def test_an_engine_is_told_that_its_pod_sees_the_copies_in_memory() -> None:
+    world = slot_world(world_of(1))
+    world.policy = dataclasses.replace(world.policy, memory_path="/dev/shm/llmaz")  # the node's
+    world.settle()
+    world.bind(world.pod(), "n1")
+    world.settle()
+    (engine,) = world.nodes["n1"].spec.engines
+    assert engine.slot is not None
+    assert engine.slot.memory
+    world.policy = dataclasses.replace(world.policy, memory_path="")
+    world.settle()
+    assert world.nodes["n1"].spec.engines == (engine,)  # what a pod sees, it sees until its end

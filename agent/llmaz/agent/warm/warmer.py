@@ -82,18 +82,19 @@ class Warmer(Collector):
             self._tasks.begin(self._warm(action.engine, paths))
 
     async def _from_memory(self, action: StartEngine) -> StartEngine:
-        """Name the copies in memory; a slot's container has none."""
-        if self._tier is None or action.engine.slot is not None:
+        """Name the copies in memory."""
+        tier = self._tier_of(action.engine)
+        if tier is None:
             return action
         models = (action.model_path, action.draft_model_path)
-        main, draft = [await asyncio.to_thread(self._tier.found, model) for model in models]
+        main, draft = [await asyncio.to_thread(tier.found, model) for model in models]
         self._starts["memory" if main != action.model_path else "disk"] += 1
         return dataclasses.replace(action, model_path=main, draft_model_path=draft)
 
     async def _warm(self, engine: AssignedEngine, paths: list[str]) -> None:
         """Read ahead, then copy what was read: the engine is first."""
         missing = paths
-        tier = self._tier if engine.slot is None else None
+        tier = self._tier_of(engine)
         if tier is not None:
             missing = [path for path in paths if tier.found(path) == path]
         if self._rate is not None and missing:
@@ -105,6 +106,10 @@ class Warmer(Collector):
             async with self._copying:
                 for path in missing:
                     await asyncio.to_thread(self._take, tier, path)
+
+    def _tier_of(self, engine: AssignedEngine) -> MemoryTier | None:
+        """Return the copies that an engine sees: not every slot was made to see them."""
+        return self._tier if engine.slot is None or engine.slot.memory else None
 
     def _take(self, tier: MemoryTier, path: str) -> None:
         try:

@@ -5,19 +5,17 @@ the agent's image brings along. What engines it runs is no business of the pod's
 a group that starts anew are told to the shim by the node's agent.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from llmaz.api import names
 from llmaz.api.kinds import SERVICE
 from llmaz.api.manifest import Json, Manifest, digest, encode
-from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service
-from llmaz.api.slot import DIRECTORY, PROGRAMS, SLOTS, shim_command
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.owned import reference
 from llmaz.controller.slots.attempts import Attempt
+from llmaz.controller.slots.containers import bringer, claims_of, runner, volumes
 from llmaz.controller.slots.nodes import affinity, node_selector, spread
 from llmaz.controller.slots.pod import (
     ATTEMPT,
@@ -33,8 +31,6 @@ from llmaz.controller.slots.pod import (
 from llmaz.controller.slots.policy import SlotPolicy
 
 _ENDING_SECONDS = 20  # from the engine's grace to the pod's: for the hook and the shim itself
-_POD_UID = "LLMAZ_POD_UID"
-_INSIDE = "/run/llmaz/slots"  # where the init container sees the directories of all slots
 _EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 LEFT_ALONE = {_EVICTABLE: "false", UNDISTURBED: "true"}
 LET_GO = {_EVICTABLE: "true", UNDISTURBED: "false"}  # said again, since no annotation is removed
@@ -67,7 +63,19 @@ def slot_pod(demand: Demand, attempt: Attempt, place: Place, policy: SlotPolicy)
     option = attempt.first
     if place.rank and option.worker is not None:
         option = option.worker
-    service = demand.service
+    spec = {
+        **_running(demand, option, policy),
+        **_placed(demand.service, attempt, option, place, policy),
+        **_chosen(demand.service, policy),
+    }
+    metadata = _metadata(demand.service, attempt, place)
+    if place.replica == SPARE:
+        cast("dict[str, Json]", metadata["annotations"])[KIND] = _kind(metadata, spec)
+    return {"metadata": metadata, "spec": spec}
+
+
+def _running(demand: Demand, option: Option, policy: SlotPolicy) -> Manifest:
+    """Return what runs in the pod, and how it ends."""
     grace = demand.pattern.termination_grace_period_seconds
     spec: Manifest = {
         "restartPolicy": "Always",
@@ -75,37 +83,46 @@ def slot_pod(demand: Demand, attempt: Attempt, place: Place, policy: SlotPolicy)
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": grace + _ENDING_SECONDS,
         "securityContext": _pod_security(policy),
-        "nodeSelector": node_selector(attempt, policy.node_selector),
-        "tolerations": _tolerations(option, service, policy),
-        "initContainers": [_bringer(policy)],
-        "containers": [_runner(demand, option, policy, grace)],
-        "volumes": _volumes(demand, policy),
+        "initContainers": [bringer(policy)],
+        "containers": [runner(demand, option, policy, grace)],
+        "volumes": volumes(demand, policy),
     }
-    if found := affinity(attempt, option, service, place.replica):
-        spec["affinity"] = found
-    if attempt.size > 1 and place.replica != SPARE:
-        spec["schedulingGates"] = [{"name": GATE}]
-    if policy.image_pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in policy.image_pull_secrets]
-    if constraints := spread(service):
-        spec["topologySpreadConstraints"] = cast("Json", constraints)
-    claims = _claims(option, policy)
-    if claims:
+    if claims := claims_of(option, policy):
         spec["resourceClaims"] = [
             {"name": name, "resourceClaimTemplateName": template}
             for name, template in claims.items()
         ]
-    chosen = {
+    return spec
+
+
+def _placed(
+    service: Service, attempt: Attempt, option: Option, place: Place, policy: SlotPolicy
+) -> Manifest:
+    """Return which nodes the pod may go to, and when."""
+    spec: Manifest = {
+        "nodeSelector": node_selector(attempt, policy.node_selector),
+        "tolerations": _tolerations(option, service, policy),
+    }
+    if found := affinity(attempt, option, service, place.replica):
+        spec["affinity"] = found
+    if constraints := spread(service):
+        spec["topologySpreadConstraints"] = cast("Json", constraints)
+    if attempt.size > 1 and place.replica != SPARE:
+        spec["schedulingGates"] = [{"name": GATE}]
+    return spec
+
+
+def _chosen(service: Service, policy: SlotPolicy) -> Manifest:
+    """Return what the platform runner, or the Playground, has chosen by name."""
+    priority = service.spec.placement.priority_class_name or policy.priority_class_name
+    secrets = [{"name": name} for name in policy.image_pull_secrets]
+    chosen: Manifest = {
+        "imagePullSecrets": cast("Json", secrets),
         "runtimeClassName": policy.runtime_class_name,
-        "priorityClassName": service.spec.placement.priority_class_name
-        or policy.priority_class_name,
+        "priorityClassName": priority,
         "schedulerName": policy.scheduler_name,
     }
-    spec |= {key: value for key, value in chosen.items() if value}
-    metadata = _metadata(service, attempt, place)
-    if place.replica == SPARE:
-        cast("dict[str, Json]", metadata["annotations"])[KIND] = _kind(metadata, spec)
-    return {"metadata": metadata, "spec": spec}
+    return {key: value for key, value in chosen.items() if value}
 
 
 def kind_of(demand: Demand, attempt: Attempt, policy: SlotPolicy) -> str:
@@ -151,122 +168,6 @@ def _metadata(service: Service, attempt: Attempt, place: Place) -> Manifest:
     }
 
 
-def _bringer(policy: SlotPolicy) -> Manifest:
-    """Return the init container that brings the shim, and makes the slot's own directory."""
-    return {
-        "name": "shim",
-        "image": policy.image,
-        "imagePullPolicy": policy.image_pull_policy,
-        "command": ["python", "-m", "llmaz.shim.bring", PROGRAMS, f"{_INSIDE}/$({_POD_UID})"],
-        "env": [_from_field(_POD_UID, "metadata.uid")],
-        "securityContext": {**_security(), "readOnlyRootFilesystem": True},
-        "resources": {
-            "requests": {"cpu": "10m", "memory": "32Mi"},
-            "limits": {"memory": "128Mi"},
-        },
-        "volumeMounts": [
-            {"name": "shim", "mountPath": PROGRAMS},
-            {"name": "slots", "mountPath": _INSIDE},
-        ],
-    }
-
-
-def _runner(demand: Demand, option: Option, policy: SlotPolicy, grace: int) -> Manifest:
-    pattern = demand.pattern
-    env: list[Json] = [
-        _from_field(_POD_UID, "metadata.uid"),
-        _from_field("LLMAZ_SLOT_ADDRESS", "status.podIP"),
-        {"name": "LLMAZ_SLOT_DIRECTORY", "value": DIRECTORY},
-        {"name": "LLMAZ_SLOT_GRACE", "value": str(grace)},
-        {"name": "HOME", "value": "/tmp"},  # noqa: S108  # a volume of the pod's own
-        {"name": "USER", "value": "llmaz"},  # some engines ask for the name of their user
-        *cast("list[Json]", [encode(variable) for variable in policy.env]),
-    ]
-    cache = f"{policy.host_path}/cache"
-    mounts: list[Json] = [
-        {"name": "shim", "mountPath": PROGRAMS, "readOnly": True},
-        {"name": "slots", "mountPath": DIRECTORY, "subPathExpr": f"$({_POD_UID})"},
-        {"name": "cache", "mountPath": cache, "readOnly": True},
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  # as above
-        {"name": "dshm", "mountPath": "/dev/shm"},  # noqa: S108  # where programs look for it
-        *cast("list[Json]", policy.volume_mounts),
-    ]
-    ready = shim_command(PROGRAMS, "probe", "ready")
-    drain = shim_command(PROGRAMS, "drain")
-    return {
-        "name": names.MODEL_RUNNER,
-        "image": pattern.image,
-        "imagePullPolicy": policy.image_pull_policy,
-        "command": cast("list[Json]", shim_command(PROGRAMS, "run")),
-        "env": env,
-        "ports": [{"name": "http", "containerPort": names.ENGINE_PORT, "protocol": "TCP"}],
-        "resources": _resources(option, policy),
-        "securityContext": _security(),
-        # The shim and the agent see to it that the engine lives: a kubelet's liveness probe that
-        # comes late under load would end all of it.
-        "readinessProbe": {
-            "exec": {"command": cast("list[Json]", ready)},
-            "periodSeconds": 5,
-            "timeoutSeconds": 5,
-            "failureThreshold": 3,
-        },
-        "lifecycle": {"preStop": {"exec": {"command": cast("list[Json]", drain)}}},
-        "volumeMounts": mounts,
-    }
-
-
-def _resources(option: Option, policy: SlotPolicy) -> Manifest:
-    """Return the runtime's resources; devices are limits, which a scheduler takes as requests."""
-    asked = option.resources
-    limits, requests = dict(asked.limits), dict(asked.requests)
-    for name in [name for name in requests if "/" in name]:
-        limits.setdefault(name, requests.pop(name))
-    claims = _claims(option, policy)
-    limits = {name: amount for name, amount in limits.items() if name not in policy.device_claims}
-    resources: Manifest = {
-        "requests": _amounts(requests or dict(policy.resources.requests)),
-        "limits": _amounts(limits or dict(policy.resources.limits)),
-    }
-    if claims:
-        resources["claims"] = [{"name": name} for name in claims]
-    return resources
-
-
-def _claims(option: Option, policy: SlotPolicy) -> dict[str, str]:
-    """Return the resource claims of a pod, by their names in it: one for each device."""
-    return {
-        f"{_claim_name(resource)}-{index}": policy.device_claims[resource]
-        for resource, count in option.needs.devices.items()
-        if resource in policy.device_claims
-        for index in range(count)
-    }
-
-
-def _claim_name(resource: str) -> str:
-    return resource.partition("/")[2].replace(".", "-").replace("_", "-").lower()
-
-
-def _amounts(amounts: Mapping[str, Quantity]) -> Manifest:
-    return {name: str(amount) for name, amount in sorted(amounts.items())}
-
-
-def _volumes(demand: Demand, policy: SlotPolicy) -> list[Json]:
-    size = demand.pattern.shared_memory_size
-    memory: Manifest = {"medium": "Memory", **({"sizeLimit": str(size)} if size else {})}
-    return [
-        {"name": "shim", "emptyDir": {}},
-        {"name": "slots", "hostPath": _on_node(policy, SLOTS)},
-        {"name": "cache", "hostPath": _on_node(policy, "cache")},
-        {"name": "tmp", "emptyDir": {}},
-        {"name": "dshm", "emptyDir": memory},
-        *cast("list[Json]", policy.volumes),
-    ]
-
-
-def _on_node(policy: SlotPolicy, name: str) -> Manifest:
-    return {"path": f"{policy.host_path}/{name}", "type": "DirectoryOrCreate"}
-
-
 def _tolerations(option: Option, service: Service, policy: SlotPolicy) -> list[Json]:
     own: list[Json] = [
         {"key": resource, "operator": "Exists"} for resource in sorted(option.needs.devices)
@@ -285,11 +186,3 @@ def _pod_security(policy: SlotPolicy) -> Manifest:
         "seccompProfile": {"type": "RuntimeDefault"},
         **({"supplementalGroups": cast("Json", groups)} if groups else {}),
     }
-
-
-def _security() -> Manifest:
-    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-
-
-def _from_field(name: str, path: str) -> Manifest:
-    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}

@@ -57,53 +57,71 @@ class Slotted:
     look_again_in: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """What became of one replica."""
+
+    outcome: Outcome
+    held: frozenset[str]
+    actions: tuple[Action, ...]
+    look_again_in: float | None
+
+
 def place_slots(demand: Demand, look: Look) -> Slotted:
     """Decide on the slots of one Service."""
     look = dataclasses.replace(look, pods=_large_enough(demand, look))
-    all_attempts = {id_: attempts_of(demand, id_) for id_ in demand.ids}
+    attempts = {id_: attempts_of(demand, id_) for id_ in demand.ids}
     units = {
-        id_: unit_of(str(index), look.pods, all_attempts[id_])
-        for index, id_ in enumerate(demand.ids)
+        id_: unit_of(str(index), look.pods, attempts[id_]) for index, id_ in enumerate(demand.ids)
     }
     free = _replaceable(demand, units, look)
-    outcomes: dict[str, Outcome] = {}
-    held: set[str] = set()
-    actions: list[Action] = []
-    waits: list[float] = []
-    for id_, unit in units.items():
-        group, attempts = look.groups.get(id_, ()), all_attempts[id_]
-        outcome = _outcome(demand, id_, unit, attempts, look)
-        if isinstance(outcome, Unplaced) and group:
-            if unit.outdated and is_serving(group):
-                outcome = _as_it_is(demand, group)
-            else:
-                held |= {seat.engine.id for seat in group}
-        outcomes[id_] = outcome
-        making = Making(
-            demand=demand,
-            unit=unit,
-            attempts=attempts,
-            policy=look.policy,
-            now=look.now,
-            has_failed=any(_has_failed(seat) for seat in group),
-        )
-        is_due = not unit.outdated or unit.current or most_surplus(demand.service)
-        taken = look.spares.take(demand, unit, attempts) if is_due else None
-        if taken is not None:
-            actions.append(taken)
-        elif is_due:
-            actions += making.actions()
-        if unit.outdated and (id_ in free or _has_moved(group, unit)):
-            actions += map(deleted, unit.outdated)
-        if (wait := making.due()) is not None:
-            waits.append(wait)
-    actions += [deleted(pod) for pod in look.pods if _is_surplus(pod, demand)]
+    turns = {
+        id_: _turn(demand, id_, unit, attempts[id_], look, is_free=id_ in free)
+        for id_, unit in units.items()
+    }
+    waits = [turn.look_again_in for turn in turns.values() if turn.look_again_in is not None]
+    surplus = [deleted(pod) for pod in look.pods if _is_surplus(pod, demand)]
     return Slotted(
-        outcomes=outcomes,
-        held=frozenset(held),
-        actions=tuple(actions),
+        outcomes={id_: turn.outcome for id_, turn in turns.items()},
+        held=frozenset().union(*(turn.held for turn in turns.values())),
+        actions=(*(action for turn in turns.values() for action in turn.actions), *surplus),
         look_again_in=min(waits, default=None),
     )
+
+
+def _turn(
+    demand: Demand,
+    id_: str,
+    unit: Unit,
+    attempts: tuple[Attempt, ...],
+    look: Look,
+    *,
+    is_free: bool,
+) -> _Turn:
+    """Decide on one replica; `is_free` where its outdated pods may go now."""
+    group = look.groups.get(id_, ())
+    outcome = _outcome(demand, id_, unit, attempts, look)
+    held: frozenset[str] = frozenset()
+    if isinstance(outcome, Unplaced) and group:
+        if unit.outdated and is_serving(group):
+            outcome = _as_it_is(demand, group)
+        else:
+            held = frozenset(seat.engine.id for seat in group)
+    making = Making(
+        demand=demand,
+        unit=unit,
+        attempts=attempts,
+        policy=look.policy,
+        now=look.now,
+        has_failed=any(_has_failed(seat) for seat in group),
+    )
+    actions: list[Action] = []
+    if not unit.outdated or unit.current or most_surplus(demand.service):
+        taken = look.spares.take(demand, unit, attempts)
+        actions += [taken] if taken is not None else making.actions()
+    if unit.outdated and (is_free or _has_moved(group, unit)):
+        actions += map(deleted, unit.outdated)
+    return _Turn(outcome=outcome, held=held, actions=tuple(actions), look_again_in=making.due())
 
 
 def _large_enough(demand: Demand, look: Look) -> tuple[SlotPod, ...]:
@@ -185,7 +203,7 @@ def _outcome(
 
 
 def _placed(engine: AssignedEngine, pod: SlotPod, option: Option) -> Placed:
-    slot = AssignedSlot(name=pod.name, uid=pod.uid)
+    slot = AssignedSlot(name=pod.name, uid=pod.uid, memory=pod.sees_memory)
     return Placed(node=pod.node, option=option, engine=dataclasses.replace(engine, slot=slot))
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from llmaz.api import names
 from llmaz.api.manifest import Manifest
+from llmaz.api.slot import MEMORY
 
 # Labels and annotations of the pods.
 REPLICA = "llmaz.io/replica"
@@ -46,6 +47,7 @@ class SlotPod:
     unschedulable_since: datetime | None = None
     waiting: str | None = None  # why its containers have not begun
     gates: tuple[str, ...] = ()
+    sees_memory: bool = False  # the node's copies of weights in memory
 
     @property
     def lives(self) -> bool:
@@ -109,6 +111,7 @@ def read_pod(manifest: Manifest) -> SlotPod | None:
         unschedulable_since=_time(scheduled.get("lastTransitionTime")) if is_refused else None,
         waiting=next(_waits(status), None),
         gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
+        sees_memory=any(one.get("name") == MEMORY for one in spec.get("volumes") or ()),
     )
 
 

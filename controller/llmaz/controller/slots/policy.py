@@ -35,6 +35,7 @@ class SlotPolicy:
     image_pull_policy: when nodes pull images of slots
     image_pull_secrets: Secrets with registry credentials, in the namespaces of Playgrounds
     host_path: the directory of llmaz on nodes
+    memory_path: where nodes have copies of weights in memory, which slots may read; empty: nowhere
     user: the user and the group that engines and agents run as
     supplemental_groups: further groups, such as the one that owns /dev/kfd
     resources: what a slot asks for and may not exceed where its runtime says nothing
@@ -56,6 +57,7 @@ class SlotPolicy:
     image_pull_policy: str = "IfNotPresent"
     image_pull_secrets: tuple[str, ...] = ()
     host_path: str = "/var/lib/llmaz"
+    memory_path: str = ""
     user: int = field(default=65532, metadata=bounds(minimum=1))
     supplemental_groups: tuple[int, ...] = ()
     resources: Resources = field(default_factory=Resources)
