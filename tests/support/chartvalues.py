@@ -66,6 +66,7 @@ _ANYTHING: Cases = {
     "agent.cache.quota": ("80%", '"--cache-quota=80%"'),
     "agent.cache.reserve": ("50Gi", '"--cache-reserve=50Gi"'),
     "agent.cache.fetchRate": ("200Mi", '"--fetch-rate=200Mi"'),
+    "agent.cache.xet": ("never", '"--xet=never"'),
     "agent.cache.jit": ("20Gi", '"--jit-cache=20Gi"'),
     "agent.cache.jitPeers": (True, '"--jit-cache-peers"'),
     "agent.cache.scrubRate": ("off", '"--scrub-rate=off"'),

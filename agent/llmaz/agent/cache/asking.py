@@ -50,6 +50,7 @@ class Asking:
             priority=model.priority,
             refuse_pickle=self._policy.refuse_pickle,
             plain_http=self._policy.plain_http,
+            xet=self._policy.xet,
             peering=self.share(model),
         )
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -32,11 +32,34 @@ class Download:
     failure: Exception | None = None
     shortcut: str | None = field(default=None, repr=False)  # where the source's redirects led
     streaming: bool = False  # the server knows no ranges: one connection brings the whole file
+    elsewhere: bool = False  # its bytes are left to something that is no connection of this fetch
+    running: int = 0  # how many connections bring a range of it now
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fail(self, error: Exception) -> None:
         if self.failure is None:
             self.failure = error
+
+    def leave_elsewhere(self, elsewhere: bool) -> None:
+        with self.lock:
+            self.elsewhere = elsewhere
+
+    def is_left_alone(self) -> bool:
+        """Tell whether its bytes are left to something else, and no connection brings any now."""
+        with self.lock:
+            return self.elsewhere and self.running == 0
+
+    def begins(self) -> bool:
+        """Count a connection in, unless the bytes are left to something else."""
+        with self.lock:
+            if self.elsewhere:
+                return False
+            self.running += 1
+            return True
+
+    def ends(self) -> None:
+        with self.lock:
+            self.running -= 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +100,8 @@ class Segment:
         download = self.download
         if download.failure is not None or not download.partial.lacks(self.start, self.end):
             return None
+        if not download.begins():
+            return None
         reader = _Reader(wire, download, buffer, alive, self.start, self.end)
         try:
             reader.bring(source)
@@ -86,6 +111,7 @@ class Segment:
             return self._left(reader, error)
         finally:
             reader.close()
+            download.ends()
         return None
 
     def _left(self, reader: "_Reader", error: NetworkError) -> Failed:
@@ -109,6 +135,13 @@ class Segment:
             is_refusal=status in _BUSY,
             asked_wait=asked,
         )
+
+
+def segments_of(download: Download, segment_bytes: int) -> Iterator[Segment]:
+    """Cut what a file lacks into ranges."""
+    for start, end in spans.missing(download.partial.there, download.file.size):
+        for at in range(start, end, segment_bytes):
+            yield Segment(download, at, min(end, at + segment_bytes))
 
 
 class _Reader:
@@ -136,7 +169,7 @@ class _Reader:
         if self._answer.status == OK and not self._may_stream():
             self.at = self.end  # another connection brings the whole file
             return
-        while self.at < self.end:
+        while self.at < self.end and not self._download.elsewhere:
             self._piece(self._answer)
 
     def close(self) -> None:

@@ -145,7 +145,8 @@ def _shared(
     before them: a gated repository shows its listing to all.
     """
     if request.peering is None or not read_peers(Path(request.peering.peers_file)):
-        yield None
+        with _by_xet(request, source, absent, tally) as way:
+            yield way
         return
     _prove(source, min(absent, key=lambda file: (file.size == 0, file.size)), request)
     from llmaz.agent.swarm.transport import SwarmTransfer  # noqa: PLC0415  # only to share
@@ -158,6 +159,35 @@ def _shared(
     )
     with closing(transfer):
         yield transfer
+
+
+@contextmanager
+def _by_xet(
+    request: FetchRequest, source: Source, absent: list[RemoteFile], tally: Tallying
+) -> Iterator[Sharing | None]:
+    """Look for a quicker way than plain ranges inside the `with` block, where the hub has one.
+
+    A fetch that is held back is slow by intent, and looks for none by itself.
+    """
+    held_back = request.priority == "prefetch" or bool(request.rates)
+    if request.xet == "never" or (request.xet == "auto" and held_back):
+        yield None
+        return
+    if not any(file.xet for file in absent):
+        yield None
+        return
+    from llmaz.agent.cache.sources.xetdoor import opener  # noqa: PLC0415  # few need it
+    from llmaz.agent.cache.xet import XetWay  # noqa: PLC0415
+
+    way = XetWay(
+        opener(source, absent[0].address, request.plain_http),
+        request.xet,
+        scratch=Path(request.cache_dir) / "xet",
+        brought=lambda: tally.read().from_origin,
+        environ=os.environ,
+    )
+    with closing(way):
+        yield way
 
 
 def _fetched(root: Path, entry: str, listing: Listing, files: tuple[RemoteFile, ...]) -> Fetched:

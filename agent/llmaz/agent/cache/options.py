@@ -3,9 +3,10 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from llmaz.agent.cache.limits import RESERVE_BYTES, Limits
-from llmaz.agent.cache.policy import EVERY_SOURCE, FetchPolicy
+from llmaz.agent.cache.policy import EVERY_SOURCE, FetchPolicy, XetMode
 from llmaz.agent.cache.scrub import DEFAULT_RATE
 from llmaz.agent.options import byte_count, bytes_or_share, resolved
 
@@ -99,6 +100,14 @@ def _add_fetch_options(parser: argparse.ArgumentParser) -> None:
         help="fetch no model with files that run code when they are opened (.bin, .pt, ...)",
     )
     parser.add_argument(
+        "--xet",
+        choices=get_args(XetMode),
+        default="auto",
+        help="fetch files that Hugging Face keeps in Xet by hf_xet: where plain downloads are slow"
+        " (auto), or always; it may take a GiB of memory, and only files that no other node has"
+        " part in come so",
+    )
+    parser.add_argument(
         "--gated-authorization",
         action="store_true",
         help="weights that are not public go only to namespaces whose credentials open them",
@@ -142,6 +151,7 @@ def policy_of(given: argparse.Namespace) -> FetchPolicy:
         refuse_pickle=given.refuse_pickle,
         gated_authorization=given.gated_authorization,
         plain_http=tuple(given.plain_http),
+        xet=given.xet,
     )
 
 

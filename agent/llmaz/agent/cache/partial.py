@@ -65,6 +65,21 @@ class Partial:
         finally:
             self._written()
 
+    def lent(self) -> int:
+        """Return a descriptor of the data for another process, to be closed by the caller."""
+        return os.dup(self._data)
+
+    def note_written(self, span: Span) -> int:
+        """Note bytes that another process wrote; return how many of them are new."""
+        with self._moved:
+            if self._closed:
+                return 0
+            self._writers += 1
+        try:
+            return self._noted(span)
+        finally:
+            self._written()
+
     def lay(self, offset: int, view: memoryview) -> None:
         """Write bytes that are not believed yet: `believe` says when they are."""
         with self._moved:
@@ -99,9 +114,13 @@ class Partial:
         at, end = offset, offset + len(view)
         while at < end:
             at += os.pwrite(self._data, view[at - offset :], at)
+        return self._noted((offset, end))
+
+    def _noted(self, span: Span) -> int:
+        """Write down that bytes are there, and flush both from time to time."""
         with self._moved:
-            self._note(f"{offset} {end}")
-            new = self._arrived((offset, end))
+            self._note(f"{span[0]} {span[1]}")
+            new = self._arrived(span)
             lines = self._lines if self._unflushed >= self._flush_bytes else 0
             if lines:
                 self._unflushed = 0

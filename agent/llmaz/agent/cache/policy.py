@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Priority: TypeAlias = Literal["demand", "prefetch"]
+XetMode: TypeAlias = Literal["never", "auto", "always"]
 EVERY_SOURCE = "all"
 
 
@@ -15,4 +16,5 @@ class FetchPolicy:
     rates: Mapping[str, int] = field(default_factory=dict)
     refuse_pickle: bool = False
     gated_authorization: bool = False
+    xet: XetMode = "auto"  # when files of Hugging Face come out of its store of chunks
     plain_http: tuple[str, ...] = ()  # hosts that are sent tokens without TLS

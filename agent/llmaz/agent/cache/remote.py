@@ -19,6 +19,7 @@ class RemoteFile:
     git_sha1: str | None = None  # of a git blob with these bytes
     md5: str | None = None
     etag: str | None = None  # strong: it is another when the bytes are
+    xet: str | None = None  # its name in the hub's store of chunks
     held: str | None = None  # the version that the address itself asks for, where it does
 
     @property

@@ -17,7 +17,7 @@ from llmaz.agent.cache.origin import (
     WebFile,
 )
 from llmaz.agent.cache.outcome import Fetched, FetchFailed
-from llmaz.agent.cache.policy import Priority
+from llmaz.agent.cache.policy import Priority, XetMode
 from llmaz.agent.cache.remote import Listing
 from llmaz.agent.cache.tally import Tally
 from llmaz.agent.swarm.peering import Peering
@@ -39,6 +39,7 @@ class FetchRequest:
     refuse_pickle: bool = False
     prove: bool = False
     plain_http: tuple[str, ...] = ()
+    xet: XetMode = "never"
     peering: Peering | None = None  # None: nothing is shared with other nodes
     listing: Listing | None = None  # what the source holds, where it was asked a moment ago
     streamed: bool = False  # somebody reads it while it comes, from its begin
@@ -102,6 +103,7 @@ def write_request(request: FetchRequest) -> str:
         "refusePickle": request.refuse_pickle,
         "prove": request.prove,
         "plainHttp": list(request.plain_http),
+        "xet": request.xet,
         "peering": encode(request.peering) if request.peering is not None else None,
         "listing": encode(request.listing) if request.listing is not None else None,
         "streamed": request.streamed,
@@ -121,6 +123,7 @@ def read_request(line: str) -> FetchRequest:
         refuse_pickle=body.get("refusePickle", False),
         prove=body.get("prove", False),
         plain_http=tuple(body.get("plainHttp", ())),
+        xet=body.get("xet", "never"),
         peering=decode(Peering, body["peering"]) if body.get("peering") else None,
         listing=decode(Listing, body["listing"]) if body.get("listing") else None,
         streamed=body.get("streamed", False),

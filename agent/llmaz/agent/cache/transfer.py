@@ -15,11 +15,11 @@ from typing import Protocol
 
 from llmaz.agent.cache import spans
 from llmaz.agent.cache.adapt import MOST_CONNECTIONS, Pace, paced, wait_after
-from llmaz.agent.cache.download import Download, Failed, Segment
+from llmaz.agent.cache.download import Download, Failed, Segment, segments_of
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import Refused, RemoteFile, Source
 from llmaz.agent.cache.store import Digests, Store
-from llmaz.agent.cache.tally import Tallying
+from llmaz.agent.cache.tally import Counted, Tallying
 from llmaz.agent.cache.waiting import Waiting
 from llmaz.agent.cache.wire import Wire
 
@@ -44,7 +44,10 @@ class _Worker:
 
 
 class Sharing(Protocol):
-    """What brings a file together with other nodes."""
+    """What brings a file otherwise than over this fetch's connections alone, as other nodes do."""
+
+    @property
+    def blamed(self) -> Counted: ...  # where wrong bytes came from
 
     def takes(self, key: str, file: RemoteFile) -> bool: ...
 
@@ -140,7 +143,7 @@ class Transfer:
                         self._store.learn(key, digests.sha256)
                     return digests.sha256
                 partial.discard()
-                self._tally.add("wrong_from_origin" if sharing is None else "wrong_from_peers")
+                self._tally.add("wrong_from_origin" if sharing is None else sharing.blamed)
                 self._moved(file, -file.size)
         words = f"{file.path} arrived with bytes other than the source's: {complaint}"
         raise Refused("CorruptDownload", words, passing=True)
@@ -155,9 +158,8 @@ class Transfer:
                 return self._hashed(file, partial, download)
             finally:
                 sharing.leave(key)
-        for start, end in spans.missing(partial.there, file.size):
-            for at in range(start, end, self._segment_bytes):
-                self._waiting.put(Segment(download, at, min(end, at + self._segment_bytes)))
+        for segment in segments_of(download, self._segment_bytes):
+            self._waiting.put(segment)
         return self._hashed(file, partial, download)
 
     def _hashed(self, file: RemoteFile, partial: Partial, download: Download) -> Digests:

@@ -88,7 +88,7 @@ class Wire:
         url, headers = target.url, {**_AGENT, **target.headers, **extra}
         came_from: str | None = None
         for _ in range(MOST_REDIRECTS + 1):
-            self._check_way(came_from, url)
+            self.check_way(came_from, url)
             answer = self._ask_once(method, url, headers, target)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or location is None:
@@ -145,8 +145,8 @@ class Wire:
             connection.close()
         self._kept.clear()
 
-    def _check_way(self, came_from: str | None, url: str) -> None:
-        """Connect where a redirect leads, and refuse an address that it may not lead to."""
+    def check_way(self, came_from: str | None, url: str) -> None:
+        """Connect where an answer leads, and refuse an address that it may not lead to."""
         if came_from is None:
             return
         here, there = _origin(urlsplit(came_from)), _origin(urlsplit(url))

@@ -17,7 +17,7 @@ from llmaz.agent.cache.chunkmap import write_chunkmap
 from llmaz.agent.cache.download import Download, Segment
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import RemoteFile
-from llmaz.agent.cache.tally import Tallying
+from llmaz.agent.cache.tally import Counted, Tallying
 from llmaz.agent.cache.wanted import read_wanted
 from llmaz.agent.swarm.choice import RELATIONS, nearness
 from llmaz.agent.swarm.chunks import chunk_count, chunk_size, cut, span_of
@@ -101,6 +101,8 @@ class _File:
 
 class SwarmTransfer:
     """The part of one fetch that other nodes take in it, and that it takes in theirs."""
+
+    blamed: Counted = "wrong_from_peers"
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """A Hugging Face hub, or a mirror that speaks as one does (HF_ENDPOINT).
 
 Two listings and plain downloads are all that is asked of it. Files that the hub keeps in Xet are
-served whole by the same address, with the same sha256.
+served whole by the same address, with the same sha256; `xetdoor` asks for their chunks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -72,13 +72,14 @@ class HuggingFace:
     def target(self, file: RemoteFile) -> Target:
         """Return the address of a file at the commit that the listing pinned."""
         path = f"{quote(self.origin.repository)}/resolve/{file.address}/{quote(file.path)}"
-        return Target(url=f"{self.endpoint}/{path}", headers=self._headers())
+        return Target(url=f"{self.endpoint}/{path}", headers=self.headers())
 
-    def _headers(self) -> Mapping[str, str]:
+    def headers(self) -> Mapping[str, str]:
+        """Return what shows the hub who asks."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def _json(self, url: str) -> tuple[object, Answer]:
-        answer, body = self.wire.text(Target(url=url, headers=self._headers()))
+        answer, body = self.wire.text(Target(url=url, headers=self.headers()))
         if answer.status != 200:
             raise self.why(answer.status, answer.headers) or refusal(
                 answer.status, self.origin.repository
@@ -135,6 +136,7 @@ def _file(entry: Mapping[str, object], commit: str) -> RemoteFile:
         address=commit,
         sha256=hexadecimal(sha256, 64) if large else None,
         git_sha1=hexadecimal(git, 40),
+        xet=hexadecimal(entry.get("xetHash"), 64) if large else None,
     )
 
 
