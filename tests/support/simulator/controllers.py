@@ -19,12 +19,14 @@ from llmaz.controller.loop import _ACTS, _LONGEST_SILENCE, _refused
 from llmaz.controller.observe import Observer
 from llmaz.controller.perform import Performer, Superseded
 from llmaz.controller.plan import plan
+from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
 from llmaz.kube import Informer, Kube, KubeError, WatchEvent
 from support.simulator.server import Client, Server
 
 T = TypeVar("T")
 
+_POLICY = SlotPolicy()
 _OURS = frozenset({CONTROLLER_REVISION, CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER})
 
 
@@ -45,8 +47,13 @@ class Controller:
         self._server = server
         client = cast("Kube", Client(self._server))
         self._observer = Observer(
-            client, asyncio.Event(), gateway_url="", decode=self._server.decode
+            client,
+            asyncio.Event(),
+            gateway_url="",
+            slot_policy=_POLICY,
+            decode=self._server.decode,
         )
+        self._observer._memo = self._server.memo
         self._performer = Performer(client, self._observer)
         self._refused: dict[Ref, str] = {}
         self._silent = 0

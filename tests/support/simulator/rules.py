@@ -95,8 +95,10 @@ class Rules:
         """Judge the write of an assignment by the engines which served until then."""
         staying = {engine.id: engine for engine in after.spec.engines}
         name = after.metadata.name
+        there = {engine.id for engine in before.spec.engines}
         for engine in after.spec.engines:
-            self._bounded(engine.id, may_sleep=engine.sleep is not None)
+            if not engine.rank or engine.id not in there:  # workers end after their leader
+                self._bounded(engine.id, may_sleep=engine.sleep is not None)
         if name in self._nodes:
             self._excuse_groups(before)
             return
@@ -173,10 +175,15 @@ class Rules:
         return sum(map(is_serving, mine)) < one.spec.replicas
 
     def _served(self, seat: Seat) -> bool:
-        """Tell whether the other members of its group are ready: one alone serves nobody."""
+        """Tell whether its group is whole: without the others, or their leader, it serves nobody.
+
+        A leader that ends is judged by itself.
+        """
         leader = leader_id(seat.engine.id)
-        others = (one for one in self._seats() if one.node != seat.node)
-        return all(one.is_ready for one in others if leader_id(one.engine.id) == leader)
+        others = [one for one in self._seats() if one.node != seat.node]
+        members = [seat, *(one for one in others if leader_id(one.engine.id) == leader)]
+        is_led = any(not one.engine.rank for one in members)
+        return is_led and all(one.is_ready for one in members)
 
     def _replicas(self) -> dict[str, tuple[Seat, ...]]:
         return groups_of({seat.engine.id: seat for seat in self._seats()})

@@ -12,6 +12,7 @@ from llmaz.api import names
 from llmaz.api.kinds import INFERENCE_NODE, LEASE, Kind
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import InferenceNode
+from llmaz.controller.memo import Memo
 from llmaz.controller.snapshot import Ref
 from llmaz.kube import Conflict, Invalid, NotFound, Unavailable, WatchEvent
 from support.simulator.decoding import Decoder
@@ -28,6 +29,7 @@ class Server:
     def __init__(self, now: datetime, merge: Merge = quickly) -> None:
         self.now = now
         self.decode = Decoder()
+        self.memo = Memo()  # of all its controllers: what follows from a value follows for each
         self._merge = merge
         self._applied: dict[tuple[Ref, str], Manifest] = {}
         self.objects: dict[Ref, Manifest] = {}

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from llmaz.api.kinds import NODE, PRIORITY_CLASS, Kind
 from llmaz.controller.leaving import leaving
+from llmaz.controller.memo import Memo
 from llmaz.controller.readings import kube_node
 from llmaz.controller.snapshot import Ref
 from support.simulator.agents import LEASE_SECONDS, Agent
@@ -92,6 +93,7 @@ class World:
         self.calm()
         mend(self)
         self.calm()
+        self.server.memo = Memo()  # and it remembers nothing
         self.leader = Controller(self.server)
         left = self.leader.planned(self.server.now)
         assert left == (), f"a controller that starts anew would do {left[:2]}"
