@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import settings
 
+from support.leftgroups import remove_old
+
 # The same examples in each run, and no clock: the cores may be shared.
 settings.register_profile("llmaz", deadline=None, derandomize=True)
 settings.load_profile("llmaz")
@@ -10,6 +12,12 @@ settings.load_profile("llmaz")
 pytest_plugins = ("support.controlplane",)
 
 SLOW_SECONDS = 900  # that a slow test may take, on cores that are shared with four others
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Clean up after the whole run, not after each process that has a part of it."""
+    if not hasattr(session.config, "workerinput"):
+        remove_old()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
