@@ -40,12 +40,24 @@ def health_routes(why_not_ready: WhyNotReady, registry: CollectorRegistry) -> li
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, host: str, port: int, *, tls: ssl.SSLContext | None = None
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    tls: ssl.SSLContext | None = None,
+    idle_seconds: float = 3630.0,
 ) -> AsyncIterator[int]:
-    """Serve `app` inside the `with` block; port 0 takes a free one. Yields the port in use."""
+    """Serve `app` inside the `with` block; port 0 takes a free one. Yields the port in use.
+
+    A connection ends that has had no whole head of a request for `idle_seconds`.
+    """
     # A handler ends with its client: what a request holds (an engine, a watch) is freed at once.
     runner = web.AppRunner(
-        app, handle_signals=False, shutdown_timeout=1.0, handler_cancellation=True
+        app,
+        handle_signals=False,
+        shutdown_timeout=1.0,
+        handler_cancellation=True,
+        keepalive_timeout=idle_seconds,
     )
     await runner.setup()
     try:

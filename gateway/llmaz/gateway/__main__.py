@@ -43,11 +43,14 @@ async def _run(settings: GatewaySettings) -> None:
             *(engines, metrics, ScaleWaker(kube, metrics), settings.hold),
             keepalive_seconds=settings.keepalive_seconds,
             keys=Keys(settings.api_keys),
+            upload_seconds=settings.upload_seconds,
         )
         app = web.Application(client_max_size=settings.max_body_bytes)
         gateway.add_routes(app)
         app.add_routes(health_routes(lambda: gateway.why_not_ready, registry))
-        async with listening(app, settings.host, settings.port) as port:
+        async with listening(
+            *(app, settings.host, settings.port), idle_seconds=settings.idle_seconds
+        ) as port:
             logger.info("listening at http://%s:%s", settings.host, port)
             async with asyncio.TaskGroup() as tasks:
                 following = tasks.create_task(follow(kube, gateway), name="follow")

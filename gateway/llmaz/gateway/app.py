@@ -1,5 +1,6 @@
 """The gateway's HTTP server: OpenAI's paths, each answered by an engine or by an error body."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -37,6 +38,7 @@ class Gateway:
         limits: HoldLimits | None = None,
         keepalive_seconds: float = 15.0,
         keys: Keys | None = None,
+        upload_seconds: float = 300.0,
     ) -> None:
         self._table: Table | None = None
         self._waker = waker
@@ -46,6 +48,7 @@ class Gateway:
         self._keys = keys or Keys(None)
         self._proxy = Proxy(engines, self._outstanding, keep_key=not self._keys.are_asked_for)
         self._metrics = metrics
+        self._upload_seconds = upload_seconds
 
     @property
     def why_not_ready(self) -> str | None:
@@ -86,7 +89,7 @@ class Gateway:
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         if not is_open(request.path):
             return await self._unknown_path(request)
-        body = await request.read()
+        body = await self._body(request)
         name = asked_for(body, request.headers.get("Content-Type", ""))
         route = named(self._known(), name.name)
         if not route.endpoints and not self._may_wait(route):
@@ -99,6 +102,17 @@ class Gateway:
                 raise
             measured.status = response.status
             return response
+
+    async def _body(self, request: web.Request) -> bytes:
+        """Read a request's body; a client that sends it too slowly holds no connection for ever."""
+        if request.content.is_eof():  # most came whole, and need no timer
+            return await request.read()
+        try:
+            async with asyncio.timeout(self._upload_seconds):
+                return await request.read()
+        except TimeoutError:
+            took = f"{self._upload_seconds:g} s"
+            raise OpenAIError(408, f"the request's body did not come within {took}") from None
 
     async def _answered(
         self, request: web.Request, asked: AskedFor, route: Route

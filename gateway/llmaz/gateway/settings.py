@@ -22,6 +22,8 @@ class GatewaySettings:
     # Images and sound travel inside JSON, and a body is held until its model is known.
     hold: HoldLimits
     keepalive_seconds: float
+    upload_seconds: float
+    idle_seconds: float
     api_keys: Path | None = None  # a file of keys; without, everybody may ask
 
 
@@ -37,6 +39,15 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySetting
     add("--lifeline", action="store_true", help="stop when standard input ends")
     add("--max-body-mib", type=int, default=64, metavar="N", help="largest request (%(default)s)")
     add("--api-keys", type=Path, metavar="FILE", help="keys that clients must show, one a line")
+    slow = parser.add_argument_group("clients that are slow").add_argument
+    slow("--upload-seconds", type=float, default=300.0, metavar="S", help="a body (%(default)s)")
+    slow(
+        "--idle-seconds",
+        type=float,
+        default=620.0,  # longer than load balancers keep connections
+        metavar="S",
+        help="a connection without a whole head of a request (%(default)s)",
+    )
     hold = parser.add_argument_group("requests that wait for a model at zero replicas").add_argument
     hold("--hold-requests", type=int, default=1000, metavar="N", help="a model (%(default)s)")
     hold("--hold-mib", type=int, default=256, metavar="N", help="bodies in all (%(default)s)")
@@ -66,5 +77,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySetting
             seconds=found.hold_seconds,
         ),
         keepalive_seconds=found.keepalive_seconds,
+        upload_seconds=found.upload_seconds,
+        idle_seconds=found.idle_seconds,
         api_keys=found.api_keys,
     )
