@@ -20,7 +20,8 @@ from llmaz.controller.plan import plan
 from llmaz.controller.snapshot import KubeNode
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from support.controlling import World, flavor, model, node, on, playground, runtime
+from support.builders import flavor, model, node, on, playground, runtime
+from support.controlling import World
 
 GPUS = 16
 RUNS = 5

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from llmaz.api.node import EnginePhase, EngineReport, InferenceNode, NodeSpec, NodeStatus
 from llmaz.cli.nodelist import HEADERS, MORE_HEADERS, more, row
-from support.controlling import NOW, gpu, node
+from support.builders import NOW, gpu, node
 from support.nodes import fake_engine
 
 

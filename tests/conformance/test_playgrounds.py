@@ -13,7 +13,8 @@ from llmaz.api.pod import EnvVar, Resources
 from llmaz.api.podtemplate import Container
 from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service
-from support.controlling import World, flavor, model, node, playground, runtime
+from support.builders import flavor, model, node, playground, runtime
+from support.controlling import World
 from support.groups import fail
 from support.manifests import CHART, PUBLISHED, documents
 

@@ -13,7 +13,8 @@ from llmaz.api.openmodel import OpenModel
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.api.scaling import ElasticConfig, HpaTrigger, ScaleTrigger
 from llmaz.controller.snapshot import Ref
-from support.controlling import World, flavor, model, node, playground, runtime
+from support.builders import flavor, model, node, playground, runtime
+from support.controlling import World
 from support.groups import fail
 
 NAME = "service-llama3-8b"

@@ -7,7 +7,7 @@ from llmaz.api.kinds import NODE
 from llmaz.controller.accelerators import accelerator_labels, are_named, label_node
 from llmaz.controller.actions import SetLabels
 from llmaz.controller.snapshot import KubeNode, Ref
-from support.controlling import gpu
+from support.builders import gpu
 
 OWNED = "llmaz.io/owned-labels"
 A10 = {

@@ -19,7 +19,7 @@ from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service, ServiceSpec, WorkloadTemplate
 from llmaz.controller.actions import Refusal
 from llmaz.controller.demand import Demand, demand
-from support.controlling import model
+from support.builders import model
 
 RUNNER = Container(name="model-runner", command=("serve",))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llmaz.api.node import Accelerator
 from llmaz.controller.devices import nearest
-from support.controlling import gpu
+from support.builders import gpu
 
 
 def linked(*islands: Sequence[int], numa: dict[int, int] | None = None) -> list[Accelerator]:

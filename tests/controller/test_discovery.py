@@ -12,10 +12,11 @@ from llmaz.controller.actions import ApplyOwned, SetLabels
 from llmaz.controller.owned import owner_of
 from llmaz.controller.plan import plan
 from llmaz.kube import Kube
+from support.builders import NOW, node
 from support.chart import only, rendered, the
 from support.cluster import Agent, eventually, install, make_namespace
 from support.controllerprocess import ControllerProcess
-from support.controlling import NOW, World, node
+from support.controlling import World
 from support.controlplane import EmbeddedServer
 
 

@@ -7,7 +7,8 @@ from llmaz.api.placement import Placement
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.controller.actions import Refusal
 from llmaz.controller.fitting import Fit, fits
-from support.controlling import World, flavor, gpu, model, node, on, playground, runtime
+from support.builders import flavor, gpu, model, node, on, playground, runtime
+from support.controlling import World
 from support.groups import group_world
 from support.placing import GIB, LLAMA, large, sized
 

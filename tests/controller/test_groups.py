@@ -12,7 +12,8 @@ from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.ranks import leader_id
 from llmaz.controller.seats import seats_by_engine
 from llmaz.controller.snapshot import KubeNode
-from support.controlling import World, flavor, model, node, on, playground, told
+from support.builders import flavor, model, node, on, playground
+from support.controlling import World, told
 from support.groups import (
     fail,
     group_runtime,

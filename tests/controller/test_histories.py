@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.seats import seats_by_engine
-from support.controlling import World, flavor, model, node, playground, runtime
+from support.builders import flavor, model, node, playground, runtime
+from support.controlling import World
 
 NODES = ("n0", "n1", "n2")
 PLAYGROUNDS = ("p0", "p1", "p2")

@@ -14,7 +14,7 @@ from llmaz.controller.actions import ApplyOwned, DeleteOwned
 from llmaz.controller.scaling.hpa import autoscalers
 from llmaz.controller.scaling.targets import targets
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
-from support.controlling import playground, runtime
+from support.builders import playground, runtime
 
 REF = Ref(kind=HORIZONTAL_POD_AUTOSCALER, namespace="default", name="chat")
 

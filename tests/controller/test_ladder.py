@@ -9,7 +9,8 @@ from llmaz.api.scaling import ElasticConfig, LoadTargets
 from llmaz.api.sleep import SleepCalls, SleepMode
 from llmaz.controller.plan import plan
 from llmaz.controller.scaling.targets import targets
-from support.controlling import World, flavor, model, node, playground, runtime, told
+from support.builders import flavor, model, node, playground, runtime
+from support.controlling import World, told
 
 ID = "default/chat-0"
 MODE = SleepMode(

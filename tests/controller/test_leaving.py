@@ -7,7 +7,8 @@ import pytest
 from llmaz.api.placement import Capacity, Toleration
 from llmaz.controller.leaving import capacity_type, leaving, tolerates
 from llmaz.controller.snapshot import KubeNode, Taint
-from support.controlling import World, flavor, model, node, playground, runtime
+from support.builders import flavor, model, node, playground, runtime
+from support.controlling import World
 from support.placing import placed_as, sentence
 
 KARPENTER = "karpenter.sh/capacity-type"

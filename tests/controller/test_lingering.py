@@ -5,16 +5,8 @@ import dataclasses
 from llmaz.api.openmodel import Flavor, InferenceConfig
 from llmaz.api.placement import Placement
 from llmaz.controller.snapshot import KubeNode, PriorityClass
-from support.controlling import (
-    World,
-    flavor,
-    model,
-    node,
-    on,
-    playground,
-    runtime,
-    told,
-)
+from support.builders import flavor, model, node, on, playground, runtime
+from support.controlling import World, told
 
 A10, A100 = on(flavor("a10"), kind="a10"), on(flavor("a100"), kind="a100")
 

@@ -12,7 +12,8 @@ from llmaz.api.placement import Placement
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.api.quantity import Quantity
 from llmaz.controller.memory import Footprint
-from support.controlling import World, flavor, gpu, model, node, playground, runtime
+from support.builders import flavor, gpu, model, node, playground, runtime
+from support.controlling import World
 from support.placing import GIB, LLAMA, VLLM, large, needing, sentence, sized
 
 NOTHING = ReplicaMemory()

@@ -5,7 +5,8 @@ from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.controller.actions import Plan
 from llmaz.controller.metrics import Metrics
 from llmaz.controller.plan import plan
-from support.controlling import World, flavor, model, node, playground, runtime
+from support.builders import flavor, model, node, playground, runtime
+from support.controlling import World
 
 
 def test_gauges_say_what_was_seen_last() -> None:

@@ -7,7 +7,8 @@ from llmaz.api.kinds import ENDPOINT_SLICE
 from llmaz.api.node import EnginePhase
 from llmaz.api.placement import MoveBack, Toleration
 from llmaz.controller.snapshot import KubeNode, Taint
-from support.controlling import World, flavor, model, node, on, playground, runtime, told
+from support.builders import flavor, model, node, on, playground, runtime
+from support.controlling import World, told
 from support.groups import group_world, members, reachable
 from support.placing import assert_no_double_booking, placed_as
 

@@ -15,18 +15,8 @@ from llmaz.api.node import (
 )
 from llmaz.controller.news import news
 from llmaz.controller.snapshot import ClusterSnapshot, KubeNode
-from support.controlling import (
-    NOW,
-    World,
-    flavor,
-    gpu,
-    model,
-    node,
-    on,
-    playground,
-    runtime,
-    world_of,
-)
+from support.builders import NOW, flavor, gpu, model, node, on, playground, runtime
+from support.controlling import World, world_of
 
 Told = list[tuple[str, str, str]]
 

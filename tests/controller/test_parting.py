@@ -4,7 +4,8 @@ from llmaz.api.backendruntime import MultiHostCommands
 from llmaz.api.node import AssignedEngine, EnginePhase, fingerprint
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.snapshot import KubeNode, Taint
-from support.controlling import World, playground, told
+from support.builders import playground
+from support.controlling import World, told
 from support.groups import fail, group_runtime, group_world, members, reachable
 
 LEADER, WORKER = "default/chat-0", "default/chat-0.1"

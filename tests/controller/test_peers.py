@@ -7,7 +7,8 @@ from llmaz.api.node import AssignedModel, InferenceNode, NodeSpec, NodeStatus
 from llmaz.api.peer import ModelPeer
 from llmaz.api.source import ModelSource
 from llmaz.controller.peers import MOST_NEIGHBOURS, MOST_PEERS, with_peers
-from support.controlling import World, node
+from support.builders import node
+from support.controlling import World
 
 QWEN = AssignedModel(name="qwen", source=ModelSource(uri="https://a.test/qwen.gguf"))
 WANTS = NodeSpec(models=(QWEN,))

@@ -18,8 +18,9 @@ from llmaz.controller.slots.pod import ATTEMPT, REPLICA, SPARE
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import Ref
 from llmaz.kube import Conflict
+from support.builders import flavor, model, playground, runtime
 from support.controllerprocess import Cluster
-from support.controlling import World, flavor, model, playground, runtime
+from support.controlling import World
 
 
 async def test_an_assignment_by_who_has_not_seen_the_latest_news_of_a_node_is_not_written(

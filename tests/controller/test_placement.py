@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from llmaz.api.backendruntime import RecommendedConfig
 from llmaz.controller.snapshot import KubeNode
-from support.controlling import World, asks, flavor, gpu, model, node, on, playground, runtime
+from support.builders import asks, flavor, gpu, model, node, on, playground, runtime
+from support.controlling import World
 from support.placing import assert_no_double_booking, sentence
 
 

@@ -12,7 +12,8 @@ from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.actions import Assign, RecordEvent, SetStatus
 from llmaz.controller.plan import plan
 from llmaz.controller.snapshot import ClusterSnapshot, Ref, Unreadable
-from support.controlling import NOW, World, flavor, model, node, playground, runtime, told, world_of
+from support.builders import NOW, flavor, model, node, playground, runtime
+from support.controlling import World, told, world_of
 
 
 def report(world: World, phase: EnginePhase, reason: str = "", message: str = "") -> None:

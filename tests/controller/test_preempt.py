@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmaz.controller.snapshot import KubeNode, PriorityClass
-from support.controlling import World, flavor, model, node, on, runtime, told
+from support.builders import flavor, model, node, on, runtime
+from support.controlling import World, told
 from support.groups import group_runtime, reachable
 from support.placing import assert_no_double_booking, classes, placed_as, sentence
 

@@ -7,7 +7,8 @@ from llmaz.api.node import AssignedModel, CacheReport, InferenceNode, ModelPhase
 from llmaz.api.openmodel import OpenModel, OpenModelStatus, Prefetch, SecretReference
 from llmaz.controller.actions import RecordEvent
 from llmaz.controller.prefetch import wish_for_waiting, wish_of
-from support.controlling import World, flavor, model, node, on, playground, runtime
+from support.builders import flavor, model, node, on, playground, runtime
+from support.controlling import World
 
 
 def ahead(one: OpenModel, prefetch: Prefetch | None = None) -> OpenModel:

@@ -10,7 +10,8 @@ from llmaz.controller.metrics import Metrics
 from llmaz.controller.plan import plan
 from llmaz.controller.shortage import Lack
 from llmaz.controller.snapshot import Taint
-from support.controlling import World, asks, flavor, gpu, model, node, on, playground, runtime
+from support.builders import asks, flavor, gpu, model, node, on, playground, runtime
+from support.controlling import World
 from support.placing import needing, sentence, tenant
 
 

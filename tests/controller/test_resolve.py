@@ -12,7 +12,7 @@ from llmaz.controller.actions import Refusal
 from llmaz.controller.demand import Demand, demand
 from llmaz.controller.resolve import resolve
 from llmaz.controller.snapshot import ClusterSnapshot
-from support.controlling import flavor, model, playground, runtime
+from support.builders import flavor, model, playground, runtime
 
 
 def resolved(

@@ -8,7 +8,8 @@ from llmaz.api.node import EnginePhase, EngineReport, fingerprint
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.controller.owned import owner_of
 from llmaz.controller.revisions import HISTORY
-from support.controlling import World, runtime, told, world_of
+from support.builders import runtime
+from support.controlling import World, told, world_of
 
 
 def edited(world: World, *args: str) -> None:

@@ -18,7 +18,8 @@ from llmaz.controller.fleet import Fleet
 from llmaz.controller.gfd import gfd_labels
 from llmaz.controller.nodes import node_views
 from llmaz.controller.snapshot import KubeNode
-from support.controlling import GPU, World, flavor, gpu, model, node, playground, runtime, told
+from support.builders import GPU, flavor, gpu, model, node, playground, runtime
+from support.controlling import World, told
 from support.groups import group_world, members
 from support.placing import LLAMA, VLLM, large, sentence, sized
 

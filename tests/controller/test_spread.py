@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmaz.controller.snapshot import KubeNode
-from support.controlling import World, flavor, model, node, runtime
+from support.builders import flavor, model, node, runtime
+from support.controlling import World
 from support.placing import assert_no_double_booking, placed_as
 
 ZONE = "topology.kubernetes.io/zone"

@@ -8,7 +8,8 @@ from llmaz.controller.actions import Assign
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.plan import plan
 from llmaz.controller.snapshot import KubeNode, Taint
-from support.controlling import GPU, World, flavor, gpu, model, node, on, playground, runtime
+from support.builders import GPU, flavor, gpu, model, node, on, playground, runtime
+from support.controlling import World
 from support.placing import sentence, two_nodes
 
 

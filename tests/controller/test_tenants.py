@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from llmaz.api.tenant import Tenant
 from llmaz.controller.snapshot import KubeNode, Taint
 from llmaz.controller.tenants import Usage, tree_of
-from support.controlling import GPU, World, flavor, model, node, on, runtime
+from support.builders import GPU, flavor, model, node, on, runtime
+from support.controlling import World
 from support.placing import assert_no_double_booking, classes, placed_as, tenant
 
 

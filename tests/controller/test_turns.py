@@ -1,6 +1,7 @@
 import dataclasses
 
-from support.controlling import World, flavor, model, playground
+from support.builders import flavor, model, playground
+from support.controlling import World
 from support.groups import group_runtime, reachable
 
 

@@ -5,7 +5,8 @@ import dataclasses
 from llmaz.api.backendruntime import BackendRuntime, MultiHostCommands
 from llmaz.api.node import AssignedEngine, EnginePhase, InferenceNode
 from llmaz.controller.snapshot import KubeNode
-from support.controlling import World, flavor, model, node, playground, runtime
+from support.builders import flavor, model, node, playground, runtime
+from support.controlling import World
 
 COMMANDS = MultiHostCommands(leader=("lead",), worker=("work", "$(LWS_LEADER_ADDRESS)"))
 

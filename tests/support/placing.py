@@ -12,7 +12,8 @@ from llmaz.api.playground import Playground
 from llmaz.api.quantity import Quantity
 from llmaz.api.tenant import Tenant, TenantSpec
 from llmaz.controller.snapshot import PriorityClass
-from support.controlling import GPU, World, flavor, gpu, model, node, playground, runtime
+from support.builders import GPU, flavor, gpu, model, node, playground, runtime
+from support.controlling import World
 
 GIB = 2**30
 LLAMA = ModelMemory(

@@ -15,7 +15,8 @@ from llmaz.controller.demand import Demand, demand
 from llmaz.controller.slots.attempts import attempts_of
 from llmaz.controller.slots.manifest import Place, slot_pod
 from llmaz.controller.slots.policy import SlotPolicy, SlotToleration
-from support.controlling import GPU, World, flavor, model, on, playground, runtime
+from support.builders import GPU, flavor, model, on, playground, runtime
+from support.controlling import World
 
 POLICY = SlotPolicy(launcher="slot", image="registry.test/llmaz-agent:1", host_path="/data")
 

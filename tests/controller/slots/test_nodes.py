@@ -9,7 +9,8 @@ from llmaz.controller.demand import Demand, demand
 from llmaz.controller.slots.attempts import attempts_of
 from llmaz.controller.slots.manifest import Place, slot_pod
 from llmaz.controller.slots.policy import SlotPolicy
-from support.controlling import World, flavor, model, playground, runtime
+from support.builders import flavor, model, playground, runtime
+from support.controlling import World
 
 
 def asking(placement: Placement) -> Demand:

@@ -8,16 +8,8 @@ from llmaz.api.backendruntime import MultiHostCommands
 from llmaz.api.kinds import ENDPOINT_SLICE
 from llmaz.api.node import EnginePhase
 from llmaz.api.playground import BackendRuntimeConfig
-from support.controlling import (
-    World,
-    flavor,
-    model,
-    node,
-    on,
-    playground,
-    runtime,
-    world_of,
-)
+from support.builders import flavor, model, node, on, playground, runtime
+from support.controlling import World, world_of
 from support.placing import needing
 from support.slotworld import SlotWorld, slot_world
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from support.controlling import flavor, model, playground, runtime, world_of
+from support.builders import flavor, model, playground, runtime
+from support.controlling import world_of
 from support.slotworld import SlotWorld, slot_world
 
 
