@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ class Kubelet:
     host_path: str = ""
     make: Make = Process
     running: "dict[str, PodRun]" = field(default_factory=dict)
+    before_signal: Callable[[str], Awaitable[None]] | None = None  # is told a pod's address
 
     async def run(self) -> None:
         """Bring the node's pods to life, and to their ends."""
@@ -172,6 +173,8 @@ class PodRun:
         deadline = asyncio.get_running_loop().time() + grace
         if self.main is not None:
             await self.main.ask(container["lifecycle"]["preStop"]["exec"]["command"], grace)
+            if self._kubelet.before_signal is not None:
+                await self._kubelet.before_signal(self.ip)
             self.main.signal(signal.SIGTERM)
             left = max(2.0, deadline - asyncio.get_running_loop().time())
             try:

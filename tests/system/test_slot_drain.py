@@ -1,0 +1,111 @@
+"""`kubectl drain` of a node whose slots serve: the requests go on, and so does the model."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from llmaz.api.kinds import ENDPOINT_SLICE
+from support.cluster import eventually
+from support.drowsy import NAME, serve_drowsy
+from support.gatewayprocess import gateway
+from support.kubelet.cluster import PATIENCE_SECONDS, SlotCluster, slot_cluster
+from support.kubelet.objects import Object
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+CLIENTS = 3
+TOKENS = 20
+KUBECTL = Path(sys.executable).with_name("kubectl")
+
+
+async def kubectl(cluster: SlotCluster, *argv: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(str(KUBECTL), "--kubeconfig", str(cluster.pods.plane.kubeconfig), *argv),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    return said.decode()
+
+
+async def keep_asking(url: str, stop: asyncio.Event, answered: list[str]) -> None:
+    """Ask for one answer after another, each of which has to come whole."""
+    body = {"model": NAME, "prompt": "Hi", "max_tokens": TOKENS}
+    timeout = aiohttp.ClientTimeout(total=600)
+    async with aiohttp.ClientSession(timeout=timeout) as client:
+        while not stop.is_set():
+            async with client.post(f"{url}/v1/completions", json=body) as answer:
+                text = await answer.text()
+                assert answer.status == 200, text
+                assert f"t{TOKENS - 1}" in text
+                answered.append(text)
+
+
+async def drain(cluster: SlotCluster, node: str) -> str:
+    options = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=500s")
+    return await kubectl(cluster, "drain", node, *options)
+
+
+def watched(cluster: SlotCluster, early: list[str]) -> None:
+    """Have each pod's end note its address where requests still go there at the first signal."""
+
+    async def look(address: str) -> None:
+        listing = await cluster.kube.list(ENDPOINT_SLICE, "default")
+        early.extend(
+            address
+            for one in listing.items
+            for endpoint in _endpoints(one)
+            if address in endpoint["addresses"] and endpoint["conditions"]["ready"]
+        )
+
+    for kubelet in cluster.kubelets:
+        kubelet.before_signal = look
+
+
+def _endpoints(slice_: object) -> list[Object]:
+    assert isinstance(slice_, dict)
+    return list(slice_["endpoints"])
+
+
+async def serving_nodes(cluster: SlotCluster) -> dict[str, str]:
+    """Return the nodes of pods that are ready and stay, with the pods' names."""
+    return {
+        pod["spec"]["nodeName"]: name
+        for name, pod in (await cluster.living()).items()
+        for one in pod.get("status", {}).get("conditions") or ()
+        if (one["type"], one["status"]) == ("Ready", "True")
+    }
+
+
+async def test_a_node_is_drained_by_kubectl_and_no_request_fails(tmp_path: Path) -> None:
+    """Two replicas, each of which fills its node, and a third node that takes one over."""
+    async with slot_cluster(tmp_path, nodes=("one", "two", "three")) as cluster:
+        await serve_drowsy(cluster.kube, tmp_path / "tiny.gguf", replicas=2, cpu="5")
+        before = await eventually(
+            lambda: serving_nodes(cluster), lambda found: len(found) == 2, PATIENCE_SECONDS
+        )
+        node = min(before)
+        early: list[str] = []
+        watched(cluster, early)
+        async with gateway(cluster.pods.plane.kubeconfig, tmp_path / "gateway.log") as url:
+            await cluster.until(NAME, "PlaygroundReady")
+            stop, answered = asyncio.Event(), list[str]()
+            async with asyncio.TaskGroup() as clients:
+                for _ in range(CLIENTS):
+                    clients.create_task(keep_asking(url, stop, answered))
+                said = await drain(cluster, node)
+                await eventually(
+                    lambda: serving_nodes(cluster),
+                    lambda found: len(found) == 2 and node not in found,
+                    PATIENCE_SECONDS,
+                )
+                stop.set()
+        assert f"evicting pod default/{before[node]}" in said
+        assert f"node/{node} drained" in said
+        assert early == []
+        assert answered
+        await kubectl(cluster, "uncordon", node)
