@@ -123,3 +123,24 @@ def test_the_members_of_a_group_of_vllm_tell_themselves_apart(
         *("10.0.0.2", "serve", "--nnodes", "2", "--node-rank", index),
         *("--master-addr", "10.0.0.1", "--master-port", "22000", *headless, "/model"),
     ]
+
+
+def test_tensorrt_llm_is_given_a_directory_that_is_called_as_the_model(tmp_path: Path) -> None:
+    weights, programs = tmp_path / "3f2a", tmp_path / "bin"
+    weights.mkdir()
+    programs.mkdir()
+    stand_in = programs / "trtllm-serve"
+    stand_in.write_text('#!/bin/sh\nbasename "$1"\nreadlink "$1"\nshift\necho "$@"\n')
+    stand_in.chmod(0o755)
+    command = RUNTIMES["tensorrt-llm"].spec.command
+    _, *arguments = rendered("tensorrt-llm", DEFAULT_CONFIG)
+    said = subprocess.run(
+        [*command, str(weights), *arguments],
+        env={"PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    name, target, options = said.stdout.splitlines()
+    assert (name, target) == ("opt", str(weights))
+    assert options.startswith("--host ")
