@@ -134,8 +134,12 @@ class BucketKind:
         etag = f'"{hashlib.md5(data).hexdigest()}"'
         if request.headers.get("If-Match") not in (etag, None):
             return web.Response(status=412)
+        signed = request.query.get("X-Amz-SignedHeaders", "").split(";")
+        if "X-Amz-Signature" in request.query and _amazons(request) - set(signed):
+            return web.Response(status=403)  # as S3 does
         if request.method == "HEAD":
-            return web.Response(headers={"ETag": etag, **self.tells})
+            asked = self.scheme != "s3" or request.headers.get("x-amz-checksum-mode") == "ENABLED"
+            return web.Response(headers={"ETag": etag, **(self.tells if asked else {})})
         return await self.downloads.send(request, data, {"ETag": etag})
 
     def origin(self, url: str) -> Remote:
@@ -149,6 +153,10 @@ class BucketKind:
         if self.scheme == "oss":
             return {"OSS_ACCESS_KEY_ID": "id", "OSS_ACCESS_KEY_SECRET": SECRET_VALUE}
         return {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": SECRET_VALUE}
+
+
+def _amazons(request: web.Request) -> set[str]:
+    return {name for name in map(str.lower, request.headers) if name.startswith("x-amz-")}
 
 
 @dataclass

@@ -97,6 +97,7 @@ async def test_a_wrong_secret_or_region_is_refused_and_not_shown(
         ("oss-cn-hangzhou.aliyuncs.com", "cn-hangzhou"),
         ("oss-ap-southeast-1-internal.aliyuncs.com", "ap-southeast-1"),
         ("oss-accelerate.aliyuncs.com", ""),
+        ("oss-accelerate-overseas.aliyuncs.com", ""),
         ("oss.example.com", ""),
     ],
 )

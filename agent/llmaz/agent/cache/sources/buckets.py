@@ -42,6 +42,8 @@ from llmaz.agent.cache.wire import CutError, Wire
 _ASKED_FROM = 2**20  # bytes; a smaller object's digest is not worth a request
 _OSS_NAMES = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN", "OSS_REGION")
 _AWS_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
+_NONE: Mapping[str, str] = {}
+_CHECKSUMS = {"x-amz-checksum-mode": "ENABLED"}
 _REGION = "x-amz-bucket-region"
 _ELSEWHERE = (301, 307, 400)
 
@@ -166,8 +168,9 @@ class Buckets:
     def _with_digest(self, file: RemoteFile) -> RemoteFile:
         if file.size < _ASKED_FROM:
             return file
-        target = Target(url=self._url(file.address, {}, "HEAD"))
-        answer = self.wire.ask(target, {"x-amz-checksum-mode": "ENABLED"}, "HEAD")
+        headers = _CHECKSUMS if self.origin.scheme == "s3" else {}
+        target = Target(url=self._url(file.address, {}, "HEAD", headers))
+        answer = self.wire.ask(target, headers, "HEAD")
         self.wire.finish(answer)
         if answer.status != 200:
             return file
@@ -176,7 +179,13 @@ class Buckets:
         md5 = answer.headers.get("Content-MD5") or _google_md5(answer.headers)
         return replace(file, sha256=_hex(sha256, 32), md5=_hex(md5, 16))
 
-    def _url(self, key: str, query: Mapping[str, str], method: str = "GET") -> str:
+    def _url(
+        self,
+        key: str,
+        query: Mapping[str, str],
+        method: str = "GET",
+        headers: Mapping[str, str] = _NONE,
+    ) -> str:
         address = self._address(key)
         keys = self._keys()
         if keys is None:
@@ -188,7 +197,13 @@ class Buckets:
                 sign = partial(signed_oss_v4, region=self.region)
             return sign(address, dict(query), keys=keys, resource=resource, now=now, method=method)
         return signed_v4(
-            address, dict(query), keys=keys, region=self.region, now=now, method=method
+            address,
+            dict(query),
+            keys=keys,
+            region=self.region,
+            now=now,
+            method=method,
+            headers=headers,
         )
 
     def _keys(self) -> Keys | None:

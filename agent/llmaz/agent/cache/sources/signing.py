@@ -8,14 +8,16 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
 VALID_SECONDS = 3600
+_NO_HEADERS: Mapping[str, str] = {}
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _OSS_ALGORITHM = "OSS4-HMAC-SHA256"
-_OSS_HOST = re.compile(r"oss-([a-z]+-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
+_OSS_HOST = re.compile(r"oss-(?!accelerate)([a-z]+-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,15 @@ def signed_v4(
     region: str,
     now: datetime,
     method: str = "GET",
+    headers: Mapping[str, str] = _NO_HEADERS,
+    valid_seconds: int = VALID_SECONDS,
 ) -> str:
-    """Sign as S3 wants it (version 4, in the query), for an hour."""
+    """Sign as S3 wants it (version 4, in the query).
+
+    headers: those that will be sent whose names begin with x-amz-, in lower case: S3 refuses a
+    request that has one which was not signed
+    """
+    sent = sorted({"host": address.host, **headers}.items())
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
     given = {
@@ -56,16 +65,16 @@ def signed_v4(
         "X-Amz-Algorithm": _ALGORITHM,
         "X-Amz-Credential": f"{keys.key_id}/{scope}",
         "X-Amz-Date": stamp,
-        "X-Amz-Expires": str(VALID_SECONDS),
-        "X-Amz-SignedHeaders": "host",
+        "X-Amz-Expires": str(valid_seconds),
+        "X-Amz-SignedHeaders": ";".join(name for name, _ in sent),
     }
     if keys.session_token is not None:
         given["X-Amz-Security-Token"] = keys.session_token
     canonical = urlencode(sorted(given.items()), quote_via=quote, safe="-_.~")
     path = quote(address.path, safe="/-_.~")
-    request = "\n".join(
-        (method, path, canonical, f"host:{address.host}", "", "host", "UNSIGNED-PAYLOAD")
-    )
+    told = "".join(f"{name}:{value}\n" for name, value in sent)
+    names = given["X-Amz-SignedHeaders"]
+    request = f"{method}\n{path}\n{canonical}\n{told}\n{names}\nUNSIGNED-PAYLOAD"
     digest = hashlib.sha256(request.encode()).hexdigest()
     text = f"{_ALGORITHM}\n{stamp}\n{scope}\n{digest}"
     signature = _chained(f"AWS4{keys.secret}", scope, text)
