@@ -1,7 +1,6 @@
 """The controller's process on a real API server, with agents that say what a test tells them to."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -328,7 +327,9 @@ async def test_a_turn_is_an_event(cluster: Cluster) -> None:
     await eventually(reasons, lambda seen: ("Warning", "ModelNotFound") in seen)
 
 
-async def test_a_steady_state_writes_nothing(cluster: Cluster) -> None:
+async def test_a_steady_state_writes_nothing(
+    cluster: Cluster, controller: ControllerProcess
+) -> None:
     agent = await cluster.agent(gpus=1)
     await cluster.playground("chat", await cluster.model("qwen", agent))
     await agent.assigned([f"{cluster.namespace}/chat-0"])
@@ -343,20 +344,11 @@ async def test_a_steady_state_writes_nothing(cluster: Cluster) -> None:
         return [(item["metadata"]["name"], item["metadata"]["resourceVersion"]) for item in items]
 
     await eventually(versions, lambda seen: len(seen) == 5)
-    await unmoved(versions)  # what was under way is written
+    await cluster.rounds_go_by(controller)  # what was under way is written
     before = await versions()
     await agent.beat()
-    await asyncio.sleep(1.0)
+    await cluster.rounds_go_by(controller)
     assert await versions() == before
-
-
-async def unmoved(versions: Callable[[], Awaitable[list[Any]]]) -> None:
-    """Wait until nothing has been written for a while."""
-    async with asyncio.timeout(120):
-        before: list[Any] = []
-        while before != (now := await versions()):
-            before = now
-            await asyncio.sleep(2.0)
 
 
 async def test_a_controller_that_was_killed_comes_back_and_disturbs_nothing(

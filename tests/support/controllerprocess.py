@@ -1,5 +1,6 @@
 """The controller as a process, and what a test does to the cluster that it acts on."""
 
+import re
 import subprocess
 import sys
 import uuid
@@ -9,12 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import aiohttp
+
 from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND, SERVICE
 from llmaz.api.manifest import Manifest
 from llmaz.kube import Kube, NotFound
 from support.cluster import Agent, eventually
 
 PATIENCE_SECONDS = 120.0  # for its end, on a machine under load
+_METRICS = re.compile(r"metrics at (http://\S+)")
+_ROUNDS = re.compile(r"^llmaz_controller_plan_seconds_count (\S+)$", re.MULTILINE)
 
 
 @dataclass
@@ -38,6 +43,13 @@ class ControllerProcess:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         (kibibytes,) = (line.split()[1] for line in status.splitlines() if "VmRSS" in line)
         return int(kibibytes) / 1024
+
+    async def rounds(self) -> int:
+        """Return how often it has decided since its start."""
+        *_, url = _METRICS.findall(self.log.read_text())
+        async with aiohttp.ClientSession() as client, client.get(url) as answer:
+            (count,) = _ROUNDS.findall(await answer.text())
+        return int(float(count))
 
     def stop(self) -> int:
         assert self.process is not None
@@ -119,6 +131,18 @@ class Cluster:
             return {"status": {}} | await self.get(name)
 
         return await eventually(look, holds)
+
+    async def rounds_go_by(self, controller: ControllerProcess) -> None:
+        """Wait until the controller has looked at all this, and done what follows from it.
+
+        It decides when something changes: here what it reads and nothing follows from. The first
+        round may have been under way, and what the second does is done when the third decides.
+        """
+        for number in range(3):
+            before = await controller.rounds()
+            change: Manifest = {"metadata": {"annotations": {"tests": f"{before}.{number}"}}}
+            await self.kube.patch(OPEN_MODEL, self.models[0], change)
+            await eventually(controller.rounds, lambda count, known=before: count > known)  # type: ignore[misc]  # defaults bind the loop's values
 
     async def clean(self) -> None:
         for kind in (PLAYGROUND, SERVICE):
