@@ -18,7 +18,7 @@ HUMPS = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-zA-Z]*)+")
 # Words of this shape that no condition and no Event has as its reason.
 WORDS_OF = {
     "types of conditions": "AcceleratorsKnown AcceleratorsUsable AssignmentAccepted CacheUsable"
-    " PeersTrusted RollingOut ScalingActive PodScheduled",
+    " ObjectsAccepted PeersTrusted RollingOut ScalingActive PodScheduled",
     "placeholders of templates": "ModelName ModelPath DraftModelPath",
     "values of Kubernetes' own fields": "NoExecute NoSchedule PreferNoSchedule NotIn DoesNotExist"
     " DirectoryOrCreate RuntimeDefault IfNotPresent ClusterIP InternalIP ScheduleAnyway"

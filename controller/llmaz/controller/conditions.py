@@ -17,6 +17,7 @@ from llmaz.controller.rolling import ROLLING_OUT, rolling_out
 AVAILABLE = "Available"
 PROGRESSING = "Progressing"
 SCALING_ACTIVE = "ScalingActive"
+OBJECTS_ACCEPTED = "ObjectsAccepted"
 AT_REST = ("ScaledToZero", "Asleep")  # reasons of what comes back when somebody asks
 
 Conditions = tuple[Condition, ...]
@@ -129,6 +130,14 @@ def scaling_conditions(
     if scaling is None:
         return tuple(condition for condition in old if condition.type != SCALING_ACTIVE)
     return _set(old, [scaling], generation, now)
+
+
+def with_refusal(old: Conditions, words: str, generation: int, now: datetime) -> Conditions:
+    """Say what the server refuses to keep of what an object needs, as long as it does."""
+    if words:
+        said = _condition(OBJECTS_ACCEPTED, "False", "ObjectRefused", words)
+        return _set(old, [said], generation, now)
+    return tuple(condition for condition in old if condition.type != OBJECTS_ACCEPTED)
 
 
 def _unavailable(

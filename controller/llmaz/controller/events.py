@@ -6,7 +6,7 @@ from llmaz.api import names
 from llmaz.api.kinds import PLAYGROUND, SERVICE
 from llmaz.api.meta import Condition, find_condition
 from llmaz.controller.actions import EventType, RecordEvent
-from llmaz.controller.conditions import AT_REST, AVAILABLE
+from llmaz.controller.conditions import AT_REST, AVAILABLE, OBJECTS_ACCEPTED
 from llmaz.controller.rolling import ROLLING_OUT
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
@@ -17,7 +17,7 @@ STEPS = frozenset({"StartingEngine", "StoppingEngine", "FetchingModel", "Pending
 def turn(
     ref: Ref, uid: str, old: Sequence[Condition], new: Sequence[Condition]
 ) -> Iterator[RecordEvent]:
-    """Yield an event when the reason of Available, or what is said of an update, has changed."""
+    """Yield an event when the reason of Available, or what is said of other things, has changed."""
     before, after = find_condition(old, AVAILABLE), find_condition(new, AVAILABLE)
     if after is not None and (before is None or before.reason != after.reason):
         fine = after.is_true or after.reason in STEPS
@@ -25,6 +25,9 @@ def turn(
     before, after = find_condition(old, ROLLING_OUT), find_condition(new, ROLLING_OUT)
     if after is not None and (before is None or before.message != after.message):
         yield _event(ref, uid, after, fine=after.reason != "RolloutHalted")
+    before, after = (find_condition(of, OBJECTS_ACCEPTED) for of in (old, new))
+    if after is not None and (before is None or before.message != after.message):
+        yield _event(ref, uid, after, fine=False)
 
 
 def of_service(

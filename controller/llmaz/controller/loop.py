@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 
 from llmaz.controller.actions import Action, ApplyOwned, Assign, DeleteOwned, OpenGate, Plan
+from llmaz.controller.denials import denial
 from llmaz.controller.metrics import Metrics
 from llmaz.controller.news import news
 from llmaz.controller.observe import Observer
 from llmaz.controller.perform import Performer, Superseded
 from llmaz.controller.plan import plan
-from llmaz.controller.snapshot import ClusterSnapshot, Ref
+from llmaz.controller.snapshot import ClusterSnapshot, Denial, Ref
 from llmaz.daemon import backoff
-from llmaz.kube import KubeError, Unavailable
+from llmaz.kube import Conflict, KubeError, NotFound, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ _SETTLE_SECONDS = 0.002  # changes that come together are decided on together
 _AT_ONCE = 16  # requests under way
 _LEASE_SETTLE_SECONDS = 0.2
 _LONGEST_SILENCE = 3  # rounds in a row that only act, before one also says so
+# A kube-apiserver's answer where a webhook that has to be asked is away: nobody knows for how long.
+_WEBHOOK_AWAY = "failed calling webhook"
 _ACTS = (ApplyOwned, Assign, DeleteOwned, OpenGate)
 
 Decide: TypeAlias = Callable[[ClusterSnapshot, datetime], Plan]
@@ -71,7 +74,7 @@ class Loop:
         self._performer = performer
         self._leadership = leadership
         self._metrics = metrics
-        self._refused: Mapping[Ref, str] = {}
+        self._refused: Mapping[Ref, Denial] = {}
         self._failures = 0
         self._silent_rounds = 0
         self._fresh: frozenset[str] = frozenset()
@@ -130,7 +133,7 @@ class Loop:
         told = tuple(news(self._saw, snapshot)) if self._saw is not None else ()
         self._saw = snapshot
         failed = await self._act((*self._due(decided.actions), *told))
-        refused = {ref: words for ref, words in failed.items() if ref is not None}
+        refused = {one.ref: one for one in failed if one is not None}
         if refused != self._refused:
             self._observer.changed.set()
         self._refused = refused
@@ -152,39 +155,38 @@ class Loop:
         self._observer.changed.set()
         return acts
 
-    async def _act(self, actions: tuple[Action, ...]) -> dict[Ref | None, str]:
-        """Perform the actions; return in words what the server refused to write, by object."""
+    async def _act(self, actions: tuple[Action, ...]) -> list[Denial | None]:
+        """Perform the actions; return what the server refused to write, None for other failures."""
         if actions:
             logger.debug("performing %d actions", len(actions))
         gate = asyncio.Semaphore(_AT_ONCE)
         results = await asyncio.gather(*(self._perform(action, gate) for action in actions))
-        return {ref: words for result in results if result is not None for ref, words in [result]}
+        return [denied for failed in results for denied in failed]
 
-    async def _perform(
-        self, action: Action, gate: asyncio.Semaphore
-    ) -> tuple[Ref | None, str] | None:
+    async def _perform(self, action: Action, gate: asyncio.Semaphore) -> tuple[Denial | None, ...]:
+        """Perform one action; return how it failed, which is nothing where it did not."""
         async with gate:
             if not self._leadership.is_held:
-                return None
+                return ()
             try:
                 # Nothing that was begun as the leader goes on as somebody who leads no more.
                 async with asyncio.timeout(self._leadership.seconds_left):
                     await self._performer.perform(action)
             except TimeoutError:
                 logger.warning("%s given up: the Lease ran out", type(action).__name__)
-                return None
+                return ()
             except Superseded as error:
                 logger.debug("%s not performed: %s", type(action).__name__, error)
-                return None
+                return ()
             except KubeError as error:
-                return self._failed(action, error)
+                return (self._failed(action, error),)
             self._metrics.performed(action)
-            return None
+            return ()
 
-    def _failed(self, action: Action, error: KubeError) -> tuple[Ref | None, str]:
+    def _failed(self, action: Action, error: KubeError) -> Denial | None:
         self._metrics.failed()
         logger.warning("%s not performed: %s", type(action).__name__, error)
-        return _refused(action, error), str(error)
+        return refused(action, error)
 
     def _pause(self) -> float | None:
         if not self._failures:
@@ -197,8 +199,11 @@ class Loop:
         return frozenset(name for name, until in leases if now < until)
 
 
-def _refused(action: Action, error: KubeError) -> Ref | None:
-    """Return the object that the server will not have as it is wanted; None if it may yet."""
-    if isinstance(action, ApplyOwned) and not isinstance(error, Unavailable):
-        return action.ref
-    return None
+def refused(action: Action, error: KubeError) -> Denial | None:
+    """Return what the server will not have as it is wanted; None if it may yet."""
+    words = str(error)
+    if isinstance(error, Unavailable) and _WEBHOOK_AWAY not in words:
+        return None
+    if isinstance(error, NotFound | Conflict) and not isinstance(action, ApplyOwned):
+        return None  # what others made changed or went since it was seen
+    return denial(action, words)

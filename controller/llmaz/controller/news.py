@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from llmaz.api.kinds import INFERENCE_NODE, OPEN_MODEL
 from llmaz.api.node import EnginePhase, EngineReport, InferenceNode, ModelPhase
 from llmaz.controller.actions import EventType, RecordEvent
+from llmaz.controller.denials import told
 from llmaz.controller.events import of_service
 from llmaz.controller.leaving import leaving
 from llmaz.controller.served import service_of
@@ -29,6 +30,7 @@ def news(before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[RecordEven
             yield from _of_accelerators(old, node)
             yield from _of_bytes(old, node)
         yield from _of_drain(node, before, after)
+    yield from told(before.refused, after.refused)
 
 
 def _of_engines(

@@ -37,7 +37,7 @@ from llmaz.controller.readings import Decode, Readings, fresh_until, kube_node, 
 from llmaz.controller.seats import Seat, seats_of
 from llmaz.controller.slots.pod import SlotPod, read_pod
 from llmaz.controller.slots.policy import SlotPolicy
-from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref, Unreadable
+from llmaz.controller.snapshot import ClusterSnapshot, Denial, Key, Ref, Unreadable
 from llmaz.kube import Informer, Kube
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ class Observer:
         ]
         return f"waits for a list of {', '.join(kinds)}" if kinds else None
 
-    def snapshot(self, refused: Mapping[Ref, str]) -> ClusterSnapshot:
+    def snapshot(self, refused: Mapping[Ref, Denial]) -> ClusterSnapshot:
         """Freeze what is known now."""
         unreadable: dict[Ref, Unreadable] = {}
         nodes = self._all(INFERENCE_NODE, InferenceNode, unreadable)

@@ -20,8 +20,10 @@ from llmaz.controller.conditions import (
     aborted_conditions,
     playground_conditions,
     scaling_conditions,
+    with_refusal,
     with_rollout,
 )
+from llmaz.controller.denials import refused_for
 from llmaz.controller.endpoints import selector
 from llmaz.controller.essence import essence
 from llmaz.controller.events import turn
@@ -85,7 +87,7 @@ def _expand(playground: Playground, snapshot: ClusterSnapshot) -> PlaygroundView
     refused = snapshot.refused.get(ref)
     if refused is None:
         return PlaygroundView(playground=playground, write=write)
-    why = Refusal(reason="ServiceRefused", message=refused)
+    why = Refusal(reason="ServiceRefused", message=refused.words)
     return PlaygroundView(playground=playground, write=write, why=why)
 
 
@@ -194,6 +196,8 @@ def _status(
     now: datetime,
 ) -> WorkloadStatus:
     meta = view.playground.metadata
+    owners = (meta, *([service.metadata] if service else []))
+    refused = next(filter(None, (refused_for(one, snapshot) for one in owners)), "")
     return WorkloadStatus(
         observed_generation=meta.generation,
         replicas=seen.placed if seen else 0,
@@ -205,8 +209,10 @@ def _status(
         flavor=seen.flavor if seen else "",
         idle_since=idle_since(view.playground, now),
         url=snapshot.gateway_url,
-        message=view.why.message if view.why else (seen.message if seen else ""),
-        conditions=_conditions(view, seen, snapshot, now),
+        message=view.why.message if view.why else refused or (seen.message if seen else ""),
+        conditions=with_refusal(
+            _conditions(view, seen, snapshot, now), refused, meta.generation, now
+        ),
     )
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from llmaz.api.kinds import CORE_SERVICE, SERVICE
+from llmaz.api.kinds import SERVICE
 from llmaz.api.service import Service
 from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.actions import RecordEvent, SetStatus
-from llmaz.controller.conditions import Conditions, service_conditions, with_rollout
-from llmaz.controller.endpoints import load_balancer, selector
+from llmaz.controller.conditions import Conditions, service_conditions, with_refusal, with_rollout
+from llmaz.controller.denials import refused_for
+from llmaz.controller.endpoints import selector
 from llmaz.controller.events import turn
 from llmaz.controller.progress import Progress
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
@@ -20,9 +21,7 @@ def report_service(
     """Yield the write of a Service's status where it differs, and the event of a turn."""
     meta = service.metadata
     ref = Ref(kind=SERVICE, namespace=meta.namespace or "", name=meta.name)
-    core = Ref(kind=CORE_SERVICE, namespace=ref.namespace, name=load_balancer(service))
-    refused = snapshot.refused.get(core)
-    message = refused or seen.message
+    refused = refused_for(meta, snapshot)
     status = WorkloadStatus(
         observed_generation=meta.generation,
         replicas=seen.placed,
@@ -32,8 +31,11 @@ def report_service(
         ready=f"{seen.ready}/{seen.wanted}",
         selector=selector(service),
         flavor=seen.flavor,
-        message=message,
-        conditions=_conditions(service, seen, now, progress_ends=snapshot.progress_ends),
+        message=refused or seen.message,
+        conditions=with_refusal(
+            _conditions(service, seen, now, progress_ends=snapshot.progress_ends),
+            *(refused, meta.generation, now),
+        ),
     )
     if status == service.status:
         return

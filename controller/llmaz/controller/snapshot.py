@@ -37,6 +37,16 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """A write that the API server refused, and will refuse again as long as nothing changes."""
+
+    ref: Ref  # what was to be written
+    uid: str = ""
+    owner: str = ""  # the uid of whom it is made for; empty for what others have made
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Taint:
     """A taint of a Node that keeps off what does not tolerate it; NoExecute also drives it away."""
 
@@ -101,7 +111,7 @@ class ClusterSnapshot:
     slots: Mapping[Key, tuple[SlotPod, ...]] = field(default_factory=dict)  # by their Services
     slot_policy: SlotPolicy = field(default_factory=SlotPolicy)
     unreadable: Mapping[Ref, Unreadable] = field(default_factory=dict)
-    refused: Mapping[Ref, str] = field(default_factory=dict)  # writes that the server refused
+    refused: Mapping[Ref, Denial] = field(default_factory=dict)  # of the writes of the last round
     node_features: bool = False  # whether Node Feature Discovery labels the Nodes, as it is told
     gateway_url: str = ""  # where users reach the gateway; not known without
     progress_ends: bool = False  # whether Progressing is False once all is done

@@ -15,12 +15,12 @@ from llmaz.api.kinds import (
     Kind,
 )
 from llmaz.controller.actions import Action
-from llmaz.controller.loop import _ACTS, _LONGEST_SILENCE, _refused
+from llmaz.controller.loop import _ACTS, _LONGEST_SILENCE, refused
 from llmaz.controller.observe import Observer
 from llmaz.controller.perform import Performer, Superseded
 from llmaz.controller.plan import plan
 from llmaz.controller.slots.policy import SlotPolicy
-from llmaz.controller.snapshot import ClusterSnapshot, Ref
+from llmaz.controller.snapshot import ClusterSnapshot, Denial, Ref
 from llmaz.kube import Informer, Kube, KubeError, WatchEvent
 from support.simulator.server import Client, Server
 
@@ -55,7 +55,7 @@ class Controller:
         )
         self._observer._memo = self._server.memo
         self._performer = Performer(client, self._observer)
-        self._refused: dict[Ref, str] = {}
+        self._refused: dict[Ref, Denial] = {}
         self._silent = 0
         self._decided: tuple[ClusterSnapshot, datetime, tuple[Action, ...]] | None = None
         self._heard_since = self._server.now
@@ -104,16 +104,16 @@ class Controller:
     def round(self, now: datetime, *, most: int | None = None) -> int:
         """Decide, and perform as many of the actions as asked; return how many there were."""
         actions = self.planned(now)
-        refused = {}
+        denials = {}
         for action in self._due(actions)[:most]:
             try:
                 at_once(self._performer.perform(action))
             except Superseded:
                 continue
             except KubeError as error:
-                if (ref := _refused(action, error)) is not None:
-                    refused[ref] = str(error)
-        self._refused = refused
+                if (denied := refused(action, error)) is not None:
+                    denials[denied.ref] = denied
+        self._refused = denials
         return len(actions)
 
     def _due(self, actions: tuple[Action, ...]) -> tuple[Action, ...]:
