@@ -8,6 +8,7 @@ versions, of which the renewals of Leases are taken off.
 import argparse
 import asyncio
 import contextlib
+import random
 import sys
 import tempfile
 import time
@@ -25,7 +26,7 @@ from llmaz.api.kinds import INFERENCE_NODE, LEASE, OPEN_MODEL, PLAYGROUND
 from llmaz.api.manifest import Manifest
 from llmaz.api.names import SYSTEM_NAMESPACE
 from llmaz.api.node import EnginePhase
-from llmaz.kube import Kube, KubeError, Unavailable
+from llmaz.kube import Informer, Kube, KubeError, Unavailable
 from support.cluster import Agent, install, make_namespace
 
 GPUS, REPLICAS = 8, 4
@@ -40,16 +41,19 @@ class Simulated:
     def __init__(self, kube: Kube, index: int) -> None:
         self._kube = kube
         self._agent = Agent(kube, f"node-{index:04}")
+        self._first_renewal = random.Random(index).uniform(0, RENEW_SECONDS)
 
     async def register(self, gate: asyncio.Semaphore) -> None:
         async with gate:
             await persistently(lambda: self._agent.register(gpus=GPUS))
 
     async def renew(self) -> None:
+        """Renew for ever: agents of a fleet do not do so in step."""
+        await asyncio.sleep(self._first_renewal)
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
             with contextlib.suppress(KubeError):
                 await self._agent.beat()
+            await asyncio.sleep(RENEW_SECONDS)
 
     async def follow(self) -> None:
         seen = 1
@@ -105,14 +109,21 @@ async def serve_all(kube: Kube, playgrounds: int) -> None:
 
 
 async def until_ready(kube: Kube, playgrounds: int) -> None:
+    """Follow the Playgrounds, as a user's `kubectl get --watch` does."""
+    changed = asyncio.Event()
+    informer = Informer(kube, PLAYGROUND, changed=changed)
+    following = asyncio.create_task(informer.run())
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            with contextlib.suppress(KubeError):  # a server with much to do may be late
-                items = (await kube.list(PLAYGROUND)).items
-                states = [cast("Any", item).get("status", {}).get("ready") for item in items]
-                if states.count(f"{REPLICAS}/{REPLICAS}") == playgrounds:
-                    return
-            await asyncio.sleep(0.5)
+            await changed.wait()
+            changed.clear()
+            seen = informer.objects.values()
+            states = [cast("Any", item).get("status", {}).get("ready") for item in seen]
+            if states.count(f"{REPLICAS}/{REPLICAS}") == playgrounds:
+                break
+            await asyncio.sleep(0.1)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
 
 
 async def other_writes(kube: Kube, seconds: float) -> float:

@@ -6,6 +6,7 @@ Protobuf is never spoken: a client that accepts it also names JSON, and one that
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from llmaz.local.apiserver.status import not_acceptable
@@ -45,6 +46,7 @@ def clauses(accept: str) -> list[Clause]:
     return parsed or [Clause("*/*", {})]
 
 
+@lru_cache(256)  # clients send the same few headers with every request
 def negotiated(accept: str, *, forms: bool = True) -> Answer:
     """Choose the first acceptable form; `forms` says whether tables and metadata can be had."""
     for clause in clauses(accept):
