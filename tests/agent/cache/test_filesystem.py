@@ -107,6 +107,15 @@ async def test_a_place_where_nothing_lies_is_said(server: Server, tmp_path: Path
     assert outcome.reason == "FileNotFound"
 
 
+@pytest.mark.parametrize("host", ["169.254.169.254", "100.100.100.200"])
+async def test_a_driver_reaches_no_address_where_clouds_keep_credentials(
+    host: str, tmp_path: Path
+) -> None:
+    outcome = await _fetch(f"sftp://{host}/latest/meta-data", tmp_path)
+    assert isinstance(outcome, FetchFailed)
+    assert (outcome.reason, outcome.passing) == ("ForbiddenAddress", False)
+
+
 async def test_a_driver_that_is_not_there_is_named(tmp_path: Path) -> None:
     outcome = await _fetch("hdfs://namenode/models/m", tmp_path)
     assert isinstance(outcome, FetchFailed)

@@ -29,7 +29,9 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _SECRET_HEADERS = ("authorization", "cookie")
 _AGENT = {"User-Agent": "llmaz-agent", "Accept-Encoding": "identity"}
 _DIALLER = Dialler()
-_METADATA_ADDRESS = ipaddress.ip_address("fd00:ec2::254")
+# Besides addresses of the link: Amazon's and Google's; Alibaba's, Azure's and Oracle's.
+_TELLING = "fd00:ec2::/32 fd20:ce::/32 100.100.100.200 168.63.129.16 192.0.0.192"
+_METADATA = tuple(map(ipaddress.ip_network, _TELLING.split()))
 
 _Origin: TypeAlias = tuple[str, str, int]
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -200,7 +202,7 @@ class Wire:
     def _connected(self, origin: _Origin) -> http.client.HTTPConnection:
         scheme, host, port = origin
         if not self._near:
-            _refuse_link(host)  # a name that leads there is refused once it is connected
+            refuse_link(host)  # a name that leads there is refused once it is connected
         proxy = self._proxy(origin)
         near = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 80)
         connection: http.client.HTTPConnection
@@ -271,20 +273,21 @@ def _checked_peer(sock: socket.socket, *, near: bool) -> _Address:
     text = str(sock.getpeername()[0]).partition("%")[0]
     try:
         if not near:
-            _refuse_link(text)
+            refuse_link(text)
     except Forbidden:
         sock.close()
         raise
     return _mapped(ipaddress.ip_address(text))
 
 
-def _refuse_link(host: str) -> None:
+def refuse_link(host: str) -> None:
+    """Refuse an address where clouds keep credentials."""
     try:
         address = _mapped(ipaddress.ip_address(host))
     except ValueError:
         return  # a name
-    if address.is_link_local or address == _METADATA_ADDRESS:
-        raise Forbidden(f"{host} is an address of the link, which no weights come from")
+    if address.is_link_local or any(address in network for network in _METADATA):
+        raise Forbidden(f"{host} is for the machine's own credentials: no weights come from there")
 
 
 def _mapped(address: _Address) -> _Address:

@@ -18,6 +18,7 @@ from llmaz.agent.cache.origin import STORAGE_OPTIONS, Filesystem, name_of
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
 from llmaz.agent.cache.sources.answers import bounded, number, pinned
 from llmaz.agent.cache.sources.bridge import Bridge, Opened
+from llmaz.agent.cache.sources.guard import Guard, guarding
 
 _VERSIONS = (
     *("etag", "ETag", "md5Hash", "content_md5", "sha"),
@@ -48,6 +49,7 @@ class FilesystemSource:
     driver: Driver
     root: str
     bridge: Bridge = field(repr=False)
+    guard: Guard
 
     @classmethod
     def of(
@@ -56,14 +58,17 @@ class FilesystemSource:
         """Load the driver. Its options are a JSON object, as fsspec's `storage_options`."""
         text = credentials.get(STORAGE_OPTIONS) or environ.get("FSSPEC_STORAGE_OPTIONS") or "{}"
         options = _options(text)
-        driver, root = _loaded(origin, options)
+        guard = guarding(origin.url.partition("://")[0])
+        with guard.telling():
+            driver, root = _loaded(origin, options)
         is_concurrent = bool(getattr(driver, "async_impl", False))
         bridge = Bridge(driver.open, secrets.token_urlsafe(24), one_at_a_time=not is_concurrent)
-        return cls(origin, driver, root, bridge)
+        return cls(origin, driver, root, bridge, guard)
 
     def listing(self) -> Listing:
         try:
-            files = bounded(map(self._file, self._infos()), name_of(self.origin))
+            with self.guard.telling():
+                files = bounded(map(self._file, self._infos()), name_of(self.origin))
         except FileNotFoundError:
             words = f"there is nothing at {name_of(self.origin)}"
             raise Refused("FileNotFound", words, passing=False) from None
@@ -76,8 +81,11 @@ class FilesystemSource:
         return Target(url=f"{self.bridge.url}/{quote(file.address)}")
 
     def why(self, status: int, headers: Headers) -> Refused | None:  # noqa: ARG002
-        """Say nothing: the bridge's statuses mean the same as everywhere."""
-        return None
+        """Say what was refused to the driver; the bridge's statuses mean the same as everywhere."""
+        if not self.guard.refused:
+            return None
+        words = f"{name_of(self.origin)}: {self.guard.refused}"
+        return Refused("ForbiddenAddress", words, passing=False)
 
     def _infos(self) -> Iterator[_Info]:
         """Walk folder by folder: what finds all at once holds all at once."""
