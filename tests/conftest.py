@@ -20,7 +20,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         remove_old()
 
 
+def _asks_for_a_control_plane(item: pytest.Item) -> bool:
+    """Tell whether a test runs on whatever API server was asked for, or on a real one alone."""
+    module = getattr(item, "module", None)
+    own = ("running_control_plane", "real_control_plane")
+    fixtures = getattr(item, "fixturenames", ())
+    return "control_plane" in fixtures or any(hasattr(module, name) for name in own)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if _asks_for_a_control_plane(item):
+            item.add_marker(pytest.mark.apiserver)
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS))

@@ -13,7 +13,7 @@ from llmaz.api.node import EngineReport
 from llmaz.kube import Kube, KubeError
 from support.cluster import install, make_namespace
 from support.controllerprocess import ControllerProcess
-from support.controlplane import running_control_plane
+from support.controlplane import EmbeddedServer
 from support.nodes import FAKE_ENGINE, PATIENCE_SECONDS, Node, node
 from support.weights import gguf
 
@@ -53,9 +53,14 @@ async def running_pair(
 async def running_nodes(
     directory: Path, addresses: tuple[str, str]
 ) -> AsyncIterator[tuple[Kube, tuple[Node, Node]]]:
-    """Run a control plane and two nodes of these addresses, to which nothing is asked yet."""
+    """Run a control plane and two nodes of these addresses, to which nothing is asked yet.
+
+    The server is the embedded one: a kube-apiserver lets no endpoint be at a loopback address.
+    """
     async with AsyncExitStack() as stack:
-        plane = stack.enter_context(running_control_plane(directory / "plane"))
+        server = EmbeddedServer(directory / "plane")
+        stack.callback(server.stop)
+        plane = server.start()
         kube = await stack.enter_async_context(await Kube.connect(plane.kubeconfig))
         await install(kube)
         await make_namespace(kube, SYSTEM_NAMESPACE)
