@@ -1,41 +1,16 @@
 """The pods of slots as they are written."""
 
 import dataclasses
-from typing import Any, cast
 
 import kubernetes_validate
 import pytest
 
-from llmaz.api.openmodel import Flavor
 from llmaz.api.pod import Resources
 from llmaz.api.quantity import Quantity
-from llmaz.api.service import Service
-from llmaz.controller.actions import Refusal
-from llmaz.controller.demand import Demand, demand
-from llmaz.controller.slots.attempts import attempts_of
-from llmaz.controller.slots.manifest import Place, slot_pod
-from llmaz.controller.slots.policy import SlotPolicy, SlotToleration
-from support.builders import GPU, flavor, model, on, playground, runtime
-from support.controlling import World
-
-POLICY = SlotPolicy(launcher="slot", image="registry.test/llmaz-agent:1", host_path="/data")
-
-
-def wanted(*flavors: Flavor, labels: dict[str, str] | None = None) -> Demand:
-    """The demand of a Playground on these flavors."""
-    world = World().add(model("qwen", *flavors), runtime(), playground("chat", "qwen"))
-    world.decide()
-    service: Service = world.services[("default", "chat")]
-    meta = dataclasses.replace(
-        service.metadata, labels={**service.metadata.labels, **(labels or {})}
-    )
-    found = demand(dataclasses.replace(service, metadata=meta), world.models, world.runtimes)
-    assert not isinstance(found, Refusal)
-    return found
-
-
-def pod_of(asked: Demand, place: Place | None = None, policy: SlotPolicy = POLICY) -> Any:  # noqa: ANN401  # JSON
-    return cast("Any", slot_pod(asked, attempts_of(asked)[0], place or Place(replica="0"), policy))
+from llmaz.controller.slots.manifest import Place
+from llmaz.controller.slots.policy import SlotToleration
+from support.builders import GPU, flavor, on
+from support.slotpods import POLICY, pod_of, wanted
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.34", "1.37"])
@@ -127,7 +102,12 @@ def test_a_queue_of_kueue_s_is_passed_on() -> None:
 
 def test_devices_are_claimed_where_the_policy_names_a_template() -> None:
     policy = dataclasses.replace(POLICY, device_claims={GPU: "one-gpu"})
-    spec = pod_of(wanted(flavor("a10", 2)), policy=policy)["spec"]
+    pod = pod_of(wanted(flavor("a10", 2)), policy=policy)
+    for version in ("1.31", "1.34", "1.37"):
+        kubernetes_validate.validate(
+            {"apiVersion": "v1", "kind": "Pod", **pod}, version, strict=True
+        )
+    spec = pod["spec"]
     assert spec["resourceClaims"] == [
         {"name": "gpu-0", "resourceClaimTemplateName": "one-gpu"},
         {"name": "gpu-1", "resourceClaimTemplateName": "one-gpu"},

@@ -67,3 +67,42 @@ def test_the_state_of_a_pod_is_one_word_for_the_metrics() -> None:
     )
     states = [one.state for one in seen if one is not None]
     assert states == ["Bound", "Spare", "Ending", "Ended", "Pending"]
+
+
+RUNS = {"state": {"running": {"startedAt": MADE}}, "ready": True}
+
+
+def test_a_container_that_a_webhook_added_changes_nothing_while_it_runs() -> None:
+    native = {"name": "istio-proxy", **RUNS}  # an init container that goes on
+    first = {"name": "istio-proxy", **RUNS}
+    own = {"name": "model-runner", **RUNS}
+    for status in (
+        {"containerStatuses": [first, own]},
+        {"initContainerStatuses": [native], "containerStatuses": [own]},
+    ):
+        seen = read_pod(pod({"phase": "Running", "podIP": "10.0.0.1", **status}))
+        assert seen is not None
+        assert (seen.lives, seen.ip, seen.waiting) == (True, "10.0.0.1", None)
+
+
+def test_a_container_that_a_webhook_added_is_named_where_it_keeps_the_pod_from_running() -> None:
+    broken = {"name": "istio-proxy", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    own = {"name": "model-runner", "state": {"waiting": {"reason": "PodInitializing"}}}
+    seen = read_pod(pod({"initContainerStatuses": [broken], "containerStatuses": [own]}))
+    assert seen is not None
+    assert seen.waiting == "ImagePullBackOff (container istio-proxy)"
+
+
+def test_a_pod_whose_added_container_ended_goes_on_until_the_pod_is_over() -> None:
+    ended = {"name": "logger", "state": {"terminated": {"exitCode": 0}}}
+    seen = read_pod(pod({"phase": "Running", "containerStatuses": [ended, RUNS]}))
+    assert seen is not None
+    assert seen.lives
+
+
+def test_a_pod_on_a_node_that_was_lost_is_ending_and_one_with_a_reason_alone_tells_it() -> None:
+    lost = read_pod(pod({"phase": "Running", "reason": "NodeLost"}, deletionTimestamp=MADE))
+    evicted = read_pod(pod({"phase": "Failed", "reason": "Evicted", "message": "disk is full"}))
+    assert lost is not None
+    assert evicted is not None
+    assert (lost.state, evicted.ended) == ("Ending", "Evicted: disk is full")

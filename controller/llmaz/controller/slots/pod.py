@@ -18,6 +18,7 @@ FAILURES = "llmaz.io/slot-failures"
 KIND = "llmaz.io/slot-kind"
 UNDISTURBED = "karpenter.sh/do-not-disrupt"
 GATE = "llmaz.io/group"
+_OWN = ("", names.MODEL_RUNNER, "shim")
 SPARE = "spare"  # as the replica of one that is kept ready
 
 
@@ -136,8 +137,14 @@ def _waits(status: dict[str, Any]) -> Iterator[str]:
         for container in status.get(list_) or ():
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") not in (None, "PodInitializing", "ContainerCreating"):
-                said = (waiting["reason"], waiting.get("message"))
+                said = (_named(container, waiting["reason"]), waiting.get("message"))
                 yield ": ".join(part for part in said if part)
+
+
+def _named(container: dict[str, Any], reason: str) -> str:
+    """Name the container with the reason where it is none that llmaz has made."""
+    name = container.get("name", "")
+    return reason if name in _OWN else f"{reason} (container {name})"
 
 
 def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
