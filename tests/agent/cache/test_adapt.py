@@ -37,3 +37,11 @@ def test_a_server_says_itself_how_long_to_wait() -> None:
 def test_waits_grow_and_end_somewhere(failures: int, longest: float) -> None:
     assert wait_after(failures, None, 1.0) == longest
     assert wait_after(failures, None, 0.0) == longest / 2
+
+
+def test_nodes_that_share_keep_as_many_as_a_chunk_is_cut_for_unless_they_are_refused() -> None:
+    pace = Pace(connections=4, least=4)
+    for rate in (100.0, 101.0):
+        pace = paced(pace, rate=rate, refusals=0)
+    assert (pace.connections, pace.settled) == (4, True)
+    assert paced(pace, rate=1, refusals=3).connections == 2

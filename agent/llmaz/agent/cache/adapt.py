@@ -5,7 +5,7 @@ time: the number doubles while that brings more bytes, and is halved when the se
 requests.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 FIRST_CONNECTIONS = 2
 MOST_CONNECTIONS = 16
@@ -17,9 +17,13 @@ LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server that asks for more is left until
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How many connections are in use, and what the number was judged by."""
+    """How many connections are in use, and what the number was judged by.
+
+    least: how many there are unless the server asks for fewer requests
+    """
 
     connections: int = FIRST_CONNECTIONS
+    least: int = FIRST_CONNECTIONS
     best_rate: float = 0.0  # bytes a second, with as many connections as now or fewer
     settled: bool = False
 
@@ -27,14 +31,15 @@ class Pace:
 def paced(pace: Pace, *, rate: float, refusals: int) -> Pace:
     """Return the next pace after a period of `rate` bytes a second with so many refusals."""
     if refusals:
-        return Pace(connections=max(1, pace.connections // 2), best_rate=rate, settled=True)
+        fewer = max(1, pace.connections // 2)
+        return replace(pace, connections=fewer, best_rate=rate, settled=True)
     if pace.settled:
         return pace
     if rate < pace.best_rate * WORTHWHILE:
-        fewer = max(FIRST_CONNECTIONS, pace.connections // 2)
-        return Pace(connections=fewer, best_rate=pace.best_rate, settled=True)
+        fewer = max(pace.least, pace.connections // 2)
+        return replace(pace, connections=fewer, settled=True)
     more = min(MOST_CONNECTIONS, pace.connections * 2)
-    return Pace(connections=more, best_rate=rate, settled=more == pace.connections)
+    return replace(pace, connections=more, best_rate=rate, settled=more == pace.connections)
 
 
 def wait_after(failures: int, asked: float | None, jitter: float) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from llmaz.agent.cache import spans
-from llmaz.agent.cache.adapt import MOST_CONNECTIONS, Pace, paced, wait_after
+from llmaz.agent.cache.adapt import FIRST_CONNECTIONS, MOST_CONNECTIONS, Pace, paced, wait_after
 from llmaz.agent.cache.download import Download, Failed, Segment, segments_of
 from llmaz.agent.cache.partial import Partial
 from llmaz.agent.cache.remote import Refused, RemoteFile, Source
@@ -29,6 +29,7 @@ STREAMED_SEGMENT_BYTES = 2 * 2**20  # so that what comes side by side is soon a 
 MOST_FAILURES = 6  # of one segment in a row, without a byte
 ATTEMPTS_AT_GENUINE_BYTES = 2
 STALL_SECONDS = 15.0
+_SHARED_CONNECTIONS = 4  # where nodes share: as many as each of their chunks is cut for
 _TICK_SECONDS = 1.0
 _HASH_BLOCK = 2**20
 _END_SECONDS = 2.0
@@ -86,7 +87,8 @@ class Transfer:
         self._source = source
         self._store = store
         self._moved = moved
-        self._pace = Pace()
+        least = FIRST_CONNECTIONS if sharing is None else _SHARED_CONNECTIONS
+        self._pace = Pace(connections=least, least=least)
         self._waiting = Waiting[Segment](self._pace.connections)
         self._counting = threading.Lock()
         self._refusals = 0
