@@ -1,6 +1,7 @@
 """Wire the gateway: settings, the cluster's objects, the HTTP server."""
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -51,6 +52,8 @@ async def _run(settings: GatewaySettings) -> None:
         async with listening(
             *(app, settings.host, settings.port), idle_seconds=settings.idle_seconds
         ) as port:
+            # What is there now stays: to look it through for garbage would hold every stream up.
+            gc.freeze()
             logger.info("listening at http://%s:%s", settings.host, port)
             async with asyncio.TaskGroup() as tasks:
                 following = tasks.create_task(follow(kube, gateway), name="follow")

@@ -41,7 +41,8 @@ class Sink(Protocol):
 class Connection(asyncio.Protocol):
     """One connection to an engine, with the answer that is coming on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._turn: asyncio.Future[None] | None = None  # what a request waits for
@@ -231,11 +232,11 @@ class Engines:
         """Return a connection, which is given back when the request on it is over."""
         return (None if fresh else self._kept(endpoint)) or await self._opened(endpoint)
 
-    def give_back(self, endpoint: Endpoint, connection: Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next request, or end one whose answer did not come whole."""
         connection.rest()
         if connection.reusable:
-            self._keep(endpoint, connection)
+            self._keep(connection)
         else:
             connection.abort()
 
@@ -244,7 +245,7 @@ class Engines:
         try:
             async with asyncio.timeout(self._connect_seconds):
                 _, connection = await loop.create_connection(
-                    Connection, endpoint.address, endpoint.port
+                    lambda: Connection(endpoint), endpoint.address, endpoint.port
                 )
         except TimeoutError:
             raise Unreached(f"no connection within {self._connect_seconds:g} s") from None
@@ -261,8 +262,8 @@ class Engines:
             connection.abort()
         return None
 
-    def _keep(self, endpoint: Endpoint, connection: Connection) -> None:
-        self._idle.setdefault(endpoint, []).append((time.monotonic(), connection))
+    def _keep(self, connection: Connection) -> None:
+        self._idle.setdefault(connection.endpoint, []).append((time.monotonic(), connection))
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._swept)
 

@@ -78,11 +78,7 @@ class Proxy:
             with self._outstanding.request(endpoint):
                 try:
                     connection = await self._engines.connection(endpoint, fresh=sent_twice)
-                    try:
-                        head = await connection.ask(self._head(request, endpoint, body), body)
-                        return await _relay(request, head, connection, begun)
-                    finally:
-                        self._engines.give_back(endpoint, connection)
+                    return await self._exchanged(request, body, connection, begun)
                 except Unreached as error:
                     failure, left = error, others
                 except HungUp as error:
@@ -90,6 +86,16 @@ class Proxy:
                     sent_twice = True
             if not left:
                 raise _unreachable(route, endpoint, failure)
+
+    async def _exchanged(
+        self, request: web.Request, body: bytes, connection: Connection, begun: Reply | None
+    ) -> Reply:
+        """Ask on a connection and pass the answer on; a client that leaves ends the connection."""
+        try:
+            head = await connection.ask(self._head(request, connection.endpoint, body), body)
+            return await _relay(request, head, connection, begun)
+        finally:
+            self._engines.give_back(connection)
 
     def _head(self, request: web.Request, endpoint: Endpoint, body: bytes) -> bytes:
         """Write the head of a request for an engine: the client's, but for what frames it."""
