@@ -87,6 +87,37 @@ def test_weights_that_came_to_a_node_are_told_of_the_model() -> None:
     assert ("qwen", "ModelCached", "its weights are on n1") in told(before, world.snapshot())
 
 
+def test_weights_that_a_node_has_no_more_are_told_of_the_model() -> None:
+    world = world_of()
+    world.settle()
+    before, one = world.snapshot(), world.nodes["n1"]
+    world.add(stating(one, dataclasses.replace(one.status, models=None)))
+    assert told(before, world.snapshot()) == [], "what is not known is not gone"
+    world.add(stating(one, dataclasses.replace(one.status, models=())))
+    gone = ("qwen", "CacheEvicted", "its weights are on n1 no more")
+    assert told(before, world.snapshot()) == [gone]
+
+
+def test_an_engine_that_goes_on_with_a_new_agent_is_told_and_one_that_does_not_is_not() -> None:
+    world = world_of()
+    world.settle()
+    kept = engine(EnginePhase.READY, ready_at=NOW, started_at=NOW, pid=7)
+    again = engine(EnginePhase.STARTING, started_at=NOW + timedelta(minutes=1), pid=7)
+
+    def seen(agent_minutes: int, report: EngineReport) -> ClusterSnapshot:
+        one = world.nodes["n1"]
+        began = NOW + timedelta(minutes=agent_minutes)
+        status = dataclasses.replace(one.status, agent_started_at=began, engines=(report,))
+        world.add(stating(one, status))
+        return world.snapshot()
+
+    first, same, later, anew = seen(0, kept), seen(0, kept), seen(1, kept), seen(2, again)
+    said = ("chat", "EngineReadopted", "default/chat-0 on n1: pid 7 goes on with a new agent")
+    assert told(first, same) == []
+    assert told(same, later) == [said]
+    assert told(later, anew) == []
+
+
 def test_an_accelerator_that_fails_or_goes_is_told_of_its_node() -> None:
     world = World().add(node("n1", [gpu("one", 0), gpu("two", 1)]))
     before = world.snapshot()

@@ -56,6 +56,7 @@ def facts_of(settings: RunAgent, port: int) -> NodeFacts:
         boot_id=BOOT_ID.read_text().strip(),
         capacity=capacity(),
         machine=text(MACHINE),
+        started_at=datetime.now(UTC).replace(microsecond=0),
     )
 
 

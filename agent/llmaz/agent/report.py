@@ -35,6 +35,7 @@ def report(
         address=facts.address,
         agent_url=facts.agent_url,
         agent_version=facts.agent_version,
+        agent_started_at=facts.started_at,
         machine=facts.machine,
         sharing_url=state.sharing_url,
         capacity=facts.capacity,

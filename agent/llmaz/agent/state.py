@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from llmaz.agent.accelerators.device import Sighting
 from llmaz.agent.assignment import Assignment, Refusal
@@ -24,6 +25,7 @@ class NodeFacts:
     boot_id: str
     capacity: Mapping[str, Quantity]
     machine: str = ""
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -297,6 +297,7 @@ class NodeStatus:
     address: an IP that other nodes reach
     agent_url: http://address:port of the agent, which serves /healthz and /metrics
     agent_version: the agent's version
+    agent_started_at: when this agent began; engines that started before it were adopted
     machine: what its maker calls the machine, such as DGX H100
     sharing_url: where the node serves its weights to other nodes and to clients on it
     capacity: the node's cpu and memory
@@ -313,6 +314,7 @@ class NodeStatus:
     address: str = ""
     agent_url: str = ""
     agent_version: str = ""
+    agent_started_at: datetime | None = None
     machine: str = ""
     sharing_url: str = ""
     capacity: Mapping[str, Quantity] = field(default_factory=dict)

@@ -46,6 +46,19 @@ def _of_engines(
             text = f"{report.id} on {node.metadata.name}: {words}"
             type_: EventType = "Normal" if reason == "EngineStarted" else "Warning"
             yield from of_service(service_of(report.id), type_, reason, text, after)
+        elif _is_adopted(old, known.get(report.id), node, report):
+            text = f"{report.id} on {node.metadata.name}: pid {report.pid} goes on with a new agent"
+            yield from of_service(service_of(report.id), "Normal", "EngineReadopted", text, after)
+
+
+def _is_adopted(
+    old: InferenceNode, before: EngineReport | None, node: InferenceNode, report: EngineReport
+) -> bool:
+    """Tell whether an engine went on while its agent was replaced."""
+    began, begins = old.status.agent_started_at, node.status.agent_started_at
+    if began is None or begins in (None, began) or before is None or report.pid is None:
+        return False
+    return (before.pid, before.started_at) == (report.pid, report.started_at)
 
 
 def _happened(old: EngineReport | None, report: EngineReport) -> tuple[str, str] | None:
@@ -73,6 +86,26 @@ def _of_models(
                 type="Normal",
                 reason="ModelCached",
                 message=f"its weights are on {node.metadata.name}",
+            )
+    yield from _of_evictions(old, node, after)
+
+
+def _of_evictions(
+    old: InferenceNode, node: InferenceNode, after: ClusterSnapshot
+) -> Iterator[RecordEvent]:
+    """Yield the weights that a node no longer has; of models that are deleted nobody asks."""
+    if node.status.models is None:
+        return
+    there = {one.name for one in node.status.models}
+    for one in old.status.models or ():
+        model = after.models.get(one.name)
+        if one.phase is ModelPhase.READY and one.name not in there and model is not None:
+            yield RecordEvent(
+                ref=Ref(kind=OPEN_MODEL, name=one.name),
+                uid=model.metadata.uid,
+                type="Normal",
+                reason="CacheEvicted",
+                message=f"its weights are on {node.metadata.name} no more",
             )
 
 
