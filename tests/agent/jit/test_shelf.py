@@ -82,6 +82,29 @@ def test_an_archive_that_is_torn_is_thrown_away(tmp_path: Path) -> None:
     assert not shelf.archive(KEY).exists()
 
 
+def test_an_archive_that_can_not_be_written_out_is_thrown_away(tmp_path: Path) -> None:
+    shelf = JitShelf(tmp_path)
+    shelf.archive(KEY).parent.mkdir(parents=True)
+    with tarfile.open(shelf.archive(KEY), "w") as tar:
+        for name in ("a", "a/b"):
+            tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    assert not shelf.open(KEY)
+    assert not shelf.archive(KEY).exists()
+    assert shelf.live(KEY).is_dir()
+
+
+def test_a_file_that_grows_when_it_is_unpacked_is_not(tmp_path: Path) -> None:
+    shelf = JitShelf(tmp_path)
+    shelf.archive(KEY).parent.mkdir(parents=True)
+    with tarfile.open(shelf.archive(KEY), "w", format=tarfile.PAX_FORMAT) as tar:
+        grows = tarfile.TarInfo("grows")
+        sparse = {"major": "0", "minor": "1", "size": str(2**20), "map": "0,0"}
+        grows.pax_headers = {f"GNU.sparse.{name}": value for name, value in sparse.items()}
+        tar.addfile(grows, io.BytesIO())
+    assert not shelf.open(KEY)
+    assert list(shelf.live(KEY).iterdir()) == []
+
+
 def test_runs_are_known_to_the_next_agent(tmp_path: Path) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     run = Run(key=KEY, at=moment, had=True, kept=moment)

@@ -1,6 +1,7 @@
 """Copies in memory: whole, verified, within the quota, and never taken from an engine."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def test_a_model_is_given_from_memory_once_it_is_there_whole(tmp_path: Path) -> 
     assert not copy.is_symlink()
     assert memory.original(str(copy)) == str(shown / "b.bin")
     assert memory.used_bytes() == 2 * SIZE
+
+
+def test_a_model_whose_copy_is_gone_is_given_from_the_disk(tmp_path: Path) -> None:
+    shown = put_snapshot(tmp_path / "cache", "m", b"a")
+    memory = tier(tmp_path)
+    memory.take(str(shown))
+    shutil.rmtree(memory.found(str(shown)))
+    assert memory.found(str(shown)) == str(shown)
 
 
 def test_the_least_recently_used_goes_and_never_what_an_engine_has_open(tmp_path: Path) -> None:

@@ -32,6 +32,11 @@ logger = logging.getLogger(__name__)
 
 _MODES = 0o755
 _IN_SLOT = "jit-"
+# What reading one raises, and what writing it does where a file is also a folder in it.
+_NO_ARCHIVE = (
+    *(tarfile.TarError, EOFError),
+    *(NotADirectoryError, IsADirectoryError, FileExistsError),
+)
 
 
 class Changing(Exception):
@@ -160,7 +165,7 @@ class JitShelf:
     def _unpack(self, key: str, into: Path) -> None:
         try:
             _unpack(self.archive(key), into)
-        except (tarfile.TarError, EOFError) as error:  # a disk has lost some of it
+        except _NO_ARCHIVE as error:  # a disk has lost some of it, or a node made it up
             logger.warning("compiled programs %s are thrown away: %s", key, error)
             self.archive(key).unlink()
             shutil.rmtree(into)
@@ -174,7 +179,8 @@ def _unpack(archive: Path, into: Path) -> None:
     """Write the plain files of an archive below a directory; of no other kind is any in one."""
     with tarfile.open(archive) as tar:
         for member in tar:
-            content = tar.extractfile(member) if member.isreg() else None
+            is_plain = member.isreg() and not member.issparse()  # a sparse one grows without end
+            content = tar.extractfile(member) if is_plain else None
             if content is None or why_unsafe(member.name) is not None:
                 continue
             target = into / member.name

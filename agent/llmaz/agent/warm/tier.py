@@ -47,9 +47,12 @@ class MemoryTier:
         """Return where a model lies in memory, which is a use of it; its own path if nowhere."""
         root = self._root_of(Path(path))
         copy = self._copy_of(root) if root is not None else None
-        if root is None or copy is None or not copy.is_dir():
+        if root is None or copy is None:
             return path
-        os.utime(copy)
+        try:
+            os.utime(copy)
+        except OSError:  # there is none, or it goes just now to make room
+            return path
         return str(copy / Path(path).relative_to(root))
 
     def original(self, path: str) -> str:
