@@ -88,9 +88,31 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
     if argv and argv[0] == "stop-engines":
         return _stop_engines(argv[1:], environ)
     parser = _parser(environ, prog="llmaz-agent", description="Runs the engines of one node.")
+    _add_node_options(parser, environ, host)
+    _add_sharing_options(parser)
+    _add_mirror_option(parser)
+    parser.add_argument("--cache-dir", type=Path, default=_root(environ) / "cache")
+    add_cache_options(parser)
+    _add_engine_options(parser)
+    parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
+    given = parser.parse_args(argv)
+    _require_what_belongs_together(parser, given, environ)
+    return _run_agent(parser, given)
+
+
+def _add_node_options(
+    parser: argparse.ArgumentParser, environ: Mapping[str, str], host: Host
+) -> None:
     parser.add_argument("--node-name", default=environ.get("NODE_NAME") or host.name.lower())
     parser.add_argument("--address", default=host.address, help="IP at which others reach the node")
     parser.add_argument("--listen", default=DEFAULT_LISTEN, type=endpoint, metavar="HOST:PORT")
+    parser.add_argument("--kubeconfig", type=Path, default=_path(environ.get("KUBECONFIG")))
+    parser.add_argument(
+        "--register-node", action="store_true", help="create the Node object: no kubelet does"
+    )
+
+
+def _add_sharing_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sharing-listen",
         default=DEFAULT_SHARING_LISTEN,
@@ -123,16 +145,9 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         metavar="COUNT",
         help="how many of these to one node (default: %(default)d); more is told that it is busy",
     )
-    parser.add_argument("--cache-dir", type=Path, default=_root(environ) / "cache")
-    add_cache_options(parser)
-    parser.add_argument(
-        "--environments-quota",
-        type=byte_count,
-        metavar="BYTES",
-        help="what engines' Python environments may take, such as 60Gi: of those that no engine"
-        " uses, the one used least recently goes first",
-    )
-    parser.add_argument("--kubeconfig", type=Path, default=_path(environ.get("KUBECONFIG")))
+
+
+def _add_mirror_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mirror-fetch",
         choices=get_args(MirrorFetch),
@@ -141,8 +156,15 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         " what is in the cache; off: there is no such endpoint. Without the option: any where only"
         " this machine reaches the address, else assigned",
     )
+
+
+def _add_engine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--register-node", action="store_true", help="create the Node object: no kubelet does"
+        "--environments-quota",
+        type=byte_count,
+        metavar="BYTES",
+        help="what engines' Python environments may take, such as 60Gi: of those that no engine"
+        " uses, the one used least recently goes first",
     )
     parser.add_argument(
         "--stop-engines-within",
@@ -173,16 +195,24 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], host: Host) -> Ag
         metavar="PATH",
         help="where llmaz.agent.slots.kubelet tells which devices the kubelet gave to pods",
     )
-    parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
-    given = parser.parse_args(argv)
+
+
+def _require_what_belongs_together(
+    parser: argparse.ArgumentParser, given: argparse.Namespace, environ: Mapping[str, str]
+) -> None:
+    """End the process where options contradict each other, or the environment."""
     if given.jit_cache_peers and (given.jit_cache is None or given.peer_token_file is None):
         parser.error("--jit-cache-peers needs --jit-cache and --peer-token-file")
-    listen_host, listen_port = given.listen
     sharing_host, sharing_port = given.sharing_listen
     for name in ("HF_ENDPOINT", "MODELSCOPE_ENDPOINT"):
         hub, own = environ.get(name, ""), {given.address, sharing_host}
         if given.mirror_fetch != "off" and is_at(hub, own, sharing_port):
             parser.error(f"{name}={hub} is this agent's own endpoint: it would ask itself")
+
+
+def _run_agent(parser: argparse.ArgumentParser, given: argparse.Namespace) -> RunAgent:
+    listen_host, listen_port = given.listen
+    sharing_host, sharing_port = given.sharing_listen
     return RunAgent(
         node_name=given.node_name,
         address=given.address,
