@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from llmaz.api.node import AssignedEngine, as_started
 from llmaz.controller.board import Board, devices_asked, in_order
 from llmaz.controller.demand import Demand, Option
-from llmaz.controller.groups import groups_of
+from llmaz.controller.groups import groups_of, is_serving
 from llmaz.controller.lingering import relocate, stand_as_it_is
 from llmaz.controller.moves import Moves
 from llmaz.controller.nodes import needs_of
@@ -51,8 +51,9 @@ def place(
         stays(demand, surplus, groups, board)
         waiting.append((demand, [id_ for id_ in demand.ids if id_ not in board.outcomes]))
         surpluses.append((demand, [id_ for id_ in surplus if id_ not in board.outcomes]))
+    driven = set[str]()
     for demand, ids in waiting:
-        _reserve_driven(demand, ids, groups, board)
+        driven.update(_reserve_driven(demand, ids, groups, board))
         for id_ in ids:
             stand_as_it_is(demand, groups.get(id_, ()), board)
     for demand, ids in (*waiting, *surpluses):
@@ -61,6 +62,8 @@ def place(
     displacing = Displacing(board)
     for demand, ids in in_order(waiting, board):
         _place_new(demand, ids, groups, board, displacing)
+    if any(isinstance(board.outcomes.get(id_), Placed) for id_ in driven):
+        _displace_driven(waiting, groups, board)
     for demand, ids in in_order(surpluses, board):
         _place_new(demand, ids, groups, board, None)
     for demand in demands:
@@ -71,18 +74,38 @@ def place(
 
 def _reserve_driven(
     demand: Demand, ids: Sequence[str], groups: Mapping[str, Group], board: Board
-) -> None:
+) -> Iterator[str]:
     """Keep the room of replicas that their nodes drive away: they serve until they have moved.
 
-    A group with a member on a lost node serves nobody, and has nothing to keep.
+    A group with a member on a lost node serves nobody, and has nothing to keep. Yields the groups.
     """
-    for group in (groups[id_] for id_ in ids if id_ in groups):
+    for id_, group in ((id_, groups[id_]) for id_ in ids if id_ in groups):
         is_lost = any(board.fleet.ledgers[seat.node].view.is_lost for seat in group)
         if len(group) > 1 and is_lost:
             continue
         if any(is_driven(seat, board.fleet, demand) for seat in group):
             for seat in group:
                 board.reserve(seat)
+            if len(group) > 1:
+                yield id_
+
+
+def _displace_driven(
+    waiting: Sequence[tuple[Demand, list[str]]], groups: Mapping[str, Group], board: Board
+) -> None:
+    """Let groups that are driven away and have nowhere to go make way, as others do.
+
+    Their room was kept until they had looked for another. What they have on nodes that drive
+    nothing away is of use to who is more important, and found no place before.
+    """
+    homeless = [
+        (demand, [id_ for id_ in ids if isinstance(board.outcomes.get(id_), Unplaced)])
+        for demand, ids in waiting
+    ]
+    displacing = Displacing(board)
+    for demand, ids in in_order([one for one in homeless if one[1]], board):
+        for id_ in ids:
+            displacing.place(demand, id_, groups.get(id_, ()))
 
 
 def _go_back(
@@ -144,7 +167,7 @@ def _place_new(
 
     What finds no room stays where it was, if it may, before it displaces anybody.
     """
-    for alike in _alike(demand, ids):
+    for alike in _alike(demand, ids, groups):
         board.let_go(alike)
         options = demand.options_of(alike[0])
         fresh = [
@@ -183,13 +206,20 @@ def _regroup(id_: str, demand: Demand, groups: Mapping[str, Group], board: Board
     return False
 
 
-def _alike(demand: Demand, ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield the replicas that may run on the same machines."""
-    if demand.service.spec.placement.capacity is None:
-        yield from [ids] if ids else ()
-        return
-    base = demand.service.spec.placement.capacity.base
-    numbers = {id_: int(id_.removeprefix(demand.prefix)) for id_ in ids}
-    for is_base in (True, False):
-        if mine := [id_ for id_ in ids if (numbers[id_] < base) is is_base]:
-            yield mine
+def _alike(
+    demand: Demand, ids: Sequence[str], groups: Mapping[str, Group]
+) -> Iterator[Sequence[str]]:
+    """Yield the replicas that may run on the same machines; groups that serve come last.
+
+    They end before they start elsewhere. What they give up is nobody's until then, and would keep
+    a sibling waiting for whose readiness they may wait themselves.
+    """
+    capacity = demand.service.spec.placement.capacity
+    base = capacity.base if capacity is not None else 0
+    parts: dict[tuple[bool, bool], list[str]] = {}
+    for id_ in ids:
+        group = groups.get(id_, ())
+        is_surplus = int(id_.removeprefix(demand.prefix)) >= base
+        part = is_surplus, len(group) > 1 and is_serving(group)
+        parts.setdefault(part, []).append(id_)
+    yield from (parts[part] for part in sorted(parts))

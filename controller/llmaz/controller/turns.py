@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPhase
-from llmaz.controller.demand import Demand
+from llmaz.controller.demand import Demand, tolerations_of
 from llmaz.controller.outcomes import Placed
 from llmaz.controller.parting import parted
 from llmaz.controller.rollout import most_unavailable
@@ -35,10 +35,17 @@ def turns(served: Served, nodes: Mapping[str, InferenceNode]) -> Sequence[Turn]:
         if not late:
             return found
         # What is held back keeps what it has, which others may have been about to get.
-        found = [
-            dataclasses.replace(turn, waits=True, moves=False) if at in late else turn
-            for at, turn in enumerate(found)
-        ]
+        found = [_put_off(turn, served) if at in late else turn for at, turn in enumerate(found)]
+
+
+def _put_off(turn: Turn, served: Served) -> Turn:
+    """Return a turn that has to wait. Workers without a leader serve nobody, and keep nothing.
+
+    Who waits for what they have may be the one that they wait for.
+    """
+    group = served.groups.get(turn.replica, ())
+    is_led = not group or not group[0].engine.rank
+    return dataclasses.replace(turn, now=turn.now if is_led else (), waits=True, moves=False)
 
 
 def _late(found: Sequence[Turn], served: Served) -> set[int]:
@@ -88,7 +95,8 @@ def _turns(
     moving = max(1, most_unavailable(demand.service)) - sum(id_ in served.left for id_ in ids)
     for id_ in ids:
         outcome = served.outcomes[id_]
-        now = tuple((seat.node, seat.engine) for seat in served.groups.get(id_, ()))
+        group = served.groups.get(id_, ())
+        now = tuple((seat.node, seat.engine) for seat in group)
         if not isinstance(outcome, Placed):
             if outcome.displaced is not None and outcome.displaced.by in holding:
                 yield Turn(replica=id_, models=demand.models, now=now, after=(), waits=True)
@@ -107,10 +115,15 @@ def _turns(
             continue
         is_free = (id_ not in served.outdated or id_ not in serving) and id_ not in holding
         is_free = is_free and not _follows(outcome, served)
-        may_turn = id_ in serving and not is_free and spare > 0
-        if may_turn and all(_has_weights(one, demand.models) for one in there):
-            is_free = True
-            spare -= 1
+        if (
+            id_ in serving
+            and not is_free
+            and all(_has_weights(one, demand.models) for one in there)
+        ):
+            if spare > 0:
+                is_free, spare = True, spare - 1
+            elif moving > 0 and _is_driven(group, demand, served):
+                is_free, moving = True, moving - 1
         yield Turn(replica=id_, models=demand.models, now=now, after=after, waits=not is_free)
 
 
@@ -120,6 +133,22 @@ def _left_by(id_: str, outcome: Placed, served: Served, old: Seat | None) -> Sea
         return None
     is_alone = not outcome.workers and len(served.groups.get(id_, ())) == 1
     return old if is_alone else None
+
+
+def _is_driven(group: Sequence[Seat], demand: Demand, served: Served) -> bool:
+    """Tell whether a node, or an accelerator that is not well, drives a replica away.
+
+    It moves even where none may be missing: what is left of it may end at any moment.
+    """
+    tolerations = tolerations_of(demand.service)
+    for seat in group:
+        view, asked = served.views[seat.node], seat.engine.resources
+        if view.drives_away({*asked.limits, *asked.requests}, tolerations):
+            return True
+        devices = view.accelerators or ()
+        if any(not one.healthy and one.uuid in seat.engine.accelerators for one in devices):
+            return True
+    return False
 
 
 def _follows(outcome: Placed, served: Served) -> bool:

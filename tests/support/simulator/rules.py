@@ -28,6 +28,7 @@ class Rules:
         self._groups: set[str] = set()
         self._driving: set[str] = set()
         self._pushed: set[str] = set()
+        self._regrouped: set[str] = set()
         self.claims = Claims(server)
         self.has_rival = False
         server.assigned = self._assigned
@@ -55,6 +56,19 @@ class Rules:
     def roughen(self, name: str) -> None:
         """Replicas of this Service ended by themselves, or others are asked for."""
         self._rough.add(name)
+
+    def check_regrouped(self) -> None:
+        """What ended because it was driven away is somewhere else, now that the cluster is calm.
+
+        Unless somebody asked for less, or somebody more important may have its place.
+        """
+        there = self._replicas()
+        for leader in sorted(self._regrouped - there.keys()):
+            key = service_of(leader)
+            ref = Ref(kind=SERVICE, namespace=key[0], name=key[1])
+            is_excused = ref not in self._server.objects or key[1] in self._services or self._nodes
+            assert is_excused or self._has_betters(key), f"{leader} was driven away to nowhere"
+        self._regrouped.clear()
 
     def forget(self, *, still: Iterable[str]) -> None:
         """The cluster is calm: from now on nothing is excused but what still is not well.
@@ -132,6 +146,7 @@ class Rules:
             return  # it serves elsewhere by now
         if seat.engine.epoch and self._driving.intersection(one.node for one in (seat, *members)):
             self._groups.add(leader)  # a group goes as one, and ends where it was first
+            self._regrouped.add(leader)
             return
         if self._may_make_way(key):
             self._pushed.add(key[1])
@@ -166,6 +181,12 @@ class Rules:
             for name, one in services.items()
             if name != key[1]
         )
+
+    def _has_betters(self, key: Key) -> bool:
+        """Tell whether anybody may take the place of a Service's replicas."""
+        services = {one.metadata.name: one for one in self._server.all(SERVICE, Service)}
+        mine = services.pop(key[1])
+        return any(self.claims.may_displace(one, mine) for one in services.values())
 
     def _seeks(self, one: Service) -> bool:
         name, key = one.metadata.name, (one.metadata.namespace, one.metadata.name)

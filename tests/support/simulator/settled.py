@@ -19,7 +19,6 @@ from llmaz.api.openmodel import Flavor, OpenModel
 from llmaz.api.playground import Playground
 from llmaz.api.service import Service
 from llmaz.controller.groups import groups_of, is_serving
-from llmaz.controller.ranks import leader_id
 from llmaz.controller.readings import kube_node
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.seats import Seat, seats_of
@@ -147,15 +146,9 @@ class Settled:
         return free >= wanted and (replicas == 1 or wanted == 1)
 
     def _is_below(self, engine: AssignedEngine, value: int) -> bool:
-        """Tell whether an engine makes way for this class.
-
-        One without its model stays as it is, and a group that is driven away keeps its room until
-        it has found another.
-        """
+        """Tell whether an engine makes way for this class. One without its model stays as it is."""
         playground = self._playgrounds.get(engine.playground or "")
         if playground is None or engine.playground in self._orphans:
-            return False
-        if any(map(self._is_driven, self._groups[leader_id(engine.id)])):
             return False
         return class_of(playground.spec.placement)[0] < value
 

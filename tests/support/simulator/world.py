@@ -79,6 +79,7 @@ class World:
             raise AssertionError(f"does not settle: {self.leader.planned(self.server.now)[:2]}")
         self.rules.check()
         self.rules.claims.check()
+        self.rules.check_regrouped()
         self.rules.forget(still=self._troubled())
 
     def end(self, mend: Callable[["World"], None]) -> None:
