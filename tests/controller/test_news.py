@@ -87,15 +87,15 @@ def test_weights_that_came_to_a_node_are_told_of_the_model() -> None:
     assert ("qwen", "ModelCached", "its weights are on n1") in told(before, world.snapshot())
 
 
-def test_weights_that_a_node_has_no_more_are_told_of_the_model() -> None:
-    world = world_of()
-    world.settle()
-    before, one = world.snapshot(), world.nodes["n1"]
-    world.add(stating(one, dataclasses.replace(one.status, models=None)))
-    assert told(before, world.snapshot()) == [], "what is not known is not gone"
-    world.add(stating(one, dataclasses.replace(one.status, models=())))
-    gone = ("qwen", "CacheEvicted", "its weights are on n1 no more")
-    assert told(before, world.snapshot()) == [gone]
+def test_weights_that_made_room_are_told_of_the_node_each_time() -> None:
+    world = World().add(node("n1", 1))
+    one, seen = world.nodes["n1"], [world.snapshot()]
+    for evicted in (0, 2, 2, 3, 0):
+        cache = CacheReport(used_bytes=5, evicted=evicted)
+        world.add(stating(one, dataclasses.replace(one.status, cache=cache)))
+        seen.append(world.snapshot())
+    reasons = [[reason for _, reason, _ in told(*looks)] for looks in pairwise(seen)]
+    assert reasons == [[], ["CacheEvicted"], [], ["CacheEvicted"], []]
 
 
 def test_an_engine_that_goes_on_with_a_new_agent_is_told_and_one_that_does_not_is_not() -> None:

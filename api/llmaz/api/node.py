@@ -278,6 +278,7 @@ class CacheReport:
     quota_bytes: what they may take; absent where the disk is the bound
     disk_bytes: the size of the disk
     pending_bytes: what was evicted while engines had it open: the disk gets it back when they end
+    evicted: how many snapshots of weights made room for others since the agent began
     rot: what was found to have changed on the disk; absent where nothing was
     """
 
@@ -285,6 +286,7 @@ class CacheReport:
     quota_bytes: int | None = None
     disk_bytes: int | None = None
     pending_bytes: int = 0
+    evicted: int = 0
     rot: RotReport | None = None
 
 

@@ -87,26 +87,6 @@ def _of_models(
                 reason="ModelCached",
                 message=f"its weights are on {node.metadata.name}",
             )
-    yield from _of_evictions(old, node, after)
-
-
-def _of_evictions(
-    old: InferenceNode, node: InferenceNode, after: ClusterSnapshot
-) -> Iterator[RecordEvent]:
-    """Yield the weights that a node no longer has; of models that are deleted nobody asks."""
-    if node.status.models is None:
-        return
-    there = {one.name for one in node.status.models}
-    for one in old.status.models or ():
-        model = after.models.get(one.name)
-        if one.phase is ModelPhase.READY and one.name not in there and model is not None:
-            yield RecordEvent(
-                ref=Ref(kind=OPEN_MODEL, name=one.name),
-                uid=model.metadata.uid,
-                type="Normal",
-                reason="CacheEvicted",
-                message=f"its weights are on {node.metadata.name} no more",
-            )
 
 
 def _of_accelerators(old: InferenceNode, node: InferenceNode) -> Iterator[RecordEvent]:
@@ -121,10 +101,14 @@ def _of_accelerators(old: InferenceNode, node: InferenceNode) -> Iterator[Record
 
 
 def _of_bytes(old: InferenceNode, node: InferenceNode) -> Iterator[RecordEvent]:
-    """Tell of bytes that were not what they should be: those of other nodes, and of its disk."""
+    """Tell of what a cache gave up, and of bytes of other nodes, or its disk, that were wrong."""
     for peer in sorted({*node.status.distrusted} - {*old.status.distrusted}):
         words = f"{peer} sent bytes other than it said: its disk or memory may fail"
         yield _of_node(node, "Warning", "PeerDropped", words)
+    evicted = [one.status.cache.evicted if one.status.cache else 0 for one in (old, node)]
+    if evicted[0] < evicted[1]:
+        words = f"{evicted[1]} times since its agent began, weights used least recently made room"
+        yield _of_node(node, "Normal", "CacheEvicted", words)
     before = old.status.cache.rot if old.status.cache is not None else None
     rot = node.status.cache.rot if node.status.cache is not None else None
     if rot is not None and (before is None or before.found_at != rot.found_at):

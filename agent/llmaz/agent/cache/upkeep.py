@@ -78,7 +78,7 @@ class Upkeep(Collector):
             measure, self._cache_dir, self._limits.quota, may_be_pending=bool(evicted)
         )
         if found is not None:
-            found = replace(found, rot=self._rot)
+            found = replace(found, rot=self._rot, evicted=sum(self._evictions().values()))
         if found is not None and found != self.usage:
             self.usage = found
             self._changed()
