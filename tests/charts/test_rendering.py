@@ -262,6 +262,20 @@ def test_what_runs_before_an_upgrade_needs_nothing_that_the_upgrade_makes() -> N
     assert controller["priorityClassName"] == "llmaz"
 
 
+def test_what_runs_before_an_upgrade_reaches_the_api_server_where_nothing_else_is_allowed() -> None:
+    made = rendered({"networkPolicy.apiServerPorts": [6443]})
+    job = the(made, "Job", "llmaz-definitions")
+    policy = the(made, "NetworkPolicy", "llmaz-definitions")
+    selected = policy["spec"]["podSelector"]["matchLabels"].items()
+    assert selected <= job["spec"]["template"]["metadata"]["labels"].items()
+    assert policy["spec"]["egress"] == [{"ports": [{"protocol": "TCP", "port": 6443}]}]
+    assert "ingress" not in policy["spec"]
+    weights = [int(one["metadata"]["annotations"]["helm.sh/hook-weight"]) for one in (policy, job)]
+    assert weights[0] < weights[1]
+    without = rendered({"networkPolicy.enabled": False})
+    assert "NetworkPolicy" not in {one["kind"] for one in without}
+
+
 def test_the_container_that_asks_the_kubelet_is_root_and_may_do_nothing_else() -> None:
     made = rendered({"agent.podResources.enabled": True})
     pod = the(made, "DaemonSet", "llmaz-agent")["spec"]["template"]["spec"]

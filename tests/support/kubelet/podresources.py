@@ -15,7 +15,7 @@ Ledger: TypeAlias = Mapping[tuple[str, str], Mapping[str, Sequence[str]]]
 def listing(pods: Ledger) -> bytes:
     """Return what List answers."""
     return b"".join(
-        _part(1, _part(1, name) + _part(2, namespace) + _part(3, _container(devices)))
+        part(1, part(1, name) + part(2, namespace) + part(3, _container(devices)))
         for (namespace, name), devices in pods.items()
     )
 
@@ -23,13 +23,13 @@ def listing(pods: Ledger) -> bytes:
 def _container(devices: Mapping[str, Sequence[str]]) -> bytes:
     numbers = b"\x18\x03"  # 3: cpu_ids, a number
     found = b"".join(
-        _part(2, _part(1, resource) + b"".join(_part(2, one) for one in ids) + _part(3, b""))
+        part(2, part(1, resource) + b"".join(part(2, one) for one in ids) + part(3, b""))
         for resource, ids in devices.items()
     )
-    return _part(1, "model-runner") + numbers + found
+    return part(1, "model-runner") + numbers + found
 
 
-def _part(number: int, content: str | bytes) -> bytes:
+def part(number: int, content: str | bytes) -> bytes:
     data = content.encode() if isinstance(content, str) else content
     return bytes([number << 3 | 2]) + _size(len(data)) + data
 
