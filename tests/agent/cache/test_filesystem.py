@@ -99,6 +99,14 @@ async def test_a_wrong_password_is_a_failure_that_does_not_show_it(
     outcome = await _fetch(f"sftp://{server.host}/models/m", tmp_path, "another-password")
     assert isinstance(outcome, FetchFailed)
     assert "another-password" not in outcome.message
+    assert outcome.message.startswith(f"sftp://{server.host}/models/m can't be read: ")
+
+
+async def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
+    outcome = await _fetch("sftp://127.0.0.1:1/models/m", tmp_path)
+    assert isinstance(outcome, FetchFailed)
+    assert (outcome.reason, outcome.passing) == ("NetworkUnreachable", True)
+    assert outcome.message.startswith("sftp://127.0.0.1:1/models/m can't be fetched now: ")
 
 
 async def test_a_place_where_nothing_lies_is_said(server: Server, tmp_path: Path) -> None:

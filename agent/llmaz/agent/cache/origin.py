@@ -131,7 +131,7 @@ def name_of(origin: Remote) -> str:
             return f"{scheme}://{bucket}/{key}"
         case WebFile(url=url) | Filesystem(url=url):
             parts = urlsplit(url)
-            return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         case OllamaModel(repository=repository, tag=tag):
             return f"{repository}:{tag}"
 
@@ -145,12 +145,18 @@ def home_of(origin: Remote) -> tuple[str, str]:
             return "modelscope", repository
         case Bucket(scheme=scheme, bucket=bucket, key=key):
             return scheme, f"{bucket}/{key}"
-        case WebFile():
-            return "web", name_of(origin).partition("://")[2]
+        case WebFile(url=url):
+            return "web", _place(url)
         case OllamaModel(repository=repository, tag=tag):
             return "ollama", f"{repository}/{tag}"
-        case Filesystem():
-            return "fsspec", name_of(origin).replace("://", "/").strip("/")
+        case Filesystem(url=url):
+            return "fsspec", f"{url.partition('://')[0]}/{_place(url)}".strip("/")
+
+
+def _place(url: str) -> str:
+    """Return the host and path of a URL, without what a directory's name has no use for."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or ''}{parts.path}"
 
 
 def kind_of(origin: Remote) -> str:

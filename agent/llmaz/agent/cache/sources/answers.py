@@ -97,7 +97,7 @@ def refusal(status: int, name: str) -> Refused:
             words = f"the source refuses {name} (HTTP {status})"
             return Refused("Unauthorized", words, passing=False)
         case 404 | 410:
-            words = f"the source has no {name} any more (HTTP {status})"
+            words = f"the source has no {name} (HTTP {status})"
             return Refused("FileNotFound", words, passing=False)
         case 412 | 416:
             words = f"{name} changed at the source while it was fetched (HTTP {status})"

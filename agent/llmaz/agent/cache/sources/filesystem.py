@@ -10,6 +10,7 @@ import importlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Targ
 from llmaz.agent.cache.sources.answers import bounded, number, pinned
 from llmaz.agent.cache.sources.bridge import Bridge, Opened
 from llmaz.agent.cache.sources.guard import Guard, guarding
+from llmaz.agent.cache.wire import Forbidden, NetworkError
 
 _VERSIONS = (
     *("etag", "ETag", "md5Hash", "content_md5", "sha"),
@@ -59,7 +61,7 @@ class FilesystemSource:
         text = credentials.get(STORAGE_OPTIONS) or environ.get("FSSPEC_STORAGE_OPTIONS") or "{}"
         options = _options(text)
         guard = guarding(origin.url.partition("://")[0])
-        with guard.telling():
+        with guard.telling(), _worded(origin):
             driver, root = _loaded(origin, options)
         is_concurrent = bool(getattr(driver, "async_impl", False))
         bridge = Bridge(driver.open, secrets.token_urlsafe(24), one_at_a_time=not is_concurrent)
@@ -67,7 +69,7 @@ class FilesystemSource:
 
     def listing(self) -> Listing:
         try:
-            with self.guard.telling():
+            with self.guard.telling(), _worded(self.origin):
                 files = bounded(map(self._file, self._infos()), name_of(self.origin))
         except FileNotFoundError:
             words = f"there is nothing at {name_of(self.origin)}"
@@ -107,6 +109,25 @@ class FilesystemSource:
             address=path,
             etag=f'"{digest}"' if version else None,
         )
+
+
+@contextmanager
+def _worded(origin: Filesystem) -> Iterator[None]:
+    """Say of an error inside the `with` block whose it is; each driver has errors of its own."""
+    scheme = origin.url.partition("://")[0]
+    try:
+        yield
+    except (Refused, Forbidden, NetworkError, FileNotFoundError, PermissionError):
+        raise
+    except OSError as error:
+        raise NetworkError(f"the driver of {scheme}:// says: {_line(error)}") from error
+    except Exception as error:
+        words = f"{name_of(origin)} can't be read: {type(error).__name__} of the driver"
+        raise Refused("FetchFailed", f"{words}: {_line(error)}", passing=True) from error
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _options(text: str) -> Mapping[str, object]:
