@@ -37,6 +37,10 @@ _BODY = {"model": MODEL, "prompt": "Hi " * 500, "max_tokens": _TOKENS, "stream":
 _SHORT = {"model": MODEL, "prompt": "Hi " * 500, "max_tokens": 1}
 
 
+class NoAnswer(Exception):
+    """A request that was not answered as it should."""
+
+
 async def serve(kube: Kube, engine_port: int) -> None:
     """Write what the controller would: a Playground, and where its engine listens."""
     await install(kube, lambda _: None)
@@ -82,7 +86,7 @@ async def one_stream(session: aiohttp.ClientSession, port: int) -> tuple[float, 
         begun = await answer.content.readany()
         first = time.perf_counter() - started
         if b"[DONE]" not in begun + await answer.read():
-            raise SystemExit(f"a stream was cut short: {answer.status}")
+            raise NoAnswer(f"a stream was cut short: {answer.status}")
     return first, time.perf_counter() - started
 
 
@@ -91,33 +95,43 @@ async def one_answer(session: aiohttp.ClientSession, port: int) -> tuple[float, 
     started = time.perf_counter()
     async with session.post(url(port), json=_SHORT) as answer:
         if b"Hello" not in await answer.read():
-            raise SystemExit(f"a short request was not answered: {answer.status}")
+            raise NoAnswer(f"a short request was not answered: {answer.status}")
     return (took := time.perf_counter() - started), took
 
 
 async def clients(port: int, count: int, rounds: int) -> None:
     """Ask with many clients at once and print their seconds as JSON: a process of its own."""
     one = one_stream if count == STREAMS else one_answer
+
+    async def answered(session: aiohttp.ClientSession) -> tuple[float, float] | None:
+        try:
+            return await one(session, port)
+        except (aiohttp.ClientError, NoAnswer):
+            return None  # a gateway that loses requests is measured by those that it does not lose
+
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
 
-        async def client(number: int) -> list[tuple[float, float]]:
+        async def client(number: int) -> list[tuple[float, float] | None]:
             # Users do not ask all at the same moment, and engines do not answer in step.
             await asyncio.sleep(_TOKENS * _TOKEN_SECONDS * number / count)
-            return [await one(session, port) for _ in range(rounds)]
+            return [await answered(session) for _ in range(rounds)]
 
         took = await asyncio.gather(*(client(number) for number in range(count)))
     sys.stdout.write(json.dumps([seconds for one in took for seconds in one]))
 
 
 async def asked(port: int, count: int, rounds: int) -> list[tuple[float, float]]:
-    """Have a process of clients ask `port`: streams of all clients, short answers of a few."""
+    """Have a process of clients ask `port`: streams of all clients, short answers of a few.
+
+    What was not answered is missing in the list.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, __file__, "--clients", str(port), str(count), str(rounds)),
         stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await process.communicate()
-    return [(first, whole) for first, whole in json.loads(told)]
+    return [(first, whole) for first, whole in filter(None, json.loads(told))]
 
 
 async def figures_of(name: str, port: int, pid: int, rounds: int) -> dict[str, object]:
@@ -128,7 +142,9 @@ async def figures_of(name: str, port: int, pid: int, rounds: int) -> dict[str, o
     short = await asked(port, SHORT_CLIENTS, 100 * rounds)
     after = tree_cpu_seconds(pid)
     first, whole = zip(*streams, strict=True)
+    requests = STREAMS * rounds + SHORT_CLIENTS * 100 * rounds
     return {
+        f"{name}_failed": requests - len(streams) - len(short),
         f"{name}_first_p50_ms": 1e3 * percentile(first, 0.5),
         f"{name}_first_p99_ms": 1e3 * percentile(first, 0.99),
         f"{name}_whole_p50_ms": 1e3 * percentile(whole, 0.5),
