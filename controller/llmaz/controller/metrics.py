@@ -27,87 +27,61 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._objects = Gauge(
-            "llmaz_controller_objects", "Objects as last seen", ["kind"], registry=self.registry
-        )
-        self._replicas = Gauge(
-            "llmaz_controller_replicas",
-            "Replicas of all Services",
-            ["state"],
-            registry=self.registry,
-        )
-        self._waiting = Gauge(
-            "llmaz_controller_playgrounds",
-            "Playgrounds by the reason of their condition Available",
-            ["reason"],
-            registry=self.registry,
-        )
-        self._slots = Gauge(
-            "llmaz_controller_slots",
-            "Pods of engines, by how far they are",
-            ["state"],
-            registry=self.registry,
-        )
-        self._actions = Counter(
-            "llmaz_controller_actions", "Actions performed", ["action"], registry=self.registry
-        )
-        self._failures = Counter(
-            "llmaz_controller_failed_actions",
-            "Actions that the API server did not carry out",
-            registry=self.registry,
-        )
-        self._scalings = Counter(
-            "llmaz_controller_scalings",
-            "Changes of a Playground's replicas by the autoscaler",
-            ["direction", "reason"],
-            registry=self.registry,
-        )
-        self._unplaced = Gauge(
-            "llmaz_controller_unplaced_replicas",
-            "Replicas that have no place, by what most nodes are short of",
-            ["lack"],
-            registry=self.registry,
-        )
-        self._waits = Gauge(
-            "llmaz_controller_waiting_replicas",
-            "Replicas that are not ready, by why",
-            ["reason"],
-            registry=self.registry,
-        )
-        self._refusals = Counter(
-            "llmaz_controller_refusals",
-            "Replicas that came to a stop, by why",
-            ["reason"],
-            registry=self.registry,
-        )
-        self._longest_wait = Gauge(
-            "llmaz_controller_longest_wait_seconds",
-            "How long the Playground has waited that waits longest; 0 where none does",
-            registry=self.registry,
-        )
-        self._longest_wait.set_function(self._waited)
-        self._rollouts = Counter(
-            "llmaz_controller_rollouts",
-            "Turns that updates of Services took",
-            ["turn"],
-            registry=self.registry,
-        )
-        for turn in _ROLLOUTS.values():
-            self._rollouts.labels(turn)  # a rate is of what was 0 before
-        self._waiting_since: datetime | None = None
-        self._waited_before: Mapping[str, int] = {}
-        self._displacements = Counter(
-            "llmaz_controller_displacements",
-            "Replicas that made way for others, by why",
-            ["reason"],
-            registry=self.registry,
-        )
+        self._make_gauges()
+        self._make_counters()
         self._seconds = Histogram(
             "llmaz_controller_plan_seconds",
             "Time to decide over one snapshot",
             buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
             registry=self.registry,
         )
+        self._waiting_since: datetime | None = None
+        self._waited_before: Mapping[str, int] = {}
+
+    def _make_gauges(self) -> None:
+        self._objects = self._gauge("objects", "Objects as last seen", "kind")
+        self._replicas = self._gauge("replicas", "Replicas of all Services", "state")
+        self._waiting = self._gauge(
+            "playgrounds", "Playgrounds by the reason of their condition Available", "reason"
+        )
+        self._slots = self._gauge("slots", "Pods of engines, by how far they are", "state")
+        self._unplaced = self._gauge(
+            "unplaced_replicas",
+            "Replicas that have no place, by what most nodes are short of",
+            "lack",
+        )
+        self._waits = self._gauge(
+            "waiting_replicas", "Replicas that are not ready, by why", "reason"
+        )
+        longest = self._gauge(
+            "longest_wait_seconds",
+            "How long the Playground has waited that waits longest; 0 where none does",
+        )
+        longest.set_function(self._waited)
+
+    def _make_counters(self) -> None:
+        self._actions = self._counter("actions", "Actions performed", "action")
+        self._failures = self._counter(
+            "failed_actions", "Actions that the API server did not carry out"
+        )
+        self._scalings = self._counter(
+            "scalings",
+            "Changes of a Playground's replicas by the autoscaler",
+            *("direction", "reason"),
+        )
+        self._refusals = self._counter("refusals", "Replicas that came to a stop, by why", "reason")
+        self._rollouts = self._counter("rollouts", "Turns that updates of Services took", "turn")
+        for turn in _ROLLOUTS.values():
+            self._rollouts.labels(turn)  # a rate is of what was 0 before
+        self._displacements = self._counter(
+            "displacements", "Replicas that made way for others, by why", "reason"
+        )
+
+    def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
+        return Gauge(f"llmaz_controller_{name}", words, labels, registry=self.registry)
+
+    def _counter(self, name: str, words: str, *labels: str) -> Counter:
+        return Counter(f"llmaz_controller_{name}", words, labels, registry=self.registry)
 
     def saw(self, snapshot: ClusterSnapshot) -> None:
         kinds: Mapping[str, int] = {
