@@ -17,6 +17,7 @@ from llmaz.api.kinds import (
 from llmaz.api.manifest import Manifest
 from llmaz.api.meta import ObjectMeta, find_condition
 from llmaz.api.node import NodeSpec
+from llmaz.api.scaling import ElasticConfig, HpaTrigger, ScaleTrigger
 from llmaz.controller.actions import ApplyOwned, Assign, RecordEvent, SetLabels
 from llmaz.controller.loop import refused
 from llmaz.controller.news import news
@@ -28,6 +29,9 @@ from support.cluster import condition, status
 from support.controllerprocess import Cluster
 from support.controlling import World, world_of
 
+ELASTIC = ElasticConfig(
+    max_replicas=2, scale_trigger=ScaleTrigger(hpa=HpaTrigger(metrics=({"type": 7},)))
+)
 WORDS = "apply x: exceeded quota: count/pods=0"
 
 
@@ -80,6 +84,12 @@ def test_a_playgrounds_own_autoscaler_is_told_of_it_alone() -> None:
     one = denied(HORIZONTAL_POD_AUTOSCALER, "chat", uid)
     words = f"HorizontalPodAutoscaler chat is refused: {WORDS}"
     assert told_of(world, one) == {PLAYGROUND: (words, ["ObjectRefused"]), SERVICE: ("", [])}
+    spec = dataclasses.replace(world.playground("chat").spec, elastic_config=ELASTIC)
+    world.add(dataclasses.replace(world.playground("chat"), spec=spec))
+    told_of(world, one)
+    scaling = find_condition(world.playground("chat").status.conditions, "ScalingActive")
+    assert scaling is not None
+    assert (scaling.status, scaling.reason) == ("False", "AutoscalerRefused")
     available = world.available("chat")
     assert available is not None
     assert available.is_true, "what serves goes on serving"

@@ -1,9 +1,10 @@
 """The condition ScalingActive: what decides a Playground's replicas, and whether it can. Pure."""
 
+from llmaz.api.kinds import HORIZONTAL_POD_AUTOSCALER as HPA
 from llmaz.api.meta import Condition
 from llmaz.api.playground import Playground
 from llmaz.controller.scaling.hpa import hpa_rules
-from llmaz.controller.snapshot import ClusterSnapshot
+from llmaz.controller.snapshot import ClusterSnapshot, Ref
 
 _TYPE = "ScalingActive"
 
@@ -14,6 +15,10 @@ def scaling_of(playground: Playground, snapshot: ClusterSnapshot) -> Condition |
     if elastic is None:
         return None
     if hpa_rules(playground, snapshot.runtimes) is not None:
+        own = Ref(kind=HPA, namespace=meta.namespace or "", name=meta.name)
+        if own in snapshot.refused:
+            words = f"the HorizontalPodAutoscaler {meta.name} is refused: nothing scales"
+            return _condition("False", "AutoscalerRefused", words)
         words = f"the HorizontalPodAutoscaler {meta.name} decides"
         if elastic.min_replicas == 0:
             words += f"; the last replica stops after {elastic.load.idle_seconds} idle seconds"
