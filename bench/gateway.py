@@ -163,7 +163,9 @@ async def measured(
     with program(argv, log, environ) as process:
         async with aiohttp.ClientSession() as session:
             await until_served(session, port)
-        return await figures_of(name, port, process.pid, rounds)
+        found = await figures_of(name, port, process.pid, rounds)
+    sys.stderr.write(f"{name} is measured\n")  # all of them take minutes
+    return found
 
 
 async def measure(

@@ -43,8 +43,8 @@ def _router(programs: Path, _: Path, engine: int, port: int) -> list[str]:
 # Our gateway asks for no key here either.
 _NO_KEY = {"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
 RIVALS = (
-    Rival("litellm", "litellm[proxy]", _litellm, _NO_KEY),
     Rival("vllm_router", "vllm-router", _router),
+    Rival("litellm", "litellm[proxy]", _litellm, _NO_KEY),
 )
 
 
