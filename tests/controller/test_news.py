@@ -104,17 +104,19 @@ def test_an_engine_that_goes_on_with_a_new_agent_is_told_and_one_that_does_not_i
     kept = engine(EnginePhase.READY, ready_at=NOW, started_at=NOW, pid=7)
     again = engine(EnginePhase.STARTING, started_at=NOW + timedelta(minutes=1), pid=7)
 
-    def seen(agent_minutes: int, report: EngineReport) -> ClusterSnapshot:
+    def seen(agent_minutes: int | None, report: EngineReport) -> ClusterSnapshot:
         one = world.nodes["n1"]
-        began = NOW + timedelta(minutes=agent_minutes)
+        began = None if agent_minutes is None else NOW + timedelta(minutes=agent_minutes)
         status = dataclasses.replace(one.status, agent_started_at=began, engines=(report,))
         world.add(stating(one, status))
         return world.snapshot()
 
-    first, same, later, anew = seen(0, kept), seen(0, kept), seen(1, kept), seen(2, again)
+    first, same, unsaid = seen(0, kept), seen(0, kept), seen(None, kept)
+    later, anew = seen(1, kept), seen(2, again)
     said = ("chat", "EngineReadopted", "default/chat-0 on n1: pid 7 goes on with a new agent")
     assert told(first, same) == []
-    assert told(same, later) == [said]
+    assert told(same, unsaid) == []
+    assert told(unsaid, later) == told(same, later) == [said]
     assert told(later, anew) == []
 
 

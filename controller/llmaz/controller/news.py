@@ -55,8 +55,8 @@ def _is_adopted(
     old: InferenceNode, before: EngineReport | None, node: InferenceNode, report: EngineReport
 ) -> bool:
     """Tell whether an engine went on while its agent was replaced."""
-    began, begins = old.status.agent_started_at, node.status.agent_started_at
-    if began is None or begins in (None, began) or before is None or report.pid is None:
+    began = node.status.agent_started_at
+    if began in (None, old.status.agent_started_at) or before is None or report.pid is None:
         return False
     return (before.pid, before.started_at) == (report.pid, report.started_at)
 
