@@ -80,6 +80,18 @@ def test_a_stripe_enters_a_zone_and_a_rack_once(zones: int, racks: int) -> None:
     assert simulation.seconds <= 1.25 * SIZE / simulation.origin_speed
 
 
+def test_who_brings_chunks_over_a_border_is_waited_for_while_it_goes_on() -> None:
+    """Links slower than the origin: all that is held waits for long, though nobody is gone."""
+    size = SIZE * 3 // 4
+    simulation, chance = Simulation(size, 5 * MIB), random.Random(0)
+    for number in range(8):
+        simulation.add(f"node-{number}", chance.uniform(1, 3) * MIB, zone=f"zone-{number % 2}")
+    simulation.run(until=3000)
+    assert simulation.origin_bytes <= 1.03 * size
+    assert simulation.cross_zone_bytes <= 2 * size  # 3.5 where the clock alone is asked
+    assert simulation.seconds <= 70
+
+
 def test_nodes_together_fill_a_wire_whose_connections_are_limited_each() -> None:
     simulation = Simulation(SIZE, 40 * MIB, connection_speed=5 * MIB)
     for number in range(4):

@@ -5,6 +5,7 @@ from llmaz.agent.swarm.state import OUTSIDE, Peer, State
 from llmaz.agent.swarm.values import AskPeer, Instruction
 
 _OTHER_RACK = 1  # of the same zone: a nearness
+_LONGER = 3  # times, for who brings other chunks meanwhile
 _MOST_SOURCES = 3  # of one chunk at a time
 
 
@@ -103,7 +104,11 @@ def _source(state: State, chunk: int, sources: dict[str, Peer], now: float) -> s
 
 
 def _enters_here(state: State, chunk: int, distance: int, now: float) -> bool:
-    """Tell whether this node brings a chunk over the border of its zone, or else of its rack."""
+    """Tell whether this node brings a chunk over the border of its zone, or else of its rack.
+
+    Whose turn it is brings others before, where links are slow: it is waited for longer while it
+    goes on than when nothing is heard of it.
+    """
     if distance == _OTHER_RACK and not state.me.rack:
         return True
     inside = [
@@ -117,7 +122,9 @@ def _enters_here(state: State, chunk: int, distance: int, now: float) -> bool:
     order = [name for name in state.ranked(chunk) if name in inside or name == me]
     rank = order.index(me) if me in order else len(order)
     waited = now - state.held.get(chunk, now)
-    return waited >= rank * state.limits.patience_seconds * 2
+    patience = max(state.limits.patience_seconds, 3 * (state.peer_seconds or 0.0))
+    goes_on = any(now - state.peers[name].gained_at < patience for name in order[:rank])
+    return waited >= rank * 2 * patience * (_LONGER if goes_on else 1)
 
 
 def _ask(state: State, chunk: int, name: str, now: float) -> Instruction:

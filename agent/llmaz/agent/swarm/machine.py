@@ -126,6 +126,8 @@ def _told(state: State, event: PeerTold, now: float) -> None:
         return
     fresh = event.have & ~peer.have
     peer.have |= event.have
+    if fresh:
+        peer.gained_at = now
     for chunk in bits(event.claims & ~peer.have):
         peer.claims[chunk] = now
     for chunk in bits(fresh):

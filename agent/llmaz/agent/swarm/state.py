@@ -1,5 +1,6 @@
 """What one node knows of a file on its way: who has what, what is asked of whom, since when."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ class Peer:
     told: bool = False
     wants: bool = False
     have: int = 0
+    gained_at: float = -math.inf  # when it was last heard to have one more chunk
     claims: dict[int, float] = field(default_factory=dict)  # when each was heard of
     asked: int = 0
     strikes: int = 0
