@@ -115,15 +115,10 @@ def _turns(
             continue
         is_free = (id_ not in served.outdated or id_ not in serving) and id_ not in holding
         is_free = is_free and not _follows(outcome, served)
-        if (
-            id_ in serving
-            and not is_free
-            and all(_has_weights(one, demand.models) for one in there)
-        ):
-            if spare > 0:
-                is_free, spare = True, spare - 1
-            elif moving > 0 and _is_driven(group, demand, served):
-                is_free, moving = True, moving - 1
+        may_turn = spare > 0 or (spare == 0 and _must_go(group, outcome, demand, served))
+        may_turn = may_turn and id_ in serving and not is_free
+        if may_turn and all(_has_weights(one, demand.models) for one in there):
+            is_free, spare = True, spare - 1
         yield Turn(replica=id_, models=demand.models, now=now, after=after, waits=not is_free)
 
 
@@ -135,13 +130,17 @@ def _left_by(id_: str, outcome: Placed, served: Served, old: Seat | None) -> Sea
     return old if is_alone else None
 
 
-def _is_driven(group: Sequence[Seat], demand: Demand, served: Served) -> bool:
-    """Tell whether a node, or an accelerator that is not well, drives a replica away.
+def _must_go(group: Sequence[Seat], outcome: Placed, demand: Demand, served: Served) -> bool:
+    """Tell whether a replica leaves a node, or an accelerator, that drives it away.
 
-    It moves even where none may be missing: what is left of it may end at any moment.
+    One at a time moves even where none may be missing: it may end at any moment where it is.
     """
+    if most_unavailable(demand.service) > 0:
+        return False
     tolerations = tolerations_of(demand.service)
-    for seat in group:
+    there = {(one.node, one.engine.accelerators) for one in outcome.members}
+    left = (seat for seat in group if (seat.node, seat.engine.accelerators) not in there)
+    for seat in left:
         view, asked = served.views[seat.node], seat.engine.resources
         if view.drives_away({*asked.limits, *asked.requests}, tolerations):
             return True

@@ -132,8 +132,6 @@ def offer(world: World, name: str, revision: str) -> None:
     for playground, model in MODEL_OF.items():
         if model == name:
             world.rules.excuse_playground(playground)
-            # Where no flavor that is left allows a replica to be, it ends, wherever else it fits.
-            world.rules.roughen(playground)
     flavors = _FLAVORS[name][-1:] if revision == "last flavor only" else _FLAVORS[name]
     if revision == "unfit":  # a placeholder of the runtime has no value
         flavors = [{**flavor, "params": {}} for flavor in flavors]
