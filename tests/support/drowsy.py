@@ -17,6 +17,7 @@ async def serve_drowsy(
     *,
     replicas: int = 1,
     cpu: str = "1",
+    drain_seconds: float = 0.0,
     **load: Any,  # noqa: ANN401  # JSON
 ) -> None:
     """Have it served; `load` is what its Playground says of scaling by load."""
@@ -26,7 +27,7 @@ async def serve_drowsy(
     calls = {"sleep": "/sleep?level=1", "wake": "/wake_up", "isAsleep": "/is_sleeping"}
     config = {
         "name": "default",
-        "args": [*args, "--token-seconds", "0.02"],
+        "args": [*args, "--token-seconds", "0.02", "--drain-seconds", str(drain_seconds)],
         "resources": {"requests": {"cpu": cpu}},
     }
     runtime: Any = {

@@ -301,8 +301,7 @@ def _load(given: argparse.Namespace) -> None:
 
 def _end_later(given: argparse.Namespace) -> Callable[..., None]:
     def end(*_: object) -> None:
-        time.sleep(given.drain_seconds)
-        os._exit(0)
+        threading.Timer(given.drain_seconds, os._exit, (0,)).start()  # it answers meanwhile
 
     return end
 

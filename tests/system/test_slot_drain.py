@@ -45,6 +45,14 @@ async def keep_asking(url: str, stop: asyncio.Event, answered: list[str]) -> Non
                 answered.append(text)
 
 
+async def until_routed(url: str) -> None:
+    """Wait until the gateway has heard of the endpoints."""
+    body = {"model": NAME, "prompt": "Hi", "max_tokens": 1}
+    async with aiohttp.ClientSession() as client, asyncio.timeout(PATIENCE_SECONDS):
+        while (await client.post(f"{url}/v1/completions", json=body)).status != 200:
+            await asyncio.sleep(0.1)
+
+
 async def drain(cluster: SlotCluster, node: str) -> str:
     options = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=500s")
     return await kubectl(cluster, "drain", node, *options)
@@ -84,7 +92,9 @@ async def serving_nodes(cluster: SlotCluster) -> dict[str, str]:
 async def test_a_node_is_drained_by_kubectl_and_no_request_fails(tmp_path: Path) -> None:
     """Two replicas, each of which fills its node, and a third node that takes one over."""
     async with slot_cluster(tmp_path, nodes=("one", "two", "three")) as cluster:
-        await serve_drowsy(cluster.kube, tmp_path / "tiny.gguf", replicas=2, cpu="5")
+        # It answers for a while after its signal, as vLLM's do: a slow gateway may still come.
+        weights = tmp_path / "tiny.gguf"
+        await serve_drowsy(cluster.kube, weights, replicas=2, cpu="5", drain_seconds=10)
         before = await eventually(
             lambda: serving_nodes(cluster), lambda found: len(found) == 2, PATIENCE_SECONDS
         )
@@ -93,6 +103,7 @@ async def test_a_node_is_drained_by_kubectl_and_no_request_fails(tmp_path: Path)
         watched(cluster, early)
         async with gateway(cluster.pods.plane.kubeconfig, tmp_path / "gateway.log") as url:
             await cluster.until(NAME, "PlaygroundReady")
+            await until_routed(url)
             stop, answered = asyncio.Event(), list[str]()
             async with asyncio.TaskGroup() as clients:
                 for _ in range(CLIENTS):

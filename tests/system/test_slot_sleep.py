@@ -49,6 +49,7 @@ async def test_an_engine_sleeps_in_its_pod_and_a_playground_at_zero_has_none(
         await until_released(cluster)
         found: Any = await cluster.kube.get(PLAYGROUND, NAME, "default")
         assert found["spec"]["replicas"] == 0
+        await lighten(cluster.kube, sleepSeconds=1, idleSeconds=3600)  # what comes back stays
         await asks(cluster, url)  # the gateway brings it back
         ((_, new),) = (await cluster.living()).items()
         assert new["metadata"]["uid"] != pod["metadata"]["uid"]
