@@ -1,9 +1,9 @@
 """One node fetches one model from an origin on this machine, and knows that its bytes are right.
 
 Rivals fetch the same file in the same rounds: `hf` (which verifies nothing) from the same origin,
-and by hf_xet from one that keeps the file in Xet, aria2c with eight connections and its own check
-of the sha256, curl and rclone followed by sha256sum. Ours alone also flushes to the disk. Rounds
-alternate, since noise drifts.
+and by hf_xet from one that keeps the file in Xet, as `llmaz_xet` does, aria2c with eight
+connections and its own check of the sha256, curl and rclone followed by sha256sum. Ours alone also
+flushes to the disk. Rounds alternate, since noise drifts.
 """
 
 import json
@@ -23,6 +23,7 @@ from harness.figures import options, report
 from harness.origin import FILE, REPOSITORY, digest
 
 from llmaz.agent.cache.origin import HubRepository
+from llmaz.agent.cache.policy import XetMode
 from llmaz.agent.cache.request import FetchRequest, Room, write_request
 from llmaz.api.manifest import encode
 
@@ -54,9 +55,9 @@ class Contest:
     def address(self) -> str:
         return f"{self.url}/{REPOSITORY}/resolve/main/{FILE}"
 
-    def request(self, cache: Path) -> bytes:
+    def request(self, cache: Path, xet: XetMode) -> bytes:
         origin = HubRepository(repository=REPOSITORY, revision="main")
-        request = FetchRequest(origin=origin, cache_dir=str(cache))
+        request = FetchRequest(origin=origin, cache_dir=str(cache), xet=xet)
         room = json.dumps(encode(Room()))
         return f"{write_request(request)}\n{room}\n".encode()
 
@@ -66,6 +67,7 @@ class Contest:
         aria = ["-q", "-x8", "-s8", f"--checksum=sha-256={self.sha256}", f"--dir={into}"]
         return {
             "llmaz": [[sys.executable, "-m", "llmaz.agent.cache.fetch"]],
+            "llmaz_xet": [[sys.executable, "-m", "llmaz.agent.cache.fetch"]],
             "hf": [[str(BIN / "hf"), "download", REPOSITORY, "--cache-dir", str(into)]],
             "hf_xet": [[str(BIN / "hf"), "download", REPOSITORY, "--cache-dir", str(into)]],
             "aria2c": [[str(BIN / "aria2c"), *aria, "-o", FILE, self.address]],
@@ -76,14 +78,16 @@ class Contest:
     def run(self, name: str) -> Cost:
         into = self.folder / name
         into.mkdir()
+        by_xet = name.endswith("_xet")
+        request = self.request(into, "always" if by_xet else "never")
         environ = os.environ | {
-            "HF_ENDPOINT": self.xet_url if name == "hf_xet" else self.url,
+            "HF_ENDPOINT": self.xet_url if by_xet else self.url,
             "HF_HUB_DISABLE_XET": "0" if name == "hf_xet" else "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HOME": str(into),
         }
         costs = [
-            measured(argv, environ, self.request(into) if name == "llmaz" else b"")
+            measured(argv, environ, request if name.startswith("llmaz") else b"")
             for argv in self.commands(into)[name]
         ]
         found = max(into.rglob("*"), key=lambda path: path.stat().st_size)

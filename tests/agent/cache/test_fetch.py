@@ -70,6 +70,17 @@ async def test_a_repository_becomes_a_tree_that_the_hubs_own_client_reads_offlin
     assert await _read_offline(tmp_path) == outcome.path
 
 
+async def test_a_branch_that_moves_meanwhile_is_asked_for_once(tmp_path: Path) -> None:
+    repository = Repository(FILES)
+    async with serving({"acme/tiny": repository}) as hub:
+        outcome = await _fetch(hub, tmp_path)
+    assert isinstance(outcome, Fetched), outcome
+    first, *others = repository.requests
+    assert first.endswith("/revision/main")
+    assert others
+    assert all(COMMIT in request for request in others)
+
+
 async def _read_offline(tmp_path: Path) -> str:
     script = "import sys, huggingface_hub as h; print(h.snapshot_download('acme/tiny'))"
     environ = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path / "hub")}

@@ -1,7 +1,10 @@
 """How full a cache is."""
 
+import ctypes
 import mmap
 from pathlib import Path
+
+import pytest
 
 from llmaz.agent.cache.room import remove
 from llmaz.agent.cache.usage import measure, pending
@@ -44,3 +47,23 @@ def test_an_engine_reads_on_in_what_it_has_mapped_after_an_eviction(tmp_path: Pa
         remove(tmp_path, snapshot)
         assert mapped[:] == b"a" * SIZE
         assert not list((tmp_path / "store").rglob("??/*"))
+
+
+def test_what_is_mapped_and_no_longer_open_is_pending_too(tmp_path: Path) -> None:
+    snapshot = put_snapshot(tmp_path, "m", b"a", size=SIZE)
+    libc = ctypes.CDLL(None)  # Python's own mapping keeps the file open
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    with (snapshot / "a.bin").open("rb") as file:
+        place = libc.mmap(None, SIZE, mmap.PROT_READ, mmap.MAP_SHARED, file.fileno(), 0)
+    try:
+        try:
+            next(Path("/proc/self/map_files").iterdir()).readlink()
+        except OSError:
+            pytest.skip("the kernel shows what is mapped to the privileged alone")
+        remove(tmp_path, snapshot)
+        assert pending(tmp_path) >= SIZE
+    finally:
+        libc.munmap(place, SIZE)
+    assert pending(tmp_path) == 0
