@@ -51,14 +51,7 @@ def place(
         stays(demand, surplus, groups, board)
         waiting.append((demand, [id_ for id_ in demand.ids if id_ not in board.outcomes]))
         surpluses.append((demand, [id_ for id_ in surplus if id_ not in board.outcomes]))
-    driven = set[str]()
-    for demand, ids in waiting:
-        driven.update(_reserve_driven(demand, ids, groups, board))
-        for id_ in ids:
-            stand_as_it_is(demand, groups.get(id_, ()), board)
-    for demand, ids in (*waiting, *surpluses):
-        fresh = [id_ for id_ in ids if id_ not in board.outcomes]  # what stands is counted
-        board.hold(demand, [groups[id_] for id_ in fresh if id_ in groups])
+    driven = _keep_rooms(waiting, surpluses, groups, board)
     displacing = Displacing(board)
     for demand, ids in in_order(waiting, board):
         _place_new(demand, ids, groups, board, displacing)
@@ -70,6 +63,24 @@ def place(
         for id_ in demand.ids if moves.back else ():
             _go_back(id_, demand, moves.back.get(id_, ()), groups, board)
     return board.outcomes
+
+
+def _keep_rooms(
+    waiting: Sequence[tuple[Demand, list[str]]],
+    surpluses: Sequence[tuple[Demand, list[str]]],
+    groups: Mapping[str, Group],
+    board: Board,
+) -> set[str]:
+    """Keep what those have that look for another place; return the groups that are driven away."""
+    driven = set[str]()
+    for demand, ids in waiting:
+        driven.update(_reserve_driven(demand, ids, groups, board))
+        for id_ in ids:
+            stand_as_it_is(demand, groups.get(id_, ()), board)
+    for demand, ids in (*waiting, *surpluses):
+        fresh = [id_ for id_ in ids if id_ not in board.outcomes]  # what stands is counted
+        board.hold(demand, [groups[id_] for id_ in fresh if id_ in groups])
+    return driven
 
 
 def _reserve_driven(
