@@ -254,6 +254,14 @@ def test_no_container_may_do_more_than_it_must(by_default: list[Json]) -> None:
     assert first["command"] == ["chown"]
 
 
+def test_programs_leave_a_lost_node_in_half_a_minute(by_default: list[Json]) -> None:
+    for name in ("llmaz-controller", "llmaz-gateway"):
+        pod = the(by_default, "Deployment", name)["spec"]["template"]["spec"]
+        borne = {one["key"]: one["tolerationSeconds"] for one in pod["tolerations"]}
+        lost = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+        assert borne == dict.fromkeys(lost, 30)
+
+
 def test_what_runs_before_an_upgrade_needs_nothing_that_the_upgrade_makes() -> None:
     made = rendered({"priorityClass.create": True})
     pods = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in only(made, "Job")}

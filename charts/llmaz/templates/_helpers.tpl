@@ -93,10 +93,13 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 
 {{/* Where the pods of a Deployment go. */}}
 {{- define "llmaz.placement" -}}
-{{- with .program.tolerations }}
 tolerations:
+  # Kubernetes' own 300 seconds would be as long without any, where all of them were on a node that is lost.
+  - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
+  - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
+  {{- with .program.tolerations }}
   {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- end }}
 affinity:
   {{- if .program.affinity }}
   {{- toYaml .program.affinity | nindent 2 }}
@@ -106,6 +109,8 @@ affinity:
       - weight: 100
         podAffinityTerm:
           topologyKey: kubernetes.io/hostname
+          # Else the pods of an upgrade keep away from those that they replace, and all meet on one node.
+          matchLabelKeys: [pod-template-hash]
           labelSelector:
             matchLabels:
               {{- include "llmaz.selector" . | nindent 14 }}
