@@ -65,6 +65,70 @@ def test_what_nobody_asks_for_does_not_go_on_serving_where_its_flavor_is_taken_a
     assert broken(460, steps) is None
 
 
+def test_what_moves_back_counts_as_ready_where_it_still_serves() -> None:
+    steps = [
+        Step("join", ("n1", 4)),
+        Step("offer", ("m2", "v1")),
+        Step("offer", ("m1", "v1")),
+        Step("provide", ("v1",)),
+        Step("join", ("n0", 2)),
+        Step("serve", ("p2", 2)),
+        Step("offer", ("m0", "v1")),
+        Step("place", ("p2", "move back")),
+        Step("restart"),
+        Step("join", ("n0", 1)),
+        Step("silence", ("n3", False)),
+        Step("restart"),
+        Step("serve", ("p2", 2)),
+        Step("taint", ("n2", None)),
+        Step("join", ("n3", 1)),
+        Step("rival", (None,)),
+        Step("withdraw", ("p1",)),
+        Step("serve", ("p3", 0)),
+        Step("calm"),
+        Step("pass_time", (60,)),
+        Step("drop", ("m1",)),
+        Step("edit", ("p2", "--x")),
+    ]
+    assert broken(2003674, steps) is None
+
+
+def test_a_group_that_never_was_whole_holds_up_no_update_when_it_loses_its_place() -> None:
+    steps = [
+        Step("offer", ("m1", "v1")),
+        Step("serve", ("p3", 2)),
+        Step("offer", ("m0", "v1")),
+        Step("provide", ("v1",)),
+        Step("join", ("n0", 2)),
+        Step("offer", ("m2", "v1")),
+        Step("join", ("n1", 1)),
+        Step("serve", ("p1", 2)),
+        Step("place", ("p1", "move back")),
+        Step("rest", ("p3",)),
+        Step("calm"),
+        Step("join", ("n0", 1)),
+        Step("drain", ("n3", True)),
+        Step("surge", ("p2", 1)),
+        Step("silence", ("n1", False)),
+        Step("restart_blind", (3,)),
+        Step("silence", ("n1", True)),
+        Step("cordon", ("n1", False)),
+        Step("fail", (0.1,)),
+        Step("restart_blind", (3,)),
+        Step("silence", ("n3", False)),
+        Step("rest", ("p0",)),
+        Step("provide", ("v2",)),
+        Step("restart_blind", (3,)),
+        Step("join", ("n2", 1)),
+        Step("fail", (0.4,)),
+        Step("restart"),
+        Step("serve", ("p0", 1)),
+        Step("rival", (None,)),
+        Step("cut", (3,)),
+    ]
+    assert broken(2008197, steps) is None
+
+
 def test_a_group_that_is_asked_for_again_before_all_its_agents_look_becomes_ready() -> None:
     paired = [
         Step("offer", ("m2", "v1")),

@@ -1,10 +1,10 @@
 """What must hold in every history, and what excuses that an engine which served was disturbed."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from llmaz.api.kinds import INFERENCE_NODE, SERVICE
-from llmaz.api.names import ACCELERATOR_REPLICAS
+from llmaz.api.names import ACCELERATOR_REPLICAS, LWS_GROUP_SIZE
 from llmaz.api.node import AssignedEngine, InferenceNode, as_started
 from llmaz.api.service import Service
 from llmaz.controller.groups import groups_of, is_serving
@@ -29,6 +29,7 @@ class Rules:
         self._driving: set[str] = set()
         self._pushed: set[str] = set()
         self._regrouped: set[str] = set()
+        self._whole: set[str] = set()
         self.claims = Claims(server)
         self.has_rival = False
         server.assigned = self._assigned
@@ -106,7 +107,14 @@ class Rules:
             assert all(count == 1 for count in replicas.values()), f"{name}: {replicas}"
 
     def _assigned(self, before: InferenceNode, after: InferenceNode) -> None:
-        """Judge the write of an assignment by the engines which served until then."""
+        """Judge the write of an assignment, and see which replicas have all their members now."""
+        self._judge(before, after)
+        there = self._replicas()
+        self._whole &= there.keys()
+        self._whole.update(id_ for id_, group in there.items() if _is_whole(group))
+
+    def _judge(self, before: InferenceNode, after: InferenceNode) -> None:
+        """Judge a write by the engines which served until then."""
         staying = {engine.id: engine for engine in after.spec.engines}
         name = after.metadata.name
         there = {engine.id for engine in before.spec.engines}
@@ -166,8 +174,9 @@ class Rules:
         wanted = self._server.read(ref, Service)
         mine = {id_: group for id_, group in self._replicas().items() if service_of(id_) == key}
         ready = sum(is_serving(group) for id_, group in mine.items() if id_ != leader)
-        # What fits nowhere is not there to be counted.
-        least = min(wanted.spec.replicas, len({*mine, leader})) - most_unavailable(wanted)
+        # What fits nowhere is not there to be counted, nor what was never more than a part of it.
+        there = {leader, *(mine.keys() & self._whole)}
+        least = min(wanted.spec.replicas, len(there)) - most_unavailable(wanted)
         assert ready >= least, f"{id_}: stopped with {ready} left of at least {least}"
 
     def _may_make_way(self, key: Key) -> bool:
@@ -207,7 +216,9 @@ class Rules:
         return is_led and all(one.is_ready for one in members)
 
     def _replicas(self) -> dict[str, tuple[Seat, ...]]:
-        return groups_of({seat.engine.id: seat for seat in self._seats()})
+        """Return the members of each replica; one that moves is where it serves."""
+        seats = sorted(self._seats(), key=lambda seat: seat.is_ready)
+        return groups_of({seat.engine.id: seat for seat in seats})
 
     def _seats(self) -> Iterator[Seat]:
         for node in self._server.all(INFERENCE_NODE, InferenceNode):
@@ -217,6 +228,12 @@ class Rules:
 def replicas_of(node: InferenceNode) -> int:
     """Return how many engines may share each accelerator of a node."""
     return int(node.metadata.annotations.get(ACCELERATOR_REPLICAS, "1"))
+
+
+def _is_whole(group: Sequence[Seat]) -> bool:
+    """Tell whether all members of a replica are assigned, ready or not."""
+    told = {env.name: env.value for env in group[0].engine.env}
+    return len(group) == int(told.get(LWS_GROUP_SIZE, "1"))
 
 
 def _goes_on(engine: AssignedEngine, after: AssignedEngine | None) -> bool:
