@@ -22,6 +22,7 @@ from support.reachable import reachable_address
 from support.realplane import real_control_plane
 from support.recorder import Call
 from support.recordings import Answer, call
+from support.releases import RELEASES
 
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 VALUES = {"agent.secretNamespaces": [TEAM]}
@@ -45,12 +46,19 @@ def kubectl(plane: ControlPlane, *arguments: str, stdin: str = "") -> str:
 
 
 @contextmanager
-def real_server(directory: Path, *plugins: str) -> Iterator[ControlPlane]:
-    """A server of its own with the chart's objects; nothing there would run a pod."""
+def bare_server(directory: Path, *plugins: str) -> Iterator[ControlPlane]:
+    """A server of its own; nothing there would run a pod."""
     if "KUBEBUILDER_ASSETS" not in os.environ:
         pytest.skip("KUBEBUILDER_ASSETS is not set: here is no RBAC and are no admission policies")
     assets = Path(os.environ["KUBEBUILDER_ASSETS"])
     with real_control_plane(assets, directory, admission=plugins) as plane:
+        yield plane
+
+
+@contextmanager
+def real_server(directory: Path, *plugins: str) -> Iterator[ControlPlane]:
+    """A server of its own with the chart's objects."""
+    with bare_server(directory, *plugins) as plane:
         install_chart(plane)
         yield plane
 
@@ -142,3 +150,21 @@ def test_the_rights_suffice_where_the_permissions_of_owner_references_are_enforc
         "agent": frozenset({adopting}),
         "gateway": frozenset(),
     }
+
+
+def test_what_a_release_promised_is_installed_and_goes_on_with_todays_definitions(
+    tmp_path: Path,
+) -> None:
+    """The definitions and objects of the last release first, then the definitions of the chart."""
+    kept = max(RELEASES.iterdir(), key=lambda path: tuple(map(int, path.name.split("."))))
+    definitions = "\n---\n".join((kept / "definitions.jsonl").read_text().splitlines())
+    objects = (kept / "objects.yaml").read_text()
+    with bare_server(tmp_path / "plane") as plane:
+        kubectl(plane, "apply", "--server-side", "-f-", stdin=definitions)
+        kubectl(plane, "wait", "--for=condition=Established", "-f-", stdin=definitions)
+        kubectl(plane, "apply", "--server-side", "--validate=strict", "-f-", stdin=objects)
+        kubectl(plane, "replace", "-f", str(CHART / "crds"))
+        again = kubectl(plane, "apply", "--server-side", "-o", "json", "-f-", stdin=objects)
+    generations = [one["metadata"]["generation"] for one in json.loads(again)["items"]]
+    assert len(generations) > 10
+    assert set(generations) == {1}
