@@ -4,6 +4,7 @@ import dataclasses
 
 from llmaz.api.manifest import decode, encode
 from llmaz.api.meta import ObjectMeta
+from llmaz.api.names import GROUP_PORT
 from llmaz.api.node import (
     AssignedEngine,
     AssignedModel,
@@ -11,6 +12,7 @@ from llmaz.api.node import (
     NodeSpec,
     NodeStatus,
     fingerprint,
+    is_next_epoch,
 )
 from llmaz.api.pod import EnvVar, Resources
 from llmaz.api.quantity import Quantity
@@ -63,3 +65,15 @@ def test_a_fingerprint_tells_what_needs_a_new_process() -> None:
     assert fingerprint(ENGINE) == fingerprint(same)
     assert fingerprint(ENGINE) != fingerprint(other)
     assert len(fingerprint(ENGINE)) == 16
+
+
+def test_an_assignment_of_the_next_epoch_is_the_same_but_for_where_the_group_meets() -> None:
+    def at(epoch: int, port: str, **changes: str) -> AssignedEngine:
+        env = tuple(EnvVar(name=name, value=value) for name, value in changes.items())
+        met = EnvVar(name=GROUP_PORT, value=port)
+        return dataclasses.replace(ENGINE, epoch=epoch, env=(met, *env))
+
+    assert is_next_epoch(at(3, "22001"), at(2, "22000"))
+    assert not is_next_epoch(at(2, "22000"), at(2, "22000"))
+    assert not is_next_epoch(at(2, "22000"), at(3, "22001"))
+    assert not is_next_epoch(at(3, "22001", A="b"), at(2, "22000"))

@@ -114,6 +114,20 @@ def test_when_a_member_ends_all_start_anew_in_place_with_the_next_epoch() -> Non
         assert {engine.epoch for engine in members(world).values()} == {epoch}
 
 
+def test_a_group_that_starts_anew_meets_at_another_port_and_all_members_know_it() -> None:
+    """Another group that is led from this node may have the first."""
+    world = group_world()
+    world.settle()
+    met = []
+    for _ in range(3):
+        (port,) = {variables(engine)["LLMAZ_GROUP_PORT"] for engine in members(world).values()}
+        met.append(int(port))
+        fail(world, "default/chat-0.1")
+        world.settle()
+    assert len(set(met)) == 3
+    assert all(22000 <= port < 30000 for port in met)
+
+
 def test_an_epoch_that_reached_only_some_of_the_members_is_told_to_the_others() -> None:
     world = group_world()
     world.settle()

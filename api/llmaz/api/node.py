@@ -17,7 +17,7 @@ from llmaz.api.fields import bounds, list_map
 from llmaz.api.manifest import digest, encode
 from llmaz.api.memory import ModelMemory
 from llmaz.api.meta import Condition, ObjectMeta
-from llmaz.api.names import TERMINATION_GRACE_SECONDS
+from llmaz.api.names import GROUP_PORT, TERMINATION_GRACE_SECONDS
 from llmaz.api.peer import ModelPeer
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
 from llmaz.api.quantity import Quantity
@@ -136,8 +136,13 @@ def as_started(engine: AssignedEngine) -> AssignedEngine:
 
 def is_next_epoch(engine: AssignedEngine, former: AssignedEngine) -> bool:
     """Tell whether an engine is assigned as before, but for its group that starts anew."""
-    later = dataclasses.replace(as_started(former), epoch=engine.epoch)
-    return engine.epoch > former.epoch > 0 and as_started(engine) == later
+    return engine.epoch > former.epoch > 0 and but_for_epoch(engine) == but_for_epoch(former)
+
+
+def but_for_epoch(engine: AssignedEngine) -> AssignedEngine:
+    """Return what stays of an assignment when its group starts anew; it may meet elsewhere."""
+    env = tuple(variable for variable in engine.env if variable.name != GROUP_PORT)
+    return dataclasses.replace(as_started(engine), env=env, epoch=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

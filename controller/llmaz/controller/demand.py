@@ -134,7 +134,7 @@ class Demand:
                 id=rank_id(id_, rank),
                 accelerators=tuple(sorted(spot.accelerators)),
                 resources=(worker if rank else option).resources,
-                env=rank_env((worker if rank else option).env, id_, rank, spots),
+                env=rank_env((worker if rank else option).env, id_, rank, spots, epoch),
                 rank=rank,
                 epoch=epoch,
             )

@@ -7,10 +7,9 @@ that has the weights, then to the fullest one, then to the first by name. The sa
 gives the same answer.
 """
 
-import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from llmaz.api.node import AssignedEngine, as_started
+from llmaz.api.node import AssignedEngine, but_for_epoch
 from llmaz.controller.board import Board, devices_asked, in_order
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.groups import groups_of, is_serving
@@ -164,7 +163,7 @@ def _is_changed(engine: AssignedEngine, now: AssignedEngine) -> bool:
     """Tell whether an engine shall be another; a group that starts anew is the same."""
     if engine is now or engine == now:
         return False
-    return as_started(dataclasses.replace(engine, epoch=now.epoch)) != as_started(now)
+    return but_for_epoch(engine) != but_for_epoch(now)
 
 
 def _place_new(

@@ -60,7 +60,7 @@ def leader_id(engine_id: str) -> str:
 
 
 def rank_env(
-    env: tuple[EnvVar, ...], leader: str, rank: int, spots: tuple[Spot, ...]
+    env: tuple[EnvVar, ...], leader: str, rank: int, spots: tuple[Spot, ...], epoch: int
 ) -> tuple[EnvVar, ...]:
     """Return a member's variables: those that tell it its place come first.
 
@@ -71,7 +71,7 @@ def rank_env(
         names.LWS_GROUP_SIZE: str(len(spots)),
         names.LWS_WORKER_INDEX: str(rank),
         names.NODE_ADDRESS: spots[rank].address,
-        names.GROUP_PORT: str(_rendezvous_port(leader)),
+        names.GROUP_PORT: str(_rendezvous_port(leader, epoch)),
     }
     labels = _pod_fields(leader, rank, len(spots))
     own = tuple(EnvVar(name=name, value=value) for name, value in place.items())
@@ -95,6 +95,10 @@ def _pod_fields(leader: str, rank: int, size: int) -> dict[str, str]:
     }
 
 
-def _rendezvous_port(leader: str) -> int:
-    """Return where members meet on the leader's node: seldom the same for two groups there."""
-    return _RENDEZVOUS_PORTS[zlib.crc32(leader.encode()) % len(_RENDEZVOUS_PORTS)]
+def _rendezvous_port(leader: str, epoch: int) -> int:
+    """Return where members meet on the leader's node: seldom the same for two groups there.
+
+    A group that failed since another had its port asks for another one in its next epoch.
+    """
+    met = zlib.crc32(f"{leader}@{epoch}".encode())
+    return _RENDEZVOUS_PORTS[met % len(_RENDEZVOUS_PORTS)]
