@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from llmaz.controller.settings import Settings, from_argv
+from llmaz.controller.slots.policy import SlotPolicy
 
 
 def test_defaults_come_from_the_environment_and_the_host() -> None:
@@ -35,7 +36,25 @@ def test_the_command_line_wins() -> None:
     )
 
 
-@pytest.mark.parametrize("argv", [["--listen", "nowhere"], ["--listen", "h:99999"], ["--nonsense"]])
+def test_what_a_newer_chart_says_of_slots_is_left_out_and_named() -> None:
+    said = '{"launcher": "slot", "newerThing": {"a": 1}, "another": "", "warm": 2}'
+    settings = from_argv(["--slots", said], {}, "host")
+    assert settings.slots == SlotPolicy(launcher="slot", warm=2)
+    assert settings.slots_unknown == ("another", "newerThing")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--listen", "nowhere"],
+        ["--listen", "h:99999"],
+        ["--nonsense"],
+        ["--slots", '{"warm": 99}'],
+        ["--slots", "[]"],
+        ["--slots", "{"],
+    ],
+    ids=["host", "port", "option", "bounds", "list", "JSON"],
+)
 def test_a_mistake_ends_with_the_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         from_argv(argv, {}, "host")

@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     settings = from_argv(sys.argv[1:], os.environ, socket.gethostname())
     logs.configure(settings.log_format)
+    if settings.slots_unknown:
+        logger.warning(
+            "--slots is of a newer version, ignored: %s", ", ".join(settings.slots_unknown)
+        )
     try:
         asyncio.run(run(settings))
     except (KubeError, OSError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from llmaz.api.manifest import ManifestError, decode
+from llmaz.api.wire import keys
 from llmaz.controller.slots.policy import SlotPolicy
 
 DEFAULT_LISTEN = "127.0.0.1:9401"
@@ -25,6 +26,7 @@ class Settings:
     lifeline: bool
     log_format: Literal["text", "json"]
     slots: SlotPolicy = field(default_factory=SlotPolicy)
+    slots_unknown: tuple[str, ...] = ()  # fields of a newer chart, left out of `slots`
     progress_ends: bool = False  # whether Progressing is False once all is done
     node_features: bool = False  # tell Node Feature Discovery the labels, and write no Node
     scaling_record: Path | None = None  # where each look of the autoscaler is written down
@@ -87,6 +89,7 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
     given = parser.parse_args(argv)
     host, port = given.listen
+    slots, unknown = given.slots
     return Settings(
         kubeconfig=given.kubeconfig,
         identity=given.identity,
@@ -95,16 +98,25 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         listen_port=port,
         lifeline=given.lifeline,
         log_format=given.log_format,
-        slots=given.slots,
+        slots=slots,
+        slots_unknown=unknown,
         progress_ends=given.progress_ends,
         node_features=given.node_features,
         scaling_record=given.scaling_record,
     )
 
 
-def _slots(text: str) -> SlotPolicy:
+def _slots(text: str) -> tuple[SlotPolicy, tuple[str, ...]]:
+    """Read how slots are made, and the names of what this version does not know.
+
+    A newer chart says more than an older image understands, and holds its users to its schema. A
+    controller that refused it would serve nobody for as long as that image is pinned.
+    """
     try:
-        return decode(SlotPolicy, json.loads(text), "slots")
+        given = json.loads(text)
+        unknown = given.keys() - keys(SlotPolicy) if isinstance(given, dict) else frozenset[str]()
+        known = {key: given[key] for key in given if key not in unknown} if unknown else given
+        return decode(SlotPolicy, known, "slots"), tuple(sorted(unknown))
     except (ManifestError, json.JSONDecodeError) as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
