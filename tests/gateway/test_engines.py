@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -25,6 +26,9 @@ from llmaz.gateway.routes import Endpoint, Served, Table
 ASKED = b'{"model": "qwen"}'
 WITHIN_SECONDS = 120.0
 OK = b"HTTP/1.1 200 OK\r\n"
+REQUEST = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+POST = REQUEST % len(ASKED) + ASKED
+KERNEL_SOCKETS = Path("/proc/self/net/tcp")
 EVENTS = OK + b"Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -59,6 +63,12 @@ class World:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.stack.callback(writer.close)
         return reader, writer
+
+    async def answered(self, said: bytes) -> bytes:
+        """Say something; return all that comes until the gateway hangs up."""
+        reader, writer = await self.opened()
+        writer.write(said)
+        return await asyncio.wait_for(reader.read(), WITHIN_SECONDS)
 
     async def ask(self) -> tuple[int, bytes]:
         url = f"http://127.0.0.1:{self.port}/v1/completions"
@@ -131,6 +141,12 @@ async def test_an_interim_answer_is_not_the_answer(world: World) -> None:
     assert await world.ask() == (200, b"{}")
 
 
+async def test_any_number_of_interim_answers_is_no_answer(world: World) -> None:
+    interim = b"HTTP/1.1 102 \r\n\r\n" * 3000
+    await world.engine(says(interim + OK + b"Content-Length: 2\r\n\r\n{}"))
+    assert await world.ask() == (200, b"{}")
+
+
 async def test_bytes_that_nobody_asked_for_answer_no_other_request(world: World) -> None:
     await world.engine(
         says(OK + b"Content-Length: 2\r\n\r\n{}" + OK + b"Content-Length: 1\r\n\r\n!")
@@ -148,11 +164,100 @@ async def test_what_is_no_answer_is_a_bad_gateway(said: bytes, world: World) -> 
 
 async def test_a_stream_whose_framing_breaks_has_no_clean_end(world: World) -> None:
     await world.engine(says(EVENTS + b"9\r\ndata: 1\n\n\r\n", b"no chunk\r\n"))
-    reader, writer = await world.opened()
-    writer.write(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n" + ASKED)
-    said = await asyncio.wait_for(reader.read(), WITHIN_SECONDS)
+    said = await world.answered(POST)
     assert b"the engine ended before its answer did" in said
     assert not said.endswith(b"0\r\n\r\n")
+
+
+async def test_the_reason_of_a_broken_stream_is_no_part_of_the_event_that_broke(
+    world: World,
+) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asked(reader)
+        writer.write(EVENTS + b"7\r\ndata: {\r\n")
+
+    await world.engine(script)
+    said = await world.answered(POST)
+    assert b'\n\ndata: {"error": ' in said
+    assert not said.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 200000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n30d40\r\n"]
+)
+async def test_a_body_of_an_engine_that_dies_does_not_look_whole(
+    framing: bytes, world: World
+) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asked(reader)
+        writer.write(OK + framing + b"x" * 100_000)
+
+    await world.engine(script)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await world.ask()
+
+
+async def test_a_stream_under_way_does_not_look_whole_when_the_gateway_stops() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asked(reader)
+        writer.write(EVENTS + b"9\r\ndata: 1\n\n\r\n")
+        await reader.read()  # until the gateway hangs up
+
+    async with AsyncExitStack() as clients:
+        async with AsyncExitStack() as stack:
+            world = await _world(stack)
+            await world.engine(script)
+            reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+            clients.callback(writer.close)
+            writer.write(POST)
+            said = await asyncio.wait_for(reader.readuntil(b"data: 1\n\n"), WITHIN_SECONDS)
+        said += await asyncio.wait_for(reader.read(), WITHIN_SECONDS)
+    assert said.endswith(b"data: 1\n\n\r\n")
+
+
+async def test_requests_that_a_client_sends_at_once_are_answered_in_their_order(
+    world: World,
+) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            body = await asked(reader)
+            writer.write(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+    await world.engine(script)
+    bodies = [b'{"model": "qwen", "n": %d}' % number for number in range(20)]
+    last = REQUEST.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
+    requests = [(last if body is bodies[-1] else REQUEST) % len(body) + body for body in bodies]
+    said = await world.answered(b"".join(requests))
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in said.split(OK)[1:]] == bodies
+
+
+@pytest.mark.skipif(not KERNEL_SOCKETS.exists(), reason="needs the kernel's table of sockets")
+async def test_a_node_that_is_silent_is_asked_whether_it_is_still_there(world: World) -> None:
+    began, ends = asyncio.Event(), asyncio.Event()
+    ports = (0, 0)
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal ports
+        await asked(reader)
+        ports = (writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1])
+        began.set()
+        await ends.wait()
+
+    await world.engine(script)
+    _, writer = await world.opened()
+    writer.write(POST)
+    await asyncio.wait_for(began.wait(), WITHIN_SECONDS)
+    async with asyncio.timeout(WITHIN_SECONDS):
+        while _timer_of(*ports) != "02":  # that of keepalive; 01 while bytes are not confirmed
+            await asyncio.sleep(0.05)
+    ends.set()
+
+
+def _timer_of(port: int, peer_port: int) -> str:
+    """Return which timer of a connection the kernel waits for."""
+    rows = (line.split() for line in KERNEL_SOCKETS.read_text().splitlines()[1:])
+    ends = (f":{port:04X}", f":{peer_port:04X}")
+    return next((row[5][:2] for row in rows if (row[1][-5:], row[2][-5:]) == ends), "")
 
 
 async def test_a_client_of_http_1_0_gets_no_chunks(world: World) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
 from gateway.test_app import closed_port, listen, named
-from llmaz.gateway.app import Gateway
+from llmaz.gateway.app import Gateway, Handler
 from llmaz.gateway.engines import Engines
 from llmaz.gateway.holding import HoldLimits
 from llmaz.gateway.keepalive import COMMENT
@@ -58,9 +58,9 @@ class Asleep:
         )
         self.gateway.show(Table((served,)))
 
-    async def engine(self) -> Endpoint:
+    async def engine(self, handler: Handler | None = None) -> Endpoint:
         app = web.Application()
-        app.router.add_route("*", "/{path:.*}", named("engine"))
+        app.router.add_route("*", "/{path:.*}", handler or named("engine"))
         runner, endpoint = await listen(app)
         self.stack.push_async_callback(runner.cleanup)
         return endpoint
@@ -171,3 +171,39 @@ async def test_a_stream_that_waited_in_vain_ends_with_the_error(stack: AsyncExit
     world = await asleep(stack, HoldLimits(seconds=0.3), keepalive_seconds=0.05)
     status, text = await world.ask(stream=True)
     assert (status, '"model_not_ready"' in text) == (200, True)
+
+
+async def test_a_stream_that_waited_for_an_engine_that_dies_in_its_refusal_says_so(
+    stack: AsyncExitStack,
+) -> None:
+    async def refuses_and_dies(request: web.Request) -> web.StreamResponse:
+        refusal = web.StreamResponse(status=500, headers={"Content-Length": "100"})
+        await refusal.prepare(request)
+        await refusal.write(b"{")
+        assert request.transport is not None
+        request.transport.close()
+        return refusal
+
+    world = await asleep(stack, keepalive_seconds=0.05)
+    async with world.client.post("/v1/completions", json=ASK | {"stream": True}) as answer:
+        said = await answer.content.readany()
+        world.show(await world.engine(refuses_and_dies))
+        with suppress(aiohttp.ClientPayloadError):  # raised once what came before it was read
+            while piece := await answer.content.readany():
+                said += piece
+        assert isinstance(answer.content.exception(), aiohttp.ClientPayloadError)
+    assert b"the engine ended before its answer did" in said
+
+
+async def test_a_refusal_of_several_lines_is_one_event_of_a_stream_that_waited(
+    stack: AsyncExitStack,
+) -> None:
+    async def refuses(_: web.Request) -> web.Response:
+        return web.Response(status=400, text='{\r\n"error":\r{}\n}')
+
+    world = await asleep(stack, keepalive_seconds=0.05)
+    async with world.client.post("/v1/completions", json=ASK | {"stream": True}) as answer:
+        said = await answer.content.readany()
+        world.show(await world.engine(refuses))
+        said += await answer.read()
+    assert said.endswith(b'data: { "error": {} }\n\n')

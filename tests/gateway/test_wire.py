@@ -27,7 +27,11 @@ def test_a_head_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize(
     ("first", "line"),
-    [("HTTP/1.0 200 OK", "A: b"), ("HTTP/1.1 200 OK", "Connection: close")],
+    [
+        ("HTTP/1.0 200 OK", "A: b"),
+        ("HTTP/1.1 200 OK", "Connection: close"),
+        ("HTTP/1.1 200 OK", "Connection: X-Own , Close\r\nConnection: keep-alive"),
+    ],
 )
 def test_a_connection_that_ends_with_its_answer_is_not_used_again(first: str, line: str) -> None:
     assert not head(line, first=first).lasting
@@ -45,6 +49,11 @@ def test_an_answer_that_never_has_a_body_has_none(status: int) -> None:
         ["Content-Length: 3", "Content-Length: 4"],
         ["Content-Length: +3"],
         ["Transfer-Encoding: gzip, chunked"],
+        ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding:", "Content-Length: 3"],
+        ["Transfer-Encoding:", "Content-Length: 3"],
+        ["Transfer-Encoding\x0b: chunked"],
+        ["Two words: value"],
         ["no colon"],
         [" folded: line"],
         ["Name : value"],
@@ -57,7 +66,9 @@ def test_a_head_that_two_readers_may_understand_differently_is_refused(lines: li
         head(*lines)
 
 
-@pytest.mark.parametrize("first", ["HTTP/2 200 OK", "HTTP/1.1 20 OK", "hello", "HTTP/1.1 200 a\nb"])
+@pytest.mark.parametrize(
+    "first", ["HTTP/2 200 OK", "HTTP/1.1 20 OK", "hello", "HTTP/1.1 200 a\nb", "HTTP/1.1 101 OK"]
+)
 def test_what_does_not_begin_as_an_answer_is_refused(first: str) -> None:
     with pytest.raises(WireError):
         head(first=first)

@@ -5,6 +5,7 @@ each token costs more than the token: with many streams, that is what the gatewa
 """
 
 import asyncio
+import socket
 import time
 from typing import Protocol, Self, cast
 
@@ -15,6 +16,14 @@ from llmaz.gateway.wire import HEAD_END, MOST_HEAD_BYTES, Body, Head, WireError,
 # never written to just as the engine closes it.
 _IDLE_SECONDS = 3.0
 _CONNECT_SECONDS = 5.0
+# An engine may be silent for long, but its node answers: one that is gone is noticed in a minute.
+_ASK_AFTER_SILENCE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+_FINAL = 200  # the first status that no other may follow
 SHORT_BYTES = 64 * 1024  # an answer of known length up to this is told when it is here whole
 
 
@@ -65,7 +74,12 @@ class Connection(asyncio.Protocol):
         """Whether another request may follow: the answer came whole, and said so."""
         head, body = self._head, self._body
         whole = self._over and body is not None and body.clean
-        return whole and head is not None and head.lasting and self.is_open
+        return whole and head is not None and head.lasting and self.is_open and self._is_sent
+
+    @property
+    def _is_sent(self) -> bool:
+        """Whether the request went out whole: an engine may refuse one before it has read it."""
+        return self._transport is not None and not self._transport.get_write_buffer_size()
 
     @property
     def _is_short(self) -> bool:
@@ -141,6 +155,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # what a stream has, in any loop
+        for level, option, value in _ASK_AFTER_SILENCE:
+            transport.get_extra_info("socket").setsockopt(level, option, value)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -165,17 +181,17 @@ class Connection(asyncio.Protocol):
             self._read_head(self._early + data)
 
     def _read_head(self, data: bytes) -> None:
-        text, end, rest = data.partition(HEAD_END)
-        if not end:
-            if len(data) > MOST_HEAD_BYTES:
+        status = 0
+        while status < _FINAL:  # an answer to an Expect that was not passed on comes before it
+            text, end, rest = data.partition(HEAD_END)
+            if len(text) > MOST_HEAD_BYTES:
                 raise WireError("the head of its answer is too long")
             self._early = data
-            return
-        head = read_head(text)
+            if not end:
+                return
+            head = read_head(text)
+            status, data = head.status, rest
         self._early = b""
-        if head.status < 200:  # an answer to an Expect that was not passed on: the real one follows
-            self._read_head(rest)
-            return
         self._head, self._body = head, body_of(head)
         if not self._is_short:
             self._wake()

@@ -109,12 +109,12 @@ async def _relay(
     request: web.Request, head: Head, connection: Connection, begun: Reply | None
 ) -> Reply:
     """Pass an answer on; into a stream that was begun before there was one, as its events."""
+    reply = begun or Reply(request, head)
     try:
         if begun is not None and head.status != HTTPStatus.OK:
-            error = (await connection.read()).replace(b"\n", b" ")
+            error = b" ".join((await connection.read()).splitlines())
             begun.pass_on(b"data: " + error + b"\n\n")
             return begun
-        reply = begun or Reply(request, head)
         if head.length is None or head.length > SHORT_BYTES:
             reply.begin()
         await connection.pour(reply)

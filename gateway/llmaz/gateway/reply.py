@@ -15,6 +15,7 @@ OF_THE_CONNECTION = frozenset(
     | {b"transfer-encoding", b"upgrade", b"host", b"content-length", b"expect"}
 )
 EVENTS = b"text/event-stream"
+_EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
 WAITING = Head(
     *(200, b"OK", ((b"Content-Type", EVENTS), (b"Cache-Control", b"no-cache"))),
     length=None,
@@ -37,6 +38,7 @@ class Reply(web.StreamResponse):
         self._chunked_here = head.length is None and request.version >= HttpVersion11
         self._lasts = bool(request.keep_alive) and request.version >= HttpVersion11
         self._begun = False
+        self._last = b""  # what was passed on last
 
     @property
     def keep_alive(self) -> bool:
@@ -56,6 +58,7 @@ class Reply(web.StreamResponse):
         transport = self._transport
         if transport is None or transport.is_closing():
             return True  # the client is gone, and its handler is about to be cancelled
+        self._last = payload
         framed = b"%x\r\n%b\r\n" % (len(payload), payload) if self._chunked_here else payload
         if not self._begun:
             self._begun = True
@@ -76,11 +79,11 @@ class Reply(web.StreamResponse):
     def break_off(self, event: bytes) -> None:
         """End the connection before the body's end, so that what is cut short does not look whole.
 
-        A stream of events is told why, by one event more.
+        A stream of events is told why, by one event more, which is none of one that was cut.
         """
         self._lasts = False
         if self.is_stream_of_events:
-            self.pass_on(event)
+            self.pass_on(event if self._last.endswith(_EVENT_ENDS) else b"\n\n" + event)
         if self._transport is not None:
             self._transport.close()
 

@@ -4,6 +4,7 @@ What a body says is nobody's business here: only its framing is looked at.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -13,7 +14,10 @@ MOST_HEAD_BYTES = 64 * 1024
 _CRLF = b"\r\n"
 _VERSIONS = (b"HTTP/1.1", b"HTTP/1.0")
 _BODILESS = frozenset({204, 304})
+_SWITCHED = 101
 _STRAY = re.compile(rb"[\r\n\0]")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
+_FRAMING = (b"content-length", b"transfer-encoding")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?")
 _MOST_LINE_BYTES = 8 * 1024  # a chunk's size with what may stand behind it, or a trailer
 
@@ -45,27 +49,34 @@ def read_head(text: bytes) -> Head:
     code, _, reason = rest.partition(b" ")
     if version not in _VERSIONS or len(code) != 3 or not code.isdigit() or _STRAY.search(reason):
         raise WireError(f"its answer begins with {first[:80]!r}")
+    status = int(code)
+    if status == _SWITCHED:
+        raise WireError("it changed to another protocol, which nobody asked for")
     headers = tuple(_header(line) for line in lines)
     known: dict[bytes, bytes] = {}
     for name, value in headers:
         lowered = name.lower()
-        if lowered == b"content-length" and known.get(lowered, value) != value:
-            raise WireError("its answer has two lengths")
+        if lowered in _FRAMING and lowered in known:
+            raise WireError(f"its answer has two headers {name.decode()}")
         known[lowered] = value
-    status = int(code)
-    coding = known.get(b"transfer-encoding", b"").lower()
-    if coding not in (b"", b"chunked"):
+    coding = known.get(b"transfer-encoding")
+    if coding is not None and coding.lower() != b"chunked":
         raise WireError(f"its answer has the transfer encoding {coding[:80]!r}")
-    lasting = version == _VERSIONS[0] and known.get(b"connection", b"").lower() != b"close"
+    lasting = version == _VERSIONS[0] and not _closes(headers)
     length = None if coding else _length(status, known.get(b"content-length"))
     return Head(status, reason, headers, length, bool(coding), lasting)
 
 
 def _header(line: bytes) -> tuple[bytes, bytes]:
-    name, colon, value = line.partition(b":")
-    if not colon or not name or name[-1:] in b" \t" or name[:1] in b" \t" or _STRAY.search(line):
+    found = _HEADER.fullmatch(line)
+    if found is None:
         raise WireError(f"a header of its answer is {line[:80]!r}")
-    return name, value.strip(b" \t")
+    return found[1], found[2].rstrip(b" \t")
+
+
+def _closes(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    said = (value for name, value in headers if name.lower() == b"connection")
+    return any(b"close" in value.lower().replace(b" ", b"").split(b",") for value in said)
 
 
 def _length(status: int, said: bytes | None) -> int | None:
