@@ -3,6 +3,7 @@
 import dataclasses
 from datetime import timedelta
 
+from llmaz.api.meta import Condition
 from llmaz.api.node import EnginePhase, EngineReport, InferenceNode, NodeSpec, NodeStatus
 from llmaz.cli.nodelist import HEADERS, MORE_HEADERS, more, row
 from support.builders import NOW, gpu, node
@@ -38,3 +39,13 @@ def test_what_is_none_and_what_is_not_known_are_told_apart() -> None:
     silent = dataclasses.replace(node("a"), status=NodeStatus())
     assert set(row(silent, NOW)[1:]) == {"<unknown>"}
     assert more(silent) == ["<unknown>"] * len(MORE_HEADERS)
+
+
+def test_a_node_whose_agent_is_silent_is_not_said_to_be_ready() -> None:
+    one = node("a", 1)
+    ready = Condition(type="Ready", status="True", reason="AgentReady")
+    told = dataclasses.replace(one, status=dataclasses.replace(one.status, conditions=(ready,)))
+    silent = dataclasses.replace(
+        told, metadata=dataclasses.replace(told.metadata, annotations={"llmaz.io/ready": "Unknown"})
+    )
+    assert [row(each, NOW)[1] for each in (told, silent)] == ["True", "Unknown"]

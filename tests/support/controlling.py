@@ -1,13 +1,14 @@
 """A world in which the controller's plans come true."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
 from llmaz.api import names
 from llmaz.api.backendruntime import BackendRuntime, BackendRuntimeStatus
-from llmaz.api.kinds import BACKEND_RUNTIME, OPEN_MODEL, PLAYGROUND, SERVICE, TENANT
+from llmaz.api.kinds import BACKEND_RUNTIME, INFERENCE_NODE, OPEN_MODEL, PLAYGROUND, SERVICE, TENANT
 from llmaz.api.manifest import Manifest, decode
 from llmaz.api.meta import Condition, find_condition
 from llmaz.api.node import (
@@ -234,14 +235,26 @@ class World:
             old = self.playgrounds[ref.key]
             meta = dataclasses.replace(old.metadata, labels={**old.metadata.labels, **added})
             self.playgrounds[ref.key] = dataclasses.replace(old, metadata=meta)
+        elif ref.kind == INFERENCE_NODE:
+            node_ = self.nodes[ref.name]
+            meta = dataclasses.replace(
+                node_.metadata, annotations=_noted(node_.metadata.annotations, action)
+            )
+            self.nodes[ref.name] = dataclasses.replace(node_, metadata=meta)
         else:
             core = self.kube_nodes[ref.name]
             kept = {key: v for key, v in core.labels.items() if key not in action.labels}
             self.kube_nodes[ref.name] = dataclasses.replace(
                 core,
                 labels={**kept, **added},
-                annotations={**core.annotations, **action.annotations},
+                annotations=_noted(core.annotations, action),
             )
+
+
+def _noted(annotations: Mapping[str, str], action: SetLabels) -> dict[str, str]:
+    """The annotations of an object after the action, as a merge patch leaves them."""
+    merged = {**annotations, **action.annotations}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 def told(condition: Condition | None) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from llmaz.api.kinds import (
     Kind,
 )
 from llmaz.api.manifest import Json, Manifest
-from llmaz.api.names import MODEL_NAME
+from llmaz.api.names import MODEL_NAME, READY
 from llmaz.api.objects import CLASSES
 from llmaz.api.schema import schema_of
 
@@ -109,7 +109,11 @@ SERVED: dict[Kind, Served] = {
     INFERENCE_NODE: Served(
         "infn",
         (
-            _READY,
+            Column(
+                "READY",
+                ".metadata.annotations." + READY.replace(".", "\\."),
+                "Whether it can be used; Unknown while its agent is silent.",
+            ),
             Column("ACCELERATOR", ".status.accelerators[0].product", "The first accelerator."),
             Column("ADDRESS", ".status.address", "An IP that other nodes reach."),
             _AGE,

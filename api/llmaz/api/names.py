@@ -20,11 +20,16 @@ OWNED_LABELS = "llmaz.io/owned-labels"  # on a Node: the label keys that the con
 ACCELERATOR = (
     "llmaz.io/accelerator"  # prefix of accelerator.vendor, .model, .count, .memory-mib, ...
 )
+# On a Node: since when its agent has said nothing, and its labels are what was known then.
+ACCELERATOR_STALE = f"{ACCELERATOR}.stale"
 # On an OpenModel: the memory that a replica takes of its accelerators, all together.
 ACCELERATOR_MEMORY = "llmaz.io/accelerator-memory"
 
 # On an InferenceNode: how many engines share each of its accelerators.
 ACCELERATOR_REPLICAS = "llmaz.io/accelerator-replicas"
+
+# On an InferenceNode: its condition Ready while its agent lives, else Unknown.
+READY = "llmaz.io/ready"
 
 # On a Node: replicas go elsewhere, one after another; the value may say why.
 DRAIN = "llmaz.io/drain"

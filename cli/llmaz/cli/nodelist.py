@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime
 
 from llmaz.api.meta import find_condition
+from llmaz.api.names import READY
 from llmaz.api.node import EnginePhase, InferenceNode
 from llmaz.api.quantity import in_words
 from llmaz.local.objects.ages import human
@@ -15,11 +16,10 @@ _UNKNOWN = "<unknown>"
 
 def row(node: InferenceNode, now: datetime) -> list[str]:
     """Return a node's cells; what its agent has not reported is unknown."""
-    ready = find_condition(node.status.conditions, "Ready")
     made = node.metadata.creation_timestamp
     return [
         node.metadata.name,
-        ready.status if ready else _UNKNOWN,
+        _ready(node),
         *_capacity(node),
         _accelerators(node),
         _engines(node),
@@ -30,6 +30,14 @@ def row(node: InferenceNode, now: datetime) -> list[str]:
 def more(node: InferenceNode) -> list[str]:
     """Return the cells that only a wide table has."""
     return [node.status.address or _UNKNOWN, node.status.agent_version or _UNKNOWN]
+
+
+def _ready(node: InferenceNode) -> str:
+    """Return what the agent says; of one that is silent the controller says that it is unknown."""
+    ready = find_condition(node.status.conditions, "Ready")
+    if ready is None:
+        return _UNKNOWN
+    return "Unknown" if node.metadata.annotations.get(READY) == "Unknown" else ready.status
 
 
 def _capacity(node: InferenceNode) -> tuple[str, str]:

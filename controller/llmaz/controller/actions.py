@@ -84,7 +84,7 @@ class SetLabels:
 
     ref: Ref
     labels: Mapping[str, str | None]
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str | None] = field(default_factory=dict)
     owner: "Manifest | None" = None  # the ownerReference
 
 

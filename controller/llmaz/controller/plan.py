@@ -23,6 +23,7 @@ from llmaz.controller.runtimes import report_runtimes
 from llmaz.controller.scaling.hpa import autoscalers
 from llmaz.controller.served import Served, living, reports_of, serve, slot_pods_of
 from llmaz.controller.services import report_service
+from llmaz.controller.silence import judge_nodes
 from llmaz.controller.snapshot import ClusterSnapshot, Key
 from llmaz.controller.tenancy import report_tenants
 from llmaz.controller.unreadable import report_unreadable
@@ -49,6 +50,7 @@ def plan(snapshot: ClusterSnapshot, now: datetime) -> Plan:
         *_reports(snapshot, playgrounds, states, now),
         *report_tenants(snapshot, served),
         *_node_labels(snapshot, served),
+        *judge_nodes(snapshot, now),
     )
     waits = (_next_look(snapshot, now), served.slots.look_again_in, *next_steps(snapshot, now))
     return Plan(
