@@ -129,6 +129,40 @@ def test_a_group_that_never_was_whole_holds_up_no_update_when_it_loses_its_place
     assert broken(2008197, steps) is None
 
 
+def test_a_replica_whose_flavor_is_taken_away_in_an_update_holds_up_none_that_fits() -> None:
+    steps = [
+        Step("serve", ("p0", 3)),
+        Step("provide", ("v1",)),
+        Step("join", ("n1", 1)),
+        Step("offer", ("m0", "v1")),
+        Step("join", ("n0", 2)),
+        Step("place", ("p0", "high")),
+        Step("rest", ("p0",)),
+        Step("calm"),
+        Step("edit", ("p0", "--never-ready")),
+        Step("place", ("p3", "patient")),
+        Step("offer", ("m2", "v2")),
+        Step("offer", ("m0", "last flavor only")),
+    ]
+    assert broken(2014654, steps) is None
+
+
+def test_a_playground_that_can_t_be_filled_in_stays_as_important_as_it_was() -> None:
+    steps = [
+        Step("serve", ("p3", 3)),
+        Step("provide", ("v1",)),
+        Step("join", ("n0", 2)),
+        Step("offer", ("m0", "v1")),
+        Step("join", ("n1", 2)),
+        Step("offer", ("m2", "v1")),
+        Step("serve", ("p2", 3)),
+        Step("calm"),
+        Step("offer", ("m2", "unfit")),
+        Step("place", ("p3", "low")),
+    ]
+    assert broken(2010085, steps) is None
+
+
 def test_a_group_that_is_asked_for_again_before_all_its_agents_look_becomes_ready() -> None:
     paired = [
         Step("offer", ("m2", "v1")),

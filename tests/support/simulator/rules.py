@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from llmaz.api.kinds import INFERENCE_NODE, SERVICE
+from llmaz.api.kinds import INFERENCE_NODE, NODE, OPEN_MODEL, SERVICE
 from llmaz.api.names import ACCELERATOR_REPLICAS, LWS_GROUP_SIZE
 from llmaz.api.node import AssignedEngine, InferenceNode, as_started
+from llmaz.api.openmodel import OpenModel
 from llmaz.api.service import Service
 from llmaz.controller.groups import groups_of, is_serving
 from llmaz.controller.ranks import leader_id
+from llmaz.controller.readings import kube_node
 from llmaz.controller.rollout import most_surplus, most_unavailable
 from llmaz.controller.seats import Seat, seats_of
 from llmaz.controller.served import replica_of, service_of
@@ -175,9 +177,22 @@ class Rules:
         mine = {id_: group for id_, group in self._replicas().items() if service_of(id_) == key}
         ready = sum(is_serving(group) for id_, group in mine.items() if id_ != leader)
         # What fits nowhere is not there to be counted, nor what was never more than a part of it.
-        there = {leader, *(mine.keys() & self._whole)}
-        least = min(wanted.spec.replicas, len(there)) - most_unavailable(wanted)
+        there = {one for one in mine.keys() & self._whole if self._is_allowed(mine[one], wanted)}
+        least = min(wanted.spec.replicas, len(there | {leader})) - most_unavailable(wanted)
         assert ready >= least, f"{id_}: stopped with {ready} left of at least {least}"
+
+    def _is_allowed(self, group: Sequence[Seat], wanted: Service) -> bool:
+        """Tell whether a replica serves, or some flavor of its model still allows it its node."""
+        model = self._server.objects.get(Ref(kind=OPEN_MODEL, name=wanted.spec.model_claims.main))
+        node = self._server.objects.get(Ref(kind=NODE, name=group[0].node))
+        if is_serving(group) or model is None or node is None:
+            return True
+        labels = kube_node(node).labels
+        return any(
+            sum(int(count) for count in flavor.limits.values()) == len(group[0].engine.accelerators)
+            and all(labels.get(key) == value for key, value in flavor.node_selector.items())
+            for flavor in self._server.decode(OpenModel, model).spec.inference_config.flavors
+        )
 
     def _may_make_way(self, key: Key) -> bool:
         """Tell whether others, that may take its place, are looking for one."""

@@ -158,9 +158,9 @@ class Settled:
         for name, playground in self._playgrounds.items():
             model = Ref(kind=OPEN_MODEL, name=playground.spec.claims.main)
             available = find_condition(playground.status.conditions, "Available")
-            # What was ready before has the reason in its message.
-            is_unfit = available is not None and "InvalidTemplate" in (
-                available.reason + available.message
+            # What is ready all the same says in its message what can't be filled in.
+            is_unfit = "{{" in playground.status.message or (
+                available is not None and "InvalidTemplate" in available.reason + available.message
             )
             if model not in self._server.objects or not kinds[BACKEND_RUNTIME] or is_unfit:
                 yield name
