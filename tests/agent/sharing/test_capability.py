@@ -34,7 +34,11 @@ def test_another_token_opens_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "Bearer x", "Llmaz a b c", "Llmaz a ² d", "Llmaz  1 é"]
+    "header",
+    [
+        *(None, "", "Bearer x", "Llmaz a b c", "Llmaz a ² d", "Llmaz  1 é"),
+        *("Llmaz a 1 \udcff", "Llmaz \udcff 1 a"),
+    ],
 )
 def test_what_is_no_capability_is_refused(header: str | None) -> None:
     assert _refusal(header) is not None

@@ -29,7 +29,7 @@ async def test_what_is_written_anew_is_taken_and_what_can_not_be_read_is_not(
     path.write_text("22")
     await until(lambda: number.get() == 22)
     path.write_text("half of it")
-    await until(lambda: number.get() == 22 and "what it held before stays" in caplog.text)
+    await until(lambda: number.get() == 22 and "what it held stays" in caplog.text)
     path.unlink()
     assert number.get() == 22
     path.write_text("4444")
@@ -52,3 +52,20 @@ async def test_a_mounted_secret_changes_by_another_link(tmp_path: Path) -> None:
 def test_the_first_reading_tells_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Renewed([tmp_path / "absent"], read_number(tmp_path / "absent"))
+
+
+async def test_what_can_not_be_used_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, reads = tmp_path / "number", [0]
+
+    def read() -> int:
+        reads[0] += 1
+        return int(path.read_text())
+
+    path.write_text("1")
+    number = Renewed([path], read)
+    (tmp_path / "next").write_text("half of it")
+    (tmp_path / "next").rename(path)
+    await until(lambda: number.get() == 1 and reads[0] >= 4)
+    assert caplog.text.count("what it held stays") == 1

@@ -67,7 +67,7 @@ class DevicePlugin:
         request += part(3, self._resource)
         with grpc.insecure_channel(f"unix://{self._directory / KUBELET}") as channel:
             register = channel.unary_unary(REGISTER)
-            register(request, timeout=60.0, wait_for_ready=True)
+            register(request, timeout=120.0, wait_for_ready=True)
 
     def _service(self) -> grpc.GenericRpcHandler:
         answers = {

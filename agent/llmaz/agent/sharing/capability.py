@@ -46,7 +46,8 @@ def why_refused(
 ) -> str | None:
     """Return why a header opens nothing, or None where by one of the tokens it opens `what`."""
     parts = (header or "").split(" ")
-    if len(parts) != 4 or parts[0] != _SCHEME:
+    # What is no UTF-8 comes as surrogates, which no digest can be made of.
+    if len(parts) != 4 or parts[0] != _SCHEME or not parts[1].isascii() or not parts[3].isascii():
         return "a peer's capability is needed"
     _, node, expiry, mac = parts
     if not expiry.isascii() or not expiry.isdecimal() or len(expiry) > 12:

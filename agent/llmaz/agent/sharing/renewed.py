@@ -31,6 +31,7 @@ class Renewed(Generic[_T]):
         self._seen = self._state()
         self._value = read()
         self._looked = time.monotonic()
+        self._problem = ""  # as it was said last
 
     def get(self) -> _T:
         """Return the value as it is now."""
@@ -49,9 +50,11 @@ class Renewed(Generic[_T]):
         try:
             self._value = self._read()
         except (OSError, ValueError) as error:
-            logger.warning("%s can't be used, what it held before stays: %s", self._names, error)
+            if str(error) != self._problem:  # once, not at each look
+                logger.warning("%s can't be used, what it held stays: %s", self._names, error)
+            self._problem = str(error)
             return
-        self._seen = state
+        self._seen, self._problem = state, ""
         logger.info("%s was renewed", self._names)
 
     @property
