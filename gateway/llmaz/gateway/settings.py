@@ -29,6 +29,32 @@ class GatewaySettings:
 
 def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySettings:
     """Read the command line; leave the process with a usage line when it is wrong."""
+    parser = _parser()
+    found = parser.parse_args(argv)
+    host, separator, port = found.listen.rpartition(":")
+    if not separator or not port.isdecimal():
+        parser.error(f"argument --listen: must be HOST:PORT, not {found.listen!r}")
+    named = environ.get("KUBECONFIG")
+    return GatewaySettings(
+        host=host.strip("[]"),
+        port=int(port),
+        kubeconfig=found.kubeconfig or (Path(named) if named else None),
+        log_format=found.log_format,
+        lifeline=found.lifeline,
+        max_body_bytes=found.max_body_mib * 2**20,
+        hold=HoldLimits(
+            requests=found.hold_requests,
+            total_bytes=found.hold_mib * 2**20,
+            seconds=found.hold_seconds,
+        ),
+        keepalive_seconds=found.keepalive_seconds,
+        upload_seconds=found.upload_seconds,
+        idle_seconds=found.idle_seconds,
+        api_keys=found.api_keys,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="llmaz-gateway", description="One OpenAI endpoint in front of all Playgrounds."
     )
@@ -59,25 +85,4 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str]) -> GatewaySetting
         metavar="S",
         help="between comments in a stream that waits; 0 for none (%(default)s)",
     )
-    found = parser.parse_args(argv)
-    host, separator, port = found.listen.rpartition(":")
-    if not separator or not port.isdecimal():
-        parser.error(f"argument --listen: must be HOST:PORT, not {found.listen!r}")
-    named = environ.get("KUBECONFIG")
-    return GatewaySettings(
-        host=host.strip("[]"),
-        port=int(port),
-        kubeconfig=found.kubeconfig or (Path(named) if named else None),
-        log_format=found.log_format,
-        lifeline=found.lifeline,
-        max_body_bytes=found.max_body_mib * 2**20,
-        hold=HoldLimits(
-            requests=found.hold_requests,
-            total_bytes=found.hold_mib * 2**20,
-            seconds=found.hold_seconds,
-        ),
-        keepalive_seconds=found.keepalive_seconds,
-        upload_seconds=found.upload_seconds,
-        idle_seconds=found.idle_seconds,
-        api_keys=found.api_keys,
-    )
+    return parser
