@@ -8,6 +8,7 @@ from llmaz.agent.assignment import Assignment, Refusal
 from llmaz.agent.report import report
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.accelerator import Accelerator
+from llmaz.api.incident import EngineIncident, Incident
 from llmaz.api.meta import Condition, find_condition
 from llmaz.api.node import CacheReport, ModelPhase, ModelReport, NodeSpec, NodeStatus
 
@@ -126,3 +127,10 @@ def test_a_node_that_sent_wrong_bytes_is_named_until_it_is_asked_again() -> None
     later = _report(dataclasses.replace(fine, conditions=told.conditions))
     assert _condition(later, "PeersTrusted").status == "True"
     assert find_condition(_report(fine).conditions, "PeersTrusted") is None
+
+
+def test_what_was_done_to_engines_is_told() -> None:
+    told = EngineIncident(
+        id="default/chat-0", reason=Incident.ORPHAN_REAPED, message="was ended", at=NOW
+    )
+    assert _report(NodeState(incidents=(told,))).incidents == (told,)

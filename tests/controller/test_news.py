@@ -4,6 +4,7 @@ import dataclasses
 from datetime import timedelta
 from itertools import pairwise
 
+from llmaz.api.incident import EngineIncident, Incident
 from llmaz.api.node import (
     Accelerator,
     CacheReport,
@@ -188,3 +189,25 @@ def test_a_replica_that_falls_back_to_another_flavor_is_told() -> None:
     seen = {(event.reason, event.message) for event in world.events}
     assert ("FlavorFallback", "default/chat-0 takes a10 on n1: no room on a100") in seen
     assert ("FlavorSelected", "replicas run on a10") in seen
+
+
+def test_what_an_agent_did_to_an_engine_is_told_once_and_of_the_node_where_nobody_owns_it() -> None:
+    world = world_of()
+    world.settle()
+    one = world.nodes["n1"]
+    drained = EngineIncident(
+        id="default/chat-0", reason=Incident.DRAIN_TIMED_OUT, message="1 request", at=NOW
+    )
+    orphan = EngineIncident(
+        id="gone/chat-0", reason=Incident.ORPHAN_REAPED, message="was ended", at=NOW
+    )
+    seen = [world.snapshot()]
+    for last in ((drained,), (drained, orphan), (orphan,), ()):
+        world.add(stating(one, dataclasses.replace(one.status, incidents=last)))
+        seen.append(world.snapshot())
+    assert [told(before, after) for before, after in pairwise(seen)] == [
+        [("chat", "DrainTimedOut", "default/chat-0 on n1: 1 request")],
+        [("n1", "OrphanReaped", "gone/chat-0 on n1: was ended")],
+        [],
+        [],
+    ]

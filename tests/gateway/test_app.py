@@ -291,6 +291,15 @@ async def test_only_the_methods_that_a_path_has_are_answered(world: World) -> No
         assert (answer.status, (await answer.json())["error"]["code"]) == (404, "unknown_url")
 
 
+async def test_a_path_outside_of_v1_is_refused_in_openais_form(world: World) -> None:
+    world.serve(await world.engine(named("one")))
+    for path in ("/", "/v2/models", "/chat/completions"):
+        async with world.client.post(path, json={"model": "qwen"}) as answer:
+            error = (await answer.json())["error"]
+            assert (answer.status, error["code"]) == (404, "unknown_url")
+            assert error["message"] == f"there is no POST {path}"
+
+
 async def test_a_forms_model_decides_and_is_renamed_and_its_file_passes(world: World) -> None:
     async def transcribe(request: web.Request) -> web.StreamResponse:
         form = await request.post()

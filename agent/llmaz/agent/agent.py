@@ -143,6 +143,7 @@ class Agent:
             sharing_url=lambda: self.sharing.url,
             cache=lambda: self.upkeep.usage,
             distrusted=self._models.counts.distrusted,
+            incidents=self._engines.incidents,
         )
         return Loop(
             facts,

@@ -11,6 +11,7 @@ from llmaz.agent.engines.state import EngineSeen, Environment
 from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.slots.decide import SlotSeen
 from llmaz.agent.state import NodeState
+from llmaz.api.incident import EngineIncident
 from llmaz.api.manifest import Manifest
 from llmaz.api.meta import Condition
 from llmaz.api.node import AssignedEngine, CacheReport
@@ -88,6 +89,7 @@ class Observer:
         sharing_url: Callable[[], str] = str,
         cache: Callable[[], CacheReport | None] = lambda: None,
         distrusted: Callable[[], tuple[str, ...]] = tuple,
+        incidents: Callable[[], tuple[EngineIncident, ...]] = tuple,
     ) -> None:
         self._assignments = assignments
         self._engines = engines
@@ -96,6 +98,7 @@ class Observer:
         self._sharing_url = sharing_url
         self._cache = cache
         self._distrusted = distrusted
+        self._incidents = incidents
         self.conditions: tuple[Condition, ...] = ()  # as they were last reported
 
     async def look(self) -> NodeState:
@@ -112,5 +115,6 @@ class Observer:
             sharing_url=self._sharing_url(),
             cache=self._cache(),
             distrusted=self._distrusted(),
+            incidents=self._incidents(),
             conditions=self.conditions,
         )

@@ -44,6 +44,7 @@ def report(
         cache=state.cache,
         distrusted=state.distrusted,
         engines=tuple(_addressed(engine, facts.address) for engine in engines),
+        incidents=state.incidents,
         conditions=conditions,
     )
 

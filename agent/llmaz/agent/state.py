@@ -9,6 +9,7 @@ from llmaz.agent.assignment import Assignment, Refusal
 from llmaz.agent.cache.state import Fetching, ModelSeen
 from llmaz.agent.engines.state import EngineSeen, Environment
 from llmaz.agent.slots.decide import SlotSeen
+from llmaz.api.incident import EngineIncident
 from llmaz.api.meta import Condition
 from llmaz.api.node import CacheReport
 from llmaz.api.quantity import Quantity
@@ -42,6 +43,7 @@ class NodeState:
     sharing_url: str = ""  # empty while nothing is served to other nodes
     cache: CacheReport | None = None  # None: it was not measured yet
     distrusted: tuple[str, ...] = ()  # nodes that sent wrong bytes, and are asked for nothing now
+    incidents: tuple[EngineIncident, ...] = ()
     conditions: tuple[Condition, ...] = ()  # as they were last reported
 
     @property

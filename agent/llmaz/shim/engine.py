@@ -42,6 +42,7 @@ class Engine:
             "run": 0,
             "epoch": 0,
             "fingerprint": "",
+            "reaped": 0,
         }
 
     @property
@@ -62,7 +63,7 @@ class Engine:
         state = former.get("state")
         self.record["state"] = protocol.EXITED if self.record["run"] else protocol.IDLE
         if former.get("boot") == self.record["boot"]:
-            self._kill_leftovers(former)
+            self.record["reaped"] = self._kill_leftovers(former)
         if state in (protocol.STARTING, protocol.RUNNING, protocol.STOPPING):
             asked = state == protocol.STOPPING
             self.record["exit"] = _exit(asked=asked, error="" if asked else protocol.SHIM_KILLED)
@@ -84,7 +85,7 @@ class Engine:
         run = _number(self.record["run"]) + 1
         self.record |= {"run": run, "epoch": epoch, "fingerprint": fingerprint}
         self.record |= {"state": protocol.STARTING, "started_at": time.time()}
-        self.record |= {"exit": None, "engine": None, "descendants": []}
+        self.record |= {"exit": None, "engine": None, "descendants": [], "reaped": 0}
         path = self.record["cgroup"] = cgroup.place(f"llmaz-{self._mark}-{run}")
         self._save_intent(former)
         made = path is not None and cgroup.create(path, limits, self._effects)
@@ -233,23 +234,27 @@ class Engine:
             self._effects.announce("kill a descendant")
             proc.send(process, signal.SIGKILL)
 
-    def _kill_leftovers(self, former: journal.Record) -> None:
+    def _kill_leftovers(self, former: journal.Record) -> int:
+        """Kill what a dead shim left until nothing of it is there; return how many were seen."""
         path = former.get("cgroup")
         mark = f"{protocol.MARK}={self._mark}".encode()
         known = _processes(former.get("descendants")) + _processes([former.get("engine")])
+        seen: set[proc.Process] = set()
         while True:
+            left = {*proc.marked(mark), *(process for process in known if proc.alive(process))}
             if isinstance(path, str):
                 self._effects.announce("kill the cgroup")
                 cgroup.kill(path)
-            left = {*proc.marked(mark), *(process for process in known if proc.alive(process))}
             for process in left:
                 self._effects.announce("kill a leftover")
                 proc.send(process, signal.SIGKILL)
+            seen |= left
             if not left and not (isinstance(path, str) and cgroup.populated(path)):
                 break
             time.sleep(0.005)
         if isinstance(path, str):
             cgroup.remove(path)
+        return len(seen)
 
     def _note_descendants(self) -> None:
         """Journal who descends from the engine: some rewrite their environment (setproctitle)."""

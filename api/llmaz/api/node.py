@@ -14,6 +14,7 @@ from typing import Literal
 
 from llmaz.api.accelerator import Accelerator as Accelerator  # noqa: PLC0414  # part of a status
 from llmaz.api.fields import bounds, list_map
+from llmaz.api.incident import EngineIncident
 from llmaz.api.manifest import digest, encode
 from llmaz.api.memory import ModelMemory
 from llmaz.api.meta import Condition, ObjectMeta
@@ -313,6 +314,7 @@ class NodeStatus:
     cache: how full its cache is; absent while that is not known
     distrusted: nodes that sent it bytes other than they said, and that it does not ask now
     engines: what runs on it; absent while they are not known
+    incidents: what it had to do to engines, the last few since the agent began
     conditions: Ready
     """
 
@@ -330,6 +332,7 @@ class NodeStatus:
     cache: CacheReport | None = None
     distrusted: tuple[str, ...] = ()
     engines: tuple[EngineReport, ...] | None = None
+    incidents: tuple[EngineIncident, ...] = field(default=(), metadata=bounds(longest=16))
     conditions: tuple[Condition, ...] = ()
 
 

@@ -29,6 +29,7 @@ def news(before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[RecordEven
             yield from _of_models(old, node, after)
             yield from _of_accelerators(old, node)
             yield from _of_bytes(old, node)
+            yield from _of_incidents(old, node, after)
         yield from _of_drain(node, before, after)
     yield from told(before.refused, after.refused)
 
@@ -114,6 +115,17 @@ def _of_bytes(old: InferenceNode, node: InferenceNode) -> Iterator[RecordEvent]:
     if rot is not None and (before is None or before.found_at != rot.found_at):
         words = f"stored file {rot.sha256}: {rot.problem}; what lacks it is fetched anew"
         yield _of_node(node, "Warning", "BitRotFound", words)
+
+
+def _of_incidents(
+    old: InferenceNode, node: InferenceNode, after: ClusterSnapshot
+) -> Iterator[RecordEvent]:
+    """Tell of what an agent did to engines: of the node where their Service is gone."""
+    for one in node.status.incidents:
+        if one not in old.status.incidents:
+            words = f"{one.id} on {node.metadata.name}: {one.message}"
+            about = of_service(service_of(one.id), "Warning", one.reason, words, after)
+            yield next(about, _of_node(node, "Warning", one.reason, words))
 
 
 def _of_drain(

@@ -66,7 +66,7 @@ class Gateway:
         app.router.add_get("/v1/models", self._guarded(self._models))
         app.router.add_get("/v1/models/{name:.+}", self._guarded(self._model))
         app.router.add_post("/v1/{path:.+}", self._guarded(self._forward))
-        app.router.add_route("*", "/v1/{path:.*}", self._guarded(self._unknown_path))
+        app.router.add_route("*", "/{path:.*}", self._guarded(self._unknown_path))
 
     def _known(self) -> Table:
         if self._table is None:

@@ -16,6 +16,7 @@ from llmaz.agent.engines import stop_all
 from llmaz.agent.engines.ending import Ended
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.state import StartEngine
+from llmaz.api.incident import Incident
 from llmaz.api.node import EnginePhase
 from llmaz.api.pod import EnvVar, EnvVarSource, Exec, KeySelector, Lifecycle, LifecycleHandler
 from support.engines import QUICK, Node, assigned, engines
@@ -101,6 +102,8 @@ async def test_an_engine_whose_shim_is_killed_is_ended_and_started_anew(state_di
         await node.until_phase(EnginePhase.BACKOFF)
         assert [pid for pid in pids if is_running(pid)] == []
         await node.until_phase(EnginePhase.READY)
+        [told] = under.incidents()
+        assert (told.id, told.reason) == ("default/fake-0", Incident.ORPHAN_REAPED)
 
 
 async def test_a_changed_assignment_replaces_the_engine(state_dir: Path) -> None:
@@ -254,6 +257,23 @@ async def test_a_request_in_flight_is_finished_before_the_engine_is_stopped(
         assert text.endswith("data: [DONE]\n\n")
 
 
+async def test_a_request_that_outlasts_the_drain_is_told_of(state_dir: Path) -> None:
+    async with engines(state_dir) as under, aiohttp.ClientSession() as client:
+        node = Node(under)
+        wanted = assigned("fake-0", "--token-seconds", "0.02")
+        node.assigned = (dataclasses.replace(wanted, termination_grace_period_seconds=4),)
+        report = await node.until_phase(EnginePhase.READY)
+        body = {"model": "fake", "prompt": "Hi", "max_tokens": 100_000, "stream": True}
+        url = f"http://127.0.0.1:{report.port}/v1/completions"
+        async with client.post(url, json=body) as response:
+            await response.content.readline()
+            node.assigned = ()
+            await node.until_gone()
+        [told] = under.incidents()
+        assert (told.id, told.reason) == ("default/fake-0", Incident.DRAIN_TIMED_OUT)
+        assert told.message.startswith("1 requests were not finished")
+
+
 async def test_a_secret_that_is_missing_is_named(state_dir: Path) -> None:
     source = EnvVarSource(secret_key_ref=KeySelector(name="hub", key="token"))
     optional = EnvVarSource(secret_key_ref=KeySelector(name="hub", key="token", optional=True))
@@ -397,4 +417,6 @@ async def test_what_has_no_record_is_ended_at_the_next_start(state_dir: Path) ->
     (state_dir / "engines" / "default_fake-0" / "engine.json").unlink()
     async with engines(state_dir) as under:
         assert await under.observe() == ()
+        [told] = under.incidents()
+        assert (told.id, told.reason) == ("default/fake-0", Incident.ORPHAN_REAPED)
     assert not is_running(report.pid)

@@ -21,6 +21,7 @@ from llmaz.agent.engines.blame import DeviceError
 from llmaz.agent.engines.ending import Ended, end_all
 from llmaz.agent.engines.environments import Environments
 from llmaz.agent.engines.errors import EngineError
+from llmaz.agent.engines.incidents import UNRECORDED, Incidents
 from llmaz.agent.engines.launch import START_SECONDS, Shims
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
@@ -45,6 +46,7 @@ from llmaz.agent.slots.decide import SlotSeen
 from llmaz.agent.slots.given import Given
 from llmaz.agent.slots.launch import SlotShims
 from llmaz.agent.slots.watch import SlotWatch
+from llmaz.api.incident import EngineIncident, Incident
 from llmaz.api.names import ENGINE_PORT
 from llmaz.api.node import Accelerator, AssignedEngine
 from llmaz.api.slot import SLOTS
@@ -102,6 +104,7 @@ class Engines:
         given = Given(devices_socket, changed) if devices_socket is not None else None
         self._slots = SlotWatch(self._slots_dir, changed=changed, given=given)
         self._engines: dict[str, Supervised] = {}
+        self._incidents = Incidents(changed)
         self._unended: list[str] = []  # directories without a record, whose shims do not answer
         self._session: aiohttp.ClientSession | None = None
         self._shims = Shims(environ)
@@ -124,6 +127,7 @@ class Engines:
             prober=Prober(self._session),
             patience=self._patience,
             changed=self.changed,
+            incidents=self._incidents,
             effects=self._effects,
             shims=self._shims,
             slots=SlotShims(),
@@ -171,6 +175,10 @@ class Engines:
         }
         return self._slots.look(assigned, connected, self._accelerators())
 
+    def incidents(self) -> tuple[EngineIncident, ...]:
+        """Return what had to be done to engines that their phases do not tell."""
+        return self._incidents.last()
+
     def numbers(self) -> tuple[tuple[AssignedEngine, Numbers], ...]:
         """Return what engines tell of themselves, as it was read last, by id."""
         engines = (engine for _, engine in sorted(self._engines.items()))
@@ -215,7 +223,9 @@ class Engines:
                 logger.warning("ending what is left in %s, which has no record", directory)
                 try:
                     async with asyncio.timeout(START_SECONDS):
-                        await self._shims.dismiss(directory)
+                        if await self._shims.dismiss(directory):
+                            id_ = record.id_of(directory)
+                            self._incidents.note(id_, Incident.ORPHAN_REAPED, UNRECORDED)
                 except (OSError, TimeoutError, EngineError) as error:
                     logger.error("%s: %s", directory, error)  # known, and tried again
                     self._unended.append(directory.name)

@@ -45,6 +45,7 @@ class ShimStatus:
     exit: ShimExit | None
     clear: bool
     log_bytes: int
+    reaped: int = 0  # processes of this run that a killed shim left, and this one ended
     tail: str = ""
     slot: SlotAbout | None = None  # of the shim of a slot: what it tells of its container
     work: tuple[int, ...] = ()  # of such a one, whose processes are not to be seen from outside
@@ -65,6 +66,7 @@ class ShimStatus:
             started_at=None if started is None else datetime.fromtimestamp(started, UTC),
             exit=None if ended is None else _read_exit(ended),
             clear=bool(status["clear"]),
+            reaped=cast("int", status.get("reaped", 0)),
             log_bytes=cast("int", status.get("log_bytes", 0)),
             tail=str(status.get("tail", "")),
             slot=SlotAbout.read(status.get("slot")),

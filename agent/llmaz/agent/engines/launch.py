@@ -87,11 +87,15 @@ class Shims:
             raise EngineError(f"{directory}: its shim ended with code {code}: {said[-500:]}")
         return await ShimClient.connect(directory, on_change)
 
-    async def dismiss(self, directory: Path) -> None:
-        """End the engine of a directory that nobody has a record of, and its shim."""
+    async def dismiss(self, directory: Path) -> bool:
+        """End the engine of a directory that nobody has a record of, and its shim.
+
+        Returns whether anything of it was left to end.
+        """
         cleared = asyncio.Event()
         client = await self.connect(directory, cleared.set)
         try:
+            was_left = not client.status.clear or client.status.reaped > 0
             await client.request(protocol.STOP, grace=0.0)
             while not client.status.clear:
                 await cleared.wait()
@@ -100,6 +104,7 @@ class Shims:
             await client.lost.wait()
         finally:
             await client.close()
+        return was_left
 
     async def connect(self, directory: Path, on_change: Callable[[], None]) -> ShimClient:
         """Connect to a directory's shim, or to a new one where none lives, however long it takes.

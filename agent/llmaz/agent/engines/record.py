@@ -68,6 +68,11 @@ def directory_of(root: Path, engine_id: str) -> Path:
     return root / engine_id.replace("/", "_")  # no name in Kubernetes has an underscore
 
 
+def id_of(directory: Path) -> str:
+    """Return the id of the engine whose files are in a directory."""
+    return directory.name.replace("_", "/", 1)
+
+
 def read(directory: Path) -> EngineRecord | None:
     """Return a directory's record; None where there is none that can be read.
 

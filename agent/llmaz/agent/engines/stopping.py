@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from dataclasses import dataclass
 from datetime import datetime
 
 from llmaz.agent.engines.liveness import Patience
@@ -20,6 +21,14 @@ _LEAST_SECONDS = 1.0  # between the first signal and the kill, however late it i
 _SHARE_FOR_SIGNAL = 0.25  # of the grace, kept for the engine's own way to end
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """What came of a drain."""
+
+    seconds_left: float  # of the grace, for the engine's own way to end
+    unfinished: int = 0  # requests that it was still answering when the time for them was over
+
+
 def seconds_left(stop: Stopping, engine: AssignedEngine, now: datetime) -> float:
     """Return what is left of the engine's grace; a hung or stillborn one gets little."""
     grace = float(engine.termination_grace_period_seconds)
@@ -32,8 +41,8 @@ def seconds_left(stop: Stopping, engine: AssignedEngine, now: datetime) -> float
 
 async def drain(
     prober: Prober, target: Target, engine: AssignedEngine, seconds: float, patience: Patience
-) -> float:
-    """Wait until endpoints have forgotten the engine and no request runs; return the seconds left.
+) -> Drained:
+    """Wait until endpoints have forgotten the engine and no request runs.
 
     The preStop hook runs after that, as nothing it does may cut a request off.
     """
@@ -49,7 +58,10 @@ async def drain(
         allowed = max(_LEAST_SECONDS, signal_by - time.monotonic())
         idle = numbers is not None and numbers.activity.in_flight <= 0
         await run_hook(prober, hook, target, min(allowed, _IDLE_HOOK_SECONDS) if idle else allowed)
-    return max(_LEAST_SECONDS, deadline - time.monotonic())
+    return Drained(
+        seconds_left=max(_LEAST_SECONDS, deadline - time.monotonic()),
+        unfinished=0 if numbers is None else int(numbers.activity.in_flight),
+    )
 
 
 def signal_number(engine: AssignedEngine) -> int:

@@ -15,6 +15,7 @@ from llmaz.agent.engines import lifecycle, orders, stopping, view
 from llmaz.agent.engines.blame import DeviceError, blamed
 from llmaz.agent.engines.env import InvalidEnvironment
 from llmaz.agent.engines.errors import EngineError, ShimLost, ShimRefused
+from llmaz.agent.engines.incidents import reaped, unfinished
 from llmaz.agent.engines.link import Link
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.record import Book, EngineRecord, Stopping
@@ -24,6 +25,7 @@ from llmaz.agent.engines.tasks import Tasks
 from llmaz.agent.engines.tools import Tools, target_of
 from llmaz.agent.engines.watching import Watching
 from llmaz.agent.slots.about import SlotAbout
+from llmaz.api.incident import Incident
 from llmaz.api.sleep import SleepCalls
 from llmaz.shim import protocol
 
@@ -220,7 +222,10 @@ class Supervised:
         seconds = stopping.seconds_left(stop, engine, datetime.now(UTC))
         target = await target_of(self.record, tools, self.slot)
         if not stop.drained:
-            seconds = await stopping.drain(tools.prober, target, engine, seconds, tools.patience)
+            drained = await stopping.drain(tools.prober, target, engine, seconds, tools.patience)
+            if drained.unfinished:
+                tools.incidents.note(self.id, Incident.DRAIN_TIMED_OUT, unfinished(drained))
+            seconds = drained.seconds_left
         tools.effects.announce("ask the shim to stop")
         if self.record.stopping is None:  # it ended by itself, and what runs by now is another
             return
@@ -234,6 +239,8 @@ class Supervised:
         ended = view.uncounted_exit(kept, status) if status else None
         if status is None or ended is None or self._link.client is None:
             return
+        if status.reaped:
+            self._tools.incidents.note(self.id, Incident.ORPHAN_REAPED, reaped(status.reaped))
         tail = await self._link.client.tail()
         self._book.keep(lifecycle.ended(kept, status.run, ended, tail))
 

@@ -11,6 +11,7 @@ from llmaz.agent.engines import stopping
 from llmaz.agent.engines.client import Shim
 from llmaz.agent.engines.env import CommandLine
 from llmaz.agent.engines.errors import EngineError
+from llmaz.agent.engines.incidents import Incidents
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.probe import Prober, Target
 from llmaz.agent.engines.record import EngineRecord
@@ -35,6 +36,7 @@ class Tools:
     prober: Prober
     patience: Patience
     changed: asyncio.Event
+    incidents: Incidents
     effects: Effects
     shims: Launcher
     slots: Launcher
