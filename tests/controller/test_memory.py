@@ -17,7 +17,6 @@ from support.controlling import World
 from support.placing import GIB, LLAMA, VLLM, large, needing, sentence, sized
 
 NOTHING = ReplicaMemory()
-DEFAULT = BackendRuntimeConfig(config_name="default")
 
 
 def each(

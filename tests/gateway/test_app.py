@@ -73,8 +73,8 @@ async def world() -> AsyncIterator[World]:
         gateway.add_routes(app)
         runner, endpoint = await listen(app)
         stack.push_async_callback(runner.cleanup)
-        client = await stack.enter_async_context(aiohttp.ClientSession(endpoint.url))
-        yield World(gateway, client, registry, stack, endpoint.url)
+        client = await stack.enter_async_context(aiohttp.ClientSession(f"http://{endpoint}"))
+        yield World(gateway, client, registry, stack, f"http://{endpoint}")
 
 
 def closed_port() -> Endpoint:

@@ -77,7 +77,7 @@ async def door(keys: Keys | None = None) -> AsyncIterator[Door]:
         app = web.Application(client_max_size=LIMIT)
         gateway.add_routes(app)
         address = await _listen(stack, app)
-        client = await stack.enter_async_context(aiohttp.ClientSession(address.url))
+        client = await stack.enter_async_context(aiohttp.ClientSession(f"http://{address}"))
         opened = Door(address, client)
         yield opened
 

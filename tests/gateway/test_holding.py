@@ -44,7 +44,9 @@ class Asleep:
         self.gateway.add_routes(app)
         runner, endpoint = await listen(app)
         self.stack.push_async_callback(runner.cleanup)
-        self.client = await self.stack.enter_async_context(aiohttp.ClientSession(endpoint.url))
+        self.client = await self.stack.enter_async_context(
+            aiohttp.ClientSession(f"http://{endpoint}")
+        )
         self.show(replicas=0)
         return self
 

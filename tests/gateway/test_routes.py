@@ -55,7 +55,7 @@ def engine(
 def endpoints(found: Table, name: str) -> list[str]:
     route = found.find(name)
     assert isinstance(route, Route)
-    return [endpoint.url for endpoint in route.endpoints]
+    return [str(endpoint) for endpoint in route.endpoints]
 
 
 def test_a_model_is_served_by_all_of_its_playgrounds() -> None:
@@ -64,9 +64,9 @@ def test_a_model_is_served_by_all_of_its_playgrounds() -> None:
         [engine("a", "10.0.0.1"), engine("a", "10.0.0.2"), engine("b", "10.0.0.3", port=9000)],
     )
     assert endpoints(found, "qwen") == [
-        "http://10.0.0.1:8080",
-        "http://10.0.0.2:8080",
-        "http://10.0.0.3:9000",
+        "10.0.0.1:8080",
+        "10.0.0.2:8080",
+        "10.0.0.3:9000",
     ]
 
 
@@ -74,7 +74,7 @@ def test_a_playground_can_be_asked_for_by_its_name_with_and_without_the_namespac
     found = table(
         [playground("a"), playground("b")], [engine("a", "10.0.0.1"), engine("b", "10.0.0.2")]
     )
-    assert endpoints(found, "default/b") == endpoints(found, "b") == ["http://10.0.0.2:8080"]
+    assert endpoints(found, "default/b") == endpoints(found, "b") == ["10.0.0.2:8080"]
     assert found.find("b") == Route("qwen", found.served[1:], "qwen")
 
 
@@ -93,7 +93,7 @@ def test_the_models_name_wins_over_a_playgrounds() -> None:
         [playground("qwen", "opt"), playground("a", "qwen")],
         [engine("qwen", "10.0.0.1", model="opt"), engine("a", "10.0.0.2")],
     )
-    assert endpoints(found, "qwen") == ["http://10.0.0.2:8080"]
+    assert endpoints(found, "qwen") == ["10.0.0.2:8080"]
 
 
 def test_an_unknown_name_is_answered_with_the_models_that_are_served() -> None:
@@ -126,7 +126,7 @@ def test_a_playground_that_is_still_called_ready_says_that_its_engine_is_gone() 
 
 def test_a_service_without_a_playground_is_served_too() -> None:
     found = table([], [engine("solo", "10.0.0.1", owner="service")])
-    assert endpoints(found, "qwen") == endpoints(found, "default/solo") == ["http://10.0.0.1:8080"]
+    assert endpoints(found, "qwen") == endpoints(found, "default/solo") == ["10.0.0.1:8080"]
 
 
 def test_slices_of_other_services_are_passed_over() -> None:
@@ -134,4 +134,4 @@ def test_slices_of_other_services_are_passed_over() -> None:
 
 
 def test_an_ipv6_address_is_bracketed() -> None:
-    assert Endpoint("fd00::1", 80).url == "http://[fd00::1]:80"
+    assert str(Endpoint("fd00::1", 80)) == "[fd00::1]:80"

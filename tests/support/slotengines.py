@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmaz.agent.engines import Engines
-from llmaz.agent.slots.about import SlotAbout
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport
 from llmaz.api.slot import SLOTS, AssignedSlot
 from support.engines import Node, assigned, engines
@@ -53,11 +52,6 @@ def in_slot(uid: str, *switches: str, **fields: object) -> AssignedEngine:
     args = ("--host", "$(LLMAZ_HOST)", *switches)
     slot = AssignedSlot(name=f"fake-0-{uid}", uid=uid)
     return assigned("fake-0", *args, slot=slot, port=None, **fields)
-
-
-def about_of(container: SlotContainer) -> SlotAbout:
-    """Return what a container's shim tells of it."""
-    return SlotAbout(address=container.env["LLMAZ_SLOT_ADDRESS"], directory=str(container.slot))
 
 
 @dataclass

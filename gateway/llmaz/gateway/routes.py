@@ -22,10 +22,6 @@ class Endpoint:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{self.port}"
 
-    @property
-    def url(self) -> str:
-        return f"http://{self}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
