@@ -17,6 +17,7 @@ from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.remote import RemoteFile
 from llmaz.agent.cache.request import FetchRequest
 from llmaz.agent.cache.sources.buckets import Buckets
+from llmaz.agent.cache.transfer import SEGMENT_BYTES
 from llmaz.agent.cache.wire import Wire
 from support import rooms
 from support.weights import gguf
@@ -27,6 +28,7 @@ FILES = {
     "tokenizer+1 ü.json": b"{}",
     "deep/er/notes~.txt": b"notes",
 }
+LARGE = gguf(tensors=1, padding=2 * SEGMENT_BYTES)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
         target = root / "bucket" / "models" / "m 1" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
+    (root / "bucket" / "large.gguf").write_bytes(LARGE)
     log = root.parent / "rclone.log"
     program = Path(sys.executable).parent / "rclone"
     options = ["--auth-key", f"{KEY_ID},{SECRET}", "--addr", "127.0.0.1:0", "--log-file", str(log)]
@@ -125,3 +128,11 @@ async def test_a_key_under_which_nothing_lies_is_said(rclone: Rclone, tmp_path: 
     outcome = await _fetch(rclone, tmp_path, "models/other", SECRET)
     assert isinstance(outcome, FetchFailed)
     assert outcome.reason == "FileNotFound"
+
+
+async def test_ranges_of_a_store_that_calls_them_ok_are_taken_for_what_they_are(
+    rclone: Rclone, tmp_path: Path
+) -> None:
+    outcome = await _fetch(rclone, tmp_path, "large.gguf", SECRET)
+    assert isinstance(outcome, Fetched), outcome
+    assert Path(outcome.path).read_bytes() == LARGE

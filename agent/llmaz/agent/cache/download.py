@@ -166,7 +166,7 @@ class _Reader:
 
     def bring(self, source: Source) -> None:
         self._answer = self._asked(source)
-        if self._answer.status == OK and not self._may_stream():
+        if not self._is_range(self._answer) and not self._may_stream():
             self.at = self.end  # another connection brings the whole file
             return
         while self.at < self.end and not self._download.elsewhere:
@@ -204,17 +204,22 @@ class _Reader:
             self._answer = answer
             raise _Answered(answer, CHANGED)
         length = answer.headers.get("Content-Length")
-        if answer.status == OK:
-            expected, span = file.size, None
-        else:
-            expected = self.end - self.at
-            span = f"bytes {self.at}-{self.end - 1}/{file.size}"
+        is_range = self._is_range(answer)
+        expected = self.end - self.at if is_range else file.size
         if length is not None and length != str(expected):
             self._answer = answer
             raise CutError(f"{file.path} has {length} bytes where {expected} were expected")
-        if span is not None and answer.headers.get("Content-Range") not in (span, None):
+        if is_range and answer.headers.get("Content-Range") not in (self._span(), None):
             self._answer = answer
-            raise CutError(f"{file.path}: other bytes were sent than {span}")
+            raise CutError(f"{file.path}: other bytes were sent than {self._span()}")
+
+    def _is_range(self, answer: Answer) -> bool:
+        """Tell whether the range comes, or the whole file; some stores say the former as OK."""
+        told = answer.headers.get("Content-Range")
+        return answer.status == PARTIAL_CONTENT or told == self._span()
+
+    def _span(self) -> str:
+        return f"bytes {self.at}-{self.end - 1}/{self._download.file.size}"
 
     def _may_stream(self) -> bool:
         """Take the whole file over this connection, unless another one does."""
