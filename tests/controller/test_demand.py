@@ -91,7 +91,15 @@ def test_credentials_stay_with_the_agent_where_it_fetches() -> None:
 def test_an_ollama_model_is_pulled_by_the_engine() -> None:
     found = demanded(service(), model("qwen", uri="ollama://qwen2:0.5b"))
     assert found.pattern.model == "qwen2:0.5b"
+    assert found.pattern.skip_model_loader
     assert found.models == ()
+
+
+def test_an_ollama_model_is_fetched_for_an_engine_that_is_given_a_path() -> None:
+    opens = runner(args=("-m", "$(LLMAZ_MODEL_PATH)"))
+    found = demanded(service(opens), model("qwen", uri="ollama://qwen2:0.5b"))
+    assert not found.pattern.skip_model_loader
+    assert [one.name for one in found.models] == ["qwen"]
 
 
 WORKER = "spec.workloadTemplate.workerTemplate.spec"

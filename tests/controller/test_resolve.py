@@ -169,6 +169,13 @@ def test_an_ollama_model_is_named_as_ollama_names_it() -> None:
     assert found.args == ("qwen2:0.5b",)
 
 
+def test_an_engine_that_opens_a_file_is_given_the_path_of_an_ollama_model() -> None:
+    ollamas = model("qwen", uri="ollama://qwen2:0.5b")
+    assert container(chat(), runtime("vllm", "{{ .ModelPath }}"), ollamas).args == (
+        "$(LLMAZ_MODEL_PATH)",
+    )
+
+
 @pytest.mark.parametrize(
     ("wish", "args", "reason", "message"),
     [

@@ -174,9 +174,8 @@ def demand(
     if isinstance(priority, Refusal):
         return priority
     template = service.spec.workload_template
-    pattern = pattern_of(
-        service, (template.leader_template or template.worker_template).spec, models
-    )
+    leader = (template.leader_template or template.worker_template).spec
+    pattern = pattern_of(service, leader, models)
     memory = _footprint(service, pattern, models, runtimes)
     if isinstance(memory, Refusal):
         return memory
@@ -194,7 +193,7 @@ def demand(
         service=service,
         options=tuple(_choice(service, flavor, pattern, worker, memory) for flavor in flavors),
         pattern=pattern,
-        models=models_of(service, models),
+        models=models_of(service, leader, models),
         worker=worker,
         priority=priority,
     )

@@ -13,11 +13,22 @@ from llmaz.controller import sources
 from llmaz.controller.merging import merged_envs
 from llmaz.controller.resolve import SHARED_MEMORY_PATH
 
+_PATHS = (names.MODEL_PATH, names.DRAFT_MODEL_PATH)
+
 
 def _takes_any_port(runner: Container) -> bool:
     """Tell whether the engine is told its port; otherwise it listens on a fixed one."""
+    return _is_told(runner, names.PORT)
+
+
+def _opens_files(runner: Container) -> bool:
+    """Tell whether the engine is given a path, and not a name under which it pulls the weights."""
+    return any(_is_told(runner, path) for path in _PATHS)
+
+
+def _is_told(runner: Container, variable: str) -> bool:
     texts = (*runner.command, *runner.args, *(env.value for env in runner.env))
-    return any(f"$({names.PORT})" in text for text in texts)
+    return any(f"$({variable})" in text for text in texts)
 
 
 def _port(runner: Container) -> int:
@@ -57,7 +68,9 @@ def pattern_of(service: Service, pod: PodSpec, models: Mapping[str, OpenModel]) 
         termination_grace_period_seconds=(
             names.TERMINATION_GRACE_SECONDS if grace is None else grace
         ),
-        skip_model_loader=sources.is_loaded_by_engine(main, skip=skip),
+        skip_model_loader=sources.is_loaded_by_engine(
+            main, skip=skip, opens_files=_opens_files(runner)
+        ),
     )
 
 
@@ -73,9 +86,12 @@ def _shared_memory(pod: PodSpec, runner: Container) -> Quantity | None:
     return next(sizes, None)
 
 
-def models_of(service: Service, models: Mapping[str, OpenModel]) -> tuple[AssignedModel, ...]:
+def models_of(
+    service: Service, pod: PodSpec, models: Mapping[str, OpenModel]
+) -> tuple[AssignedModel, ...]:
     """Return the models that a node must hold for the engines of a Service."""
     skip = _skips_loader(service)
+    opens_files = pod.model_runner is not None and _opens_files(pod.model_runner)
     return tuple(
         AssignedModel(
             name=ref.name,
@@ -84,7 +100,7 @@ def models_of(service: Service, models: Mapping[str, OpenModel]) -> tuple[Assign
             secret=models[ref.name].spec.secret,
         )
         for ref in service.spec.model_claims.models
-        if not sources.is_loaded_by_engine(models[ref.name], skip=skip)
+        if not sources.is_loaded_by_engine(models[ref.name], skip=skip, opens_files=opens_files)
     )
 
 

@@ -1,7 +1,7 @@
 """What an engine is told of its models: the name it lists, where the weights lie, and credentials.
 
-Weights come from the agent's cache, unless the engine loads them itself: always with Ollama, else
-where the annotation llmaz.io/skip-model-loader says so.
+Weights come from the agent's cache, unless the engine loads them itself: where the annotation
+llmaz.io/skip-model-loader says so, and of Ollama's registry unless the engine is given a path.
 """
 
 from llmaz.api import names, template
@@ -13,17 +13,18 @@ _OLLAMA = "ollama://"
 _HOST = "host://"
 
 
-def is_loaded_by_engine(model: OpenModel, *, skip: bool) -> bool:
+def is_loaded_by_engine(model: OpenModel, *, skip: bool, opens_files: bool) -> bool:
     """Tell whether the agent has nothing to fetch for this model."""
-    return skip or _uri(model.spec.source).lower().startswith(_OLLAMA)
+    is_ollama = _uri(model.spec.source).lower().startswith(_OLLAMA)
+    return skip or (is_ollama and not opens_files)
 
 
 def placeholders(model: OpenModel, draft: OpenModel | None, *, skip: bool) -> dict[str, str]:
     """Return what the placeholders stand for that do not depend on a flavor."""
     values = template.placeholders(model_name=model.served_name, draft=draft is not None)
-    if is_loaded_by_engine(model, skip=skip):
+    if skip:
         values["ModelPath"] = _location(model.spec.source)
-    if draft is not None and is_loaded_by_engine(draft, skip=skip):
+    if skip and draft is not None:
         values["DraftModelPath"] = _location(draft.spec.source)
     return values
 
