@@ -42,6 +42,7 @@ _ANYTHING: Cases = {
         f"slots.{key}": (value, _said(shown))
         for key, value, shown in (
             ("fallbackSeconds", 33, '"fallbackSeconds":33'),
+            ("lostSeconds", 61, '"lostSeconds":61'),
             ("warm", 2, '"warm":2'),
             ("resources", {"requests": {"cpu": "321m"}}, '"cpu":"321m"'),
             ("env", [{"name": "SLOT", "value": "yes"}], '{"name":"SLOT","value":"yes"}'),

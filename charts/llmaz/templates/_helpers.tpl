@@ -86,6 +86,7 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
   "priorityClassName" $slots.priorityClassName
   "schedulerName" $slots.schedulerName
   "fallbackSeconds" (int $slots.fallbackSeconds)
+  "lostSeconds" (int $slots.lostSeconds)
   "warm" (int $slots.warm)
   "deviceClaims" $slots.deviceClaims
   | toJson -}}

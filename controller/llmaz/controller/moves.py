@@ -105,6 +105,8 @@ def _may_stay(seat: Seat, demand: Demand, view: NodeView) -> bool:
     asked = {*engine.resources.limits, *engine.resources.requests}
     if view.drives_away(asked, tolerations_of(demand.service)):
         return False
+    if engine.slot is not None:  # the scheduler judges the rest
+        return not view.is_cordoned
     if view.accelerators is not None:
         well = {device.uuid for device in view.accelerators if device.healthy}
         if not well.issuperset(engine.accelerators):

@@ -38,6 +38,7 @@ class NodeView:
     leaving: Leaving | None = None
     capacity_type: CapacityType = "on-demand"
     sharing: Sharing = NOT_SHARED
+    is_cordoned: bool = False  # pods are about to be evicted, as `kubectl drain` does next
     is_labelled: bool = True  # whether its Node was seen, which has most of its labels
 
     def may_have(self, selector: Iterable[tuple[str, str]]) -> bool:
@@ -112,6 +113,7 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
         leaving=leaving(kube_node),
         capacity_type=capacity_type(own),
         sharing=shared,
+        is_cordoned=kube_node is not None and kube_node.unschedulable,
         is_labelled=kube_node is not None,
     )
 

@@ -86,7 +86,8 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
     slotted = {
         key: one for key, one in placeable.items() if is_slotted(one.service, snapshot.slot_policy)
     }
-    slots = serve_slots(slotted, snapshot, groups, views, now)
+    left = {id_: seat for id_, seat in places.left.items() if service_of(id_) in slotted}
+    slots = serve_slots(slotted, snapshot, groups, views, left, now)
     in_slots = {
         id_: in_ledger(seat) for id_, seat in places.seated.items() if service_of(id_) in slotted
     }
@@ -109,7 +110,7 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
         views=views,
         revisions=revisions,
         slots=slots,
-        left=moves.left,
+        left={**moves.left, **left},
     )
 
 

@@ -123,3 +123,20 @@ def test_the_name_of_a_pod_is_another_one_than_that_of_the_pod_before_it() -> No
     assert Place(replica="0").name("chat", "key") == first
     assert Place(replica="0", after="uid").name("chat", "key") != first
     assert Place(replica="0", attempt=1).name("chat", "key") != first
+
+
+def test_a_pod_leaves_a_node_whose_kubelet_is_silent_after_the_grace_that_is_said() -> None:
+    policy = dataclasses.replace(POLICY, lost_seconds=45)
+    tolerations = pod_of(wanted(flavor("a10")), policy=policy)["spec"]["tolerations"]
+    assert {one["key"]: one["tolerationSeconds"] for one in tolerations if one["key"] != GPU} == {
+        "node.kubernetes.io/not-ready": 45,
+        "node.kubernetes.io/unreachable": 45,
+    }
+
+
+def test_a_grace_of_the_platform_s_own_for_silent_kubelets_counts() -> None:
+    key = "node.kubernetes.io/unreachable"
+    own = SlotToleration(key=key, effect="NoExecute", toleration_seconds=900)
+    policy = dataclasses.replace(POLICY, tolerations=(own,))
+    tolerations = pod_of(wanted(flavor("a10")), policy=policy)["spec"]["tolerations"]
+    assert [one["tolerationSeconds"] for one in tolerations if one["key"] == key] == [900]

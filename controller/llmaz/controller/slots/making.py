@@ -15,6 +15,7 @@ from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, OpenGate, 
 from llmaz.controller.demand import Demand
 from llmaz.controller.owned import ensure
 from llmaz.controller.slots.attempts import Attempt, patience
+from llmaz.controller.slots.driven import kept_off
 from llmaz.controller.slots.manifest import LEFT_ALONE, LET_GO, Place, slot_pod
 from llmaz.controller.slots.pod import GATE, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
@@ -34,6 +35,7 @@ class Making:
     attempts: tuple[Attempt, ...]
     policy: SlotPolicy
     now: datetime
+    avoid: tuple[str, ...] = ()  # nodes that no pod shall be bound to
     has_failed: bool = False  # its engine starts no more as it is
 
     def due(self) -> float | None:
@@ -74,7 +76,8 @@ class Making:
                 failures=failures_after(before),
                 after=before.uid if before is not None else "",
             )
-            manifest = slot_pod(self.demand, attempt, place, self.policy)
+            pod = slot_pod(self.demand, attempt, place, self.policy)
+            manifest = kept_off(pod, self.avoid)
             meta = self.demand.service.metadata
             name = place.name(meta.name, attempt.key)
             write = ensure(_ref(meta.namespace or "", name), manifest, None)

@@ -5,6 +5,7 @@ the agent's image brings along. What engines it runs is no business of the pod's
 a group that starts anew are told to the shim by the node's agent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,6 +37,9 @@ LEFT_ALONE = {_EVICTABLE: "false", UNDISTURBED: "true"}
 LET_GO = {_EVICTABLE: "true", UNDISTURBED: "false"}  # said again, since no annotation is removed
 _GROUP = "kueue.x-k8s.io/pod-group-name"
 _GROUP_SIZE = "kueue.x-k8s.io/pod-group-total-count"
+
+# Taints of a node that Kubernetes has lost; its own 300 seconds hold where pods say nothing.
+_OF_LOST = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +178,23 @@ def _tolerations(option: Option, service: Service, policy: SlotPolicy) -> list[J
     ]
     asked = [cast("Manifest", encode(one)) for one in service.spec.placement.tolerations]
     further = [cast("Manifest", encode(one)) for one in policy.tolerations]
-    return [*own, *asked, *({"operator": "Exists", **one} for one in further)]
+    said: list[Manifest] = [*asked, *({"operator": "Exists", **one} for one in further)]
+    return [*own, *cast("list[Json]", said), *_while_lost(said, policy)]
+
+
+def _while_lost(said: Sequence[Manifest], policy: SlotPolicy) -> list[Json]:
+    """Return how long a pod stays on a node whose kubelet is silent, where nobody else says it."""
+    told = {one.get("key") for one in said}
+    return [
+        {
+            "key": key,
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": policy.lost_seconds,
+        }
+        for key in _OF_LOST
+        if key not in told
+    ]
 
 
 def _pod_security(policy: SlotPolicy) -> Manifest:

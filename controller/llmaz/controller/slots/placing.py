@@ -20,6 +20,7 @@ from llmaz.controller.ranks import Spot
 from llmaz.controller.rollout import most_surplus, most_unavailable
 from llmaz.controller.seats import Seat
 from llmaz.controller.slots.attempts import Attempt, attempts_of, option_on
+from llmaz.controller.slots.driven import is_driven, may_be_followed, nodes_to_avoid
 from llmaz.controller.slots.making import Making, deleted
 from llmaz.controller.slots.nodes import MEMORY
 from llmaz.controller.slots.pod import SPARE, SlotPod
@@ -38,9 +39,11 @@ class Look:
     pods: Sequence[SlotPod]  # of the Service
     groups: Mapping[str, Group]
     views: Mapping[str, NodeView]
+    left: Mapping[str, Seat]  # where replicas serve that are not ready in their new slots
     policy: SlotPolicy
     spares: Spares  # of the namespace
     now: datetime
+    driven: frozenset[str] = frozenset()  # pods on nodes from which they shall go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +72,26 @@ class _Turn:
 
 def place_slots(demand: Demand, look: Look) -> Slotted:
     """Decide on the slots of one Service."""
+    driven = frozenset(pod.uid for pod in look.pods if is_driven(pod, demand, look.views))
+    fit = (dataclasses.replace(pod, key="") if pod.uid in driven else pod for pod in look.pods)
+    look = dataclasses.replace(look, pods=tuple(fit), driven=driven)
     look = dataclasses.replace(look, pods=_large_enough(demand, look))
     attempts = {id_: attempts_of(demand, id_) for id_ in demand.ids}
     units = {
         id_: unit_of(str(index), look.pods, attempts[id_]) for index, id_ in enumerate(demand.ids)
     }
+    followed = may_be_followed(demand, units, driven)
     free = _replaceable(demand, units, look)
     turns = {
-        id_: _turn(demand, id_, unit, attempts[id_], look, is_free=id_ in free)
+        id_: _turn(
+            demand,
+            id_,
+            unit,
+            attempts[id_],
+            look,
+            is_free=id_ in free,
+            is_followed=id_ in followed,
+        )
         for id_, unit in units.items()
     }
     waits = [turn.look_again_in for turn in turns.values() if turn.look_again_in is not None]
@@ -97,8 +112,9 @@ def _turn(
     look: Look,
     *,
     is_free: bool,
+    is_followed: bool,
 ) -> _Turn:
-    """Decide on one replica; `is_free` where its outdated pods may go now."""
+    """Decide on one replica: whether its outdated pods may go, or be followed, now."""
     group = look.groups.get(id_, ())
     outcome = _outcome(demand, id_, unit, attempts, look)
     held: frozenset[str] = frozenset()
@@ -113,14 +129,18 @@ def _turn(
         attempts=attempts,
         policy=look.policy,
         now=look.now,
+        avoid=nodes_to_avoid(look.views),
         has_failed=any(_has_failed(seat) for seat in group),
     )
     actions: list[Action] = []
-    if not unit.outdated or unit.current or most_surplus(demand.service):
+    may_follow = is_followed or most_surplus(demand.service)
+    if not unit.outdated or unit.current or may_follow:
         taken = look.spares.take(demand, unit, attempts)
         actions += [taken] if taken is not None else making.actions()
     if unit.outdated and (is_free or _has_moved(group, unit)):
         actions += map(deleted, unit.outdated)
+    else:
+        actions += map(deleted, _idle(id_, unit, group, look))
     return _Turn(outcome=outcome, held=held, actions=tuple(actions), look_again_in=making.due())
 
 
@@ -151,11 +171,13 @@ def _is_surplus(pod: SlotPod, demand: Demand) -> bool:
 def _replaceable(demand: Demand, units: Mapping[str, Unit], look: Look) -> set[str]:
     """Return the replicas whose outdated pods may go now.
 
-    Not more at a time than maxUnavailable lets be missing; one that does not serve is missing.
+    Not more at a time than maxUnavailable lets be missing; one that does not serve is missing. One
+    that is driven away serves until it does so in another slot.
     """
     living = {pod.uid for pod in look.pods if pod.lives}
     groups = ((id_, look.groups.get(id_, ())) for id_ in units)
     serving = {id_ for id_, group in groups if is_serving(group) and _slots_of(group) <= living}
+    serving |= {id_ for id_, seat in look.left.items() if _slots_of((seat,)) <= living}
     left = most_unavailable(demand.service) - (len(units) - len(serving))
     free = set()
     for id_, unit in units.items():
@@ -163,10 +185,17 @@ def _replaceable(demand: Demand, units: Mapping[str, Unit], look: Look) -> set[s
             continue
         if id_ not in serving:
             free.add(id_)
-        elif left > 0:
+        elif left > 0 and not all(pod.uid in look.driven for pod in unit.outdated):
             free.add(id_)
             left -= 1
     return free
+
+
+def _idle(id_: str, unit: Unit, group: Group, look: Look) -> list[SlotPod]:
+    """Return the pods that were bound to a node that slots leave, and that nothing runs in."""
+    used = _slots_of(group) | (_slots_of((look.left[id_],)) if id_ in look.left else set())
+    driven = [pod for pod in unit.outdated if pod.uid in look.driven]
+    return [pod for pod in driven if pod.uid not in used]
 
 
 def _has_moved(group: Group, unit: Unit) -> bool:

@@ -13,6 +13,7 @@ from llmaz.controller.demand import Demand
 from llmaz.controller.nodes import NodeView
 from llmaz.controller.outcomes import Outcome
 from llmaz.controller.seats import Seat
+from llmaz.controller.slots.driven import is_driven
 from llmaz.controller.slots.making import deleted
 from llmaz.controller.slots.placing import Group, Look, Slotted, place_slots
 from llmaz.controller.slots.pod import SPARE, SlotPod
@@ -41,20 +42,25 @@ def serve_slots(
     snapshot: ClusterSnapshot,
     groups: Mapping[str, Group],
     views: Mapping[str, NodeView],
+    left: Mapping[str, Seat],
     now: datetime,
 ) -> Slotted:
-    """Decide on the slots of all Services; `demands` are those whose engines run in some."""
+    """Decide on the slots of all Services; `demands` are those whose engines run in some.
+
+    `left` is where replicas serve that are not ready yet in another slot.
+    """
     outcomes: dict[str, Outcome] = {}
     held: set[str] = set()
     actions: list[Action] = []
     waits: list[float] = []
-    spares = _spares(demands, snapshot)
+    spares = _spares(demands, snapshot, views)
     ordered = sorted(demands.items(), key=lambda item: item[0])
     for key, demand in ordered:
         look = Look(
             pods=snapshot.slots.get(key, ()),
             groups=groups,
             views=views,
+            left=left,
             policy=snapshot.slot_policy,
             spares=spares[key[0]],
             now=now,
@@ -74,11 +80,17 @@ def serve_slots(
     )
 
 
-def _spares(demands: Mapping[Key, Demand], snapshot: ClusterSnapshot) -> dict[str, Spares]:
-    """Return the spares of each namespace; of a Service that can't be read nothing is known."""
+def _spares(
+    demands: Mapping[Key, Demand], snapshot: ClusterSnapshot, views: Mapping[str, NodeView]
+) -> dict[str, Spares]:
+    """Return the spares of each namespace; of a Service that can't be read nothing is known.
+
+    One on a node from which slots go is none.
+    """
     found: dict[str, list[SlotPod]] = {namespace: [] for namespace, _ in demands}
     for key in sorted(demands):
-        found[key[0]] += [pod for pod in snapshot.slots.get(key, ()) if pod.replica == SPARE]
+        kept = (pod for pod in snapshot.slots.get(key, ()) if pod.replica == SPARE)
+        found[key[0]] += [pod for pod in kept if not is_driven(pod, demands[key], views)]
     policy = snapshot.slot_policy
     return {namespace: Spares(tuple(pods), policy) for namespace, pods in found.items()}
 
