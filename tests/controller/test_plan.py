@@ -4,7 +4,7 @@ import pytest
 
 from llmaz.api.backendruntime import RecommendedConfig
 from llmaz.api.kinds import PLAYGROUND, SERVICE
-from llmaz.api.meta import ObjectMeta, OwnerReference
+from llmaz.api.meta import ObjectMeta, OwnerReference, find_condition
 from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, ModelReport, NodeSpec, fingerprint
 from llmaz.api.pod import EnvVar
 from llmaz.api.scaling import ElasticConfig
@@ -301,6 +301,16 @@ def test_a_model_says_on_how_many_nodes_it_is_cached() -> None:
     world.settle()
     assert world.models["qwen"].status.cached == "1/1"
     assert world.models["qwen"].metadata.labels == {"llmaz.io/model-family-name": "family"}
+
+
+def test_a_model_that_its_engines_bring_is_neither_cached_nor_without_use() -> None:
+    ollama = model("qwen", uri="ollama://nowhere/x:1")
+    world = world_of().add(ollama, runtime("vllm", "{{ .ModelName }}"))
+    world.settle()
+    status = world.models["qwen"].status
+    ready = find_condition(status.conditions, "Ready")
+    assert ready is not None
+    assert (status.cached, ready.status, ready.reason) == ("0/0", "Unknown", "OwnWeights")
 
 
 def test_a_node_keeps_its_labels_while_its_accelerators_are_not_known() -> None:

@@ -167,6 +167,8 @@ class NodeSpec:
 
 PICKLES = "HasPickles"  # the reason of a model that is ready, and can run code when it is opened
 
+OWN_WEIGHTS = "OwnWeights"  # of a model that is not kept, as its engines bring their own weights
+
 
 class ModelPhase(StrEnum):
     """How far a model's weights are on a node."""

@@ -141,6 +141,11 @@ class OpenModel:
     @property
     def served_name(self) -> str:
         """The name under which engines list the model: its own, or the one that Ollama knows."""
-        scheme, _, address = (self.spec.source.uri or "").partition("://")
-        is_ollama = scheme.lower() == "ollama" and self.spec.source.model_hub is None
-        return address if is_ollama else self.metadata.name
+        address = (self.spec.source.uri or "").partition("://")[2]
+        return address if self.is_ollama else self.metadata.name
+
+    @property
+    def is_ollama(self) -> bool:
+        """Whether its weights are those of an Ollama registry."""
+        uri = self.spec.source.uri or ""
+        return uri.lower().startswith("ollama://") and self.spec.source.model_hub is None

@@ -6,11 +6,13 @@ from datetime import datetime
 from llmaz.api.defaults import default_labels
 from llmaz.api.kinds import OPEN_MODEL
 from llmaz.api.meta import Condition, with_condition
-from llmaz.api.node import PICKLES, ModelPhase, ModelReport
+from llmaz.api.node import OWN_WEIGHTS, PICKLES, ModelPhase, ModelReport
 from llmaz.api.openmodel import OpenModel, OpenModelStatus
 from llmaz.api.quantity import in_words
 from llmaz.controller.actions import RecordEvent, SetLabels, SetStatus
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
+
+_OWN = "Ollama brings its weights by itself when it starts, and no other engine needs them"
 
 
 def held_revisions(snapshot: ClusterSnapshot) -> dict[str, str]:
@@ -61,12 +63,14 @@ _Report = tuple[str, ModelReport | None]  # a node that shall hold the model, an
 
 
 def _reports(snapshot: ClusterSnapshot) -> dict[str, list[_Report]]:
-    """Return for each model the nodes that shall hold it."""
+    """Return for each model the nodes that shall hold it: not those whose engines bring it."""
     found: dict[str, list[_Report]] = {}
     for node_name, node in sorted(snapshot.nodes.items()):
         seen = {report.name: report for report in node.status.models or ()}
         for model in node.spec.models:
-            found.setdefault(model.name, []).append((node_name, seen.get(model.name)))
+            report = seen.get(model.name)
+            if report is None or report.reason != OWN_WEIGHTS:
+                found.setdefault(model.name, []).append((node_name, report))
     return found
 
 
@@ -116,11 +120,12 @@ def _conditions(
 ) -> tuple[Condition, Condition]:
     generation = model.metadata.generation
     everywhere = bool(reports) and len(ready) == len(reports)
-    reason, message = _readiness(reports, ready)
+    own = not reports and model.is_ollama
+    reason, message = (OWN_WEIGHTS, _OWN) if own else _readiness(reports, ready)
     return (
         Condition(
             type="Ready",
-            status="True" if ready else "False",
+            status="Unknown" if own else "True" if ready else "False",
             reason=reason,
             message=message,
             observed_generation=generation,
@@ -146,7 +151,7 @@ def _readiness(reports: list[_Report], ready: list[ModelReport]) -> tuple[str, s
         warned = next((one.message for one in ready if one.reason == PICKLES), "")
         return "Cached", f"can be served; {warned}" if warned else "can be served"
     if not reports:
-        return "NotInUse", "no replica needs it yet"
+        return "NotInUse", "no replica needs its weights on a node"
     return "FetchFailed" if _failed(reports) else "Fetching", _problem(reports)
 
 

@@ -133,6 +133,7 @@ def test_an_ollama_model_is_fetched_for_an_engine_that_opens_a_file() -> None:
 def test_ollama_itself_pulls_its_model_by_name() -> None:
     plan = decide_models(NodeSpec(models=(OLLAMA,), engines=(_engine(skips=False),)), {}, NOW)
     assert (plan.actions, plan.ready) == ((), {"m": ""})
+    assert plan.reports[0].reason == "OwnWeights"
 
 
 def test_weights_that_can_run_code_are_ready_and_said_to_be() -> None:

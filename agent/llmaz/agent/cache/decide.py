@@ -18,7 +18,15 @@ from llmaz.agent.cache.state import (
     ModelSeen,
 )
 from llmaz.api.names import DRAFT_MODEL_PATH, MODEL_PATH
-from llmaz.api.node import PICKLES, AssignedEngine, AssignedModel, ModelPhase, ModelReport, NodeSpec
+from llmaz.api.node import (
+    OWN_WEIGHTS,
+    PICKLES,
+    AssignedEngine,
+    AssignedModel,
+    ModelPhase,
+    ModelReport,
+    NodeSpec,
+)
 
 FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 300.0
@@ -73,7 +81,10 @@ def decide_models(spec: NodeSpec | None, seen: Mapping[str, ModelSeen], now: dat
 def _keep(model: AssignedModel, seen: ModelSeen | None, spec: NodeSpec, now: datetime) -> _Step:
     if not _is_needed(model, spec):
         own = ModelReport(
-            name=model.name, phase=ModelPhase.READY, message="its engines bring their own weights"
+            name=model.name,
+            phase=ModelPhase.READY,
+            reason=OWN_WEIGHTS,
+            message="its engines bring their own weights",
         )
         return _Step(report=own)
     if seen is None or seen.model.source != model.source:
