@@ -52,7 +52,7 @@ def test_a_label_of_somebody_else_stays_as_it_is() -> None:
     found = change(node, (gpu("a"), gpu("b", 1)))
     assert found is not None
     assert "gpu.nvidia.com/model" not in found.labels
-    assert "gpu.nvidia.com/model" not in found.annotations[OWNED]
+    assert "gpu.nvidia.com/model" not in (found.annotations[OWNED] or "")
 
 
 def test_labels_of_ours_go_with_the_accelerators_and_others_stay() -> None:
