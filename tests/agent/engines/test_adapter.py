@@ -258,7 +258,8 @@ async def test_a_request_in_flight_is_finished_before_the_engine_is_stopped(
 
 
 async def test_a_request_that_outlasts_the_drain_is_told_of(state_dir: Path) -> None:
-    async with engines(state_dir) as under, aiohttp.ClientSession() as client:
+    patience = dataclasses.replace(QUICK, health_seconds=60.0)  # a slow answer is no end of a drain
+    async with engines(state_dir, patience=patience) as under, aiohttp.ClientSession() as client:
         node = Node(under)
         wanted = assigned("fake-0", "--token-seconds", "0.02")
         node.assigned = (dataclasses.replace(wanted, termination_grace_period_seconds=4),)
