@@ -163,6 +163,20 @@ def test_a_playground_that_can_t_be_filled_in_stays_as_important_as_it_was() -> 
     assert broken(2010085, steps) is None
 
 
+def test_a_replica_that_is_no_group_any_more_starts_again_when_it_has_ended() -> None:
+    steps = [
+        Step("offer", ("m2", "v1")),
+        Step("join", ("n1", 4)),
+        Step("provide", ("v1",)),
+        Step("serve", ("p3", 1)),
+        Step("leave", ("n0",)),
+        Step("offer", ("m2", "last flavor only")),
+        Step("surge", ("p0", 1)),
+        Step("crash", ("n1",)),
+    ]
+    assert broken(2022477, steps) is None
+
+
 def test_a_group_that_is_asked_for_again_before_all_its_agents_look_becomes_ready() -> None:
     paired = [
         Step("offer", ("m2", "v1")),

@@ -51,6 +51,14 @@ def epoch_of(group: Sequence[Seat]) -> int:
     return last + (has_ended or is_behind)
 
 
+def epoch_alone(group: Sequence[Seat]) -> int:
+    """Return the epoch of an engine that is alone: none, unless it was one of a group before.
+
+    Then its agent waits for the next one when it ends, as it does with a member of a group.
+    """
+    return epoch_of(group) if last_epoch(group) else 0
+
+
 def has_begun(group: Sequence[Seat]) -> bool:
     """Tell whether any agent says of a member that it knows of the last epoch."""
     last = last_epoch(group)

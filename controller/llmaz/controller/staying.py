@@ -9,7 +9,7 @@ from llmaz.api.node import EnginePhase
 from llmaz.controller.board import Board
 from llmaz.controller.demand import Demand, Option, tolerations_of
 from llmaz.controller.fleet import Fleet
-from llmaz.controller.groups import epoch_of, last_epoch, staying
+from llmaz.controller.groups import epoch_alone, epoch_of, staying
 from llmaz.controller.ledger import Ledger
 from llmaz.controller.outcomes import Placed
 from llmaz.controller.ranks import Spot, leader_id
@@ -77,7 +77,7 @@ def _placed_there(demand: Demand, option: Option, *group: Seat) -> Placed:
     """Return the place of a replica of one engine that stays."""
     seat = group[0]
     uuids = seat.engine.accelerators
-    engine = demand.engine(seat.engine.id, option, uuids, epoch=last_epoch(group))
+    engine = demand.engine(seat.engine.id, option, uuids, epoch=epoch_alone(group))
     # The same object where nothing changed: who compares the two later need not look inside.
     same = engine == seat.engine
     return Placed(node=seat.node, option=option, engine=seat.engine if same else engine)

@@ -13,7 +13,7 @@ from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.api.slot import AssignedSlot
 from llmaz.controller.actions import Action
 from llmaz.controller.demand import Demand, Option
-from llmaz.controller.groups import epoch_of, is_serving, last_epoch
+from llmaz.controller.groups import epoch_alone, epoch_of, is_serving, last_epoch
 from llmaz.controller.nodes import NodeView
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.ranks import Spot
@@ -226,7 +226,7 @@ def _outcome(
     option = option_on(attempt, look.views[pods[0].node].labels)
     group = look.groups.get(id_, ())
     if unit.size == 1 and option.worker is None:
-        engine = demand.engine(id_, option, (), epoch=last_epoch(group))
+        engine = demand.engine(id_, option, (), epoch=epoch_alone(group))
         return _placed(engine, pods[0], option)
     return _placed_group(demand, id_, option, pods, group)
 
