@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, cast
 
-from llmaz.api.kinds import INFERENCE_NODE
+from llmaz.api.kinds import INFERENCE_NODE, POD
 from llmaz.api.manifest import encode
 from llmaz.api.node import (
     AssignedEngine,
@@ -103,7 +103,8 @@ class Agent:
         return engine
 
     def _follow(self, spec: NodeSpec, random: Random | None) -> None:
-        wanted = {engine.id: engine for engine in spec.engines}
+        wanted = {engine.id: engine for engine in spec.engines if self._has_slot(engine)}
+        self._leave_slots()
         for id_, (engine, report) in list(self.running.items()):
             there = wanted.get(id_)
             is_other = not _is_same(there, engine) and not _is_of_the_past(there, engine)
@@ -127,6 +128,24 @@ class Agent:
             if phase is EnginePhase.STARTING and engine.main_model not in ready:
                 phase = EnginePhase.WAITING
             self.running[id_] = engine, self._reported(engine, phase)
+
+    def _has_slot(self, engine: AssignedEngine) -> bool:
+        """Tell whether the pod that an engine shall run in is there, if it is one of a slot."""
+        if engine.slot is None:
+            return True
+        namespace = engine.id.partition("/")[0]
+        ref = Ref(kind=POD, namespace=namespace, name=engine.slot.name)
+        pod = cast("Any", self._server.objects.get(ref))
+        if pod is None or pod["metadata"]["uid"] != engine.slot.uid:
+            return False
+        is_here = pod["spec"].get("nodeName") == self.name
+        return bool(is_here and pod.get("status", {}).get("phase") == "Running")
+
+    def _leave_slots(self) -> None:
+        """Forget the engines whose pods are over: nothing of them runs any more."""
+        for id_, (engine, _) in list(self.running.items()):
+            if not self._has_slot(engine):
+                del self.running[id_]
 
     def _runs(self, engine: AssignedEngine) -> bool:
         there, report = self.running.get(engine.id, (None, None))

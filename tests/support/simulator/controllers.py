@@ -19,14 +19,12 @@ from llmaz.controller.loop import _ACTS, _LONGEST_SILENCE, refused
 from llmaz.controller.observe import Observer
 from llmaz.controller.perform import Performer, Superseded
 from llmaz.controller.plan import plan
-from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import ClusterSnapshot, Denial, Ref
 from llmaz.kube import Informer, Kube, KubeError, WatchEvent
 from support.simulator.server import Client, Server
 
 T = TypeVar("T")
 
-_POLICY = SlotPolicy()
 _OURS = frozenset({CONTROLLER_REVISION, CORE_SERVICE, ENDPOINT_SLICE, HORIZONTAL_POD_AUTOSCALER})
 
 
@@ -50,7 +48,7 @@ class Controller:
             client,
             asyncio.Event(),
             gateway_url="",
-            slot_policy=_POLICY,
+            slot_policy=self._server.slot_policy,
             decode=self._server.decode,
         )
         self._observer._memo = self._server.memo

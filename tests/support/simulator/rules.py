@@ -127,7 +127,7 @@ class Rules:
             self._excuse_groups(before)
             return
         for seat in seats_of(before):
-            if seat.is_ready and not _goes_on(seat.engine, staying.get(seat.engine.id)):
+            if seat.is_ready and not goes_on(seat.engine, staying.get(seat.engine.id)):
                 self._disturbed(seat)
 
     def _excuse_groups(self, node: InferenceNode) -> None:
@@ -251,7 +251,7 @@ def _is_whole(group: Sequence[Seat]) -> bool:
     return len(group) == int(told.get(LWS_GROUP_SIZE, "1"))
 
 
-def _goes_on(engine: AssignedEngine, after: AssignedEngine | None) -> bool:
+def goes_on(engine: AssignedEngine, after: AssignedEngine | None) -> bool:
     """Tell whether a process that serves still may, whatever else it is told."""
     if after is None or after == engine:
         return after is not None

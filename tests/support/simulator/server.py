@@ -13,6 +13,7 @@ from llmaz.api.kinds import INFERENCE_NODE, LEASE, Kind
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import InferenceNode
 from llmaz.controller.memo import Memo
+from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import Ref
 from llmaz.kube import Conflict, Invalid, NotFound, Unavailable, WatchEvent
 from support.simulator.decoding import Decoder
@@ -30,6 +31,7 @@ class Server:
         self.now = now
         self.decode = Decoder()
         self.memo = Memo()  # of all its controllers: what follows from a value follows for each
+        self.slot_policy = SlotPolicy()  # what its controllers are told
         self._merge = merge
         self._applied: dict[tuple[Ref, str], Manifest] = {}
         self.objects: dict[Ref, Manifest] = {}
@@ -171,6 +173,9 @@ class Client:
         for part in ("labels", "annotations"):
             both = {**(old["metadata"].get(part) or {}), **(meta.pop(part, None) or {})}
             meta[part] = {key: value for key, value in both.items() if value is not None}
+        if "spec" in new:
+            both = {**old["spec"], **new["spec"]}
+            new["spec"] = {key: value for key, value in both.items() if value is not None}
         return _answered(self._server.put(ref, {**new, "metadata": meta}), fault)
 
     async def delete(
