@@ -42,6 +42,14 @@ async def test_a_second_fetch_brings_no_bytes_again(name: str, tmp_path: Path) -
     assert world.downloads.sent == sent
 
 
+async def test_bytes_that_another_source_brought_are_stored_once(tmp_path: Path) -> None:
+    """A server of the web tells no digest: that its file is here already shows at the end."""
+    files = {"model.gguf": WEIGHTS}
+    repository = await World("huggingface", tmp_path, files=files).fetched()
+    file = await World("web", tmp_path, files=files).fetched()
+    assert Path(repository.path).samefile(file.path)
+
+
 @of_our_wire
 async def test_passing_faults_of_the_wire_are_borne(name: str, tmp_path: Path) -> None:
     world = World(name, tmp_path, files={"model.gguf": WEIGHTS})

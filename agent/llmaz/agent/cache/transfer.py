@@ -140,7 +140,10 @@ class Transfer:
                 if not complaint:
                     if sharing is not None:
                         sharing.seal(key, file, partial, digests.sha256)
-                    partial.seal(self._store.path(digests.sha256))
+                    if self._store.holds(digests.sha256, file.size):
+                        partial.discard()  # another source had the same: trees share one file
+                    else:
+                        partial.seal(self._store.path(digests.sha256))
                     if file.sha256 is None and file.version is not None:
                         self._store.learn(key, digests.sha256)
                     return digests.sha256
