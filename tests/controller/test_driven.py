@@ -59,3 +59,13 @@ def test_a_replica_leaves_a_sick_accelerator_even_where_none_may_be_missing() ->
         *(Step("sicken", ("n1", False)), Step("surge", ("p1", 1)), Step("leave", ("n0",))),
     ]
     assert broken(1006694, steps) is None
+
+
+def test_what_a_group_without_its_leader_has_left_is_given_up_when_it_moves() -> None:
+    steps = [
+        *(Step("provide", ("v1",)), Step("join", ("n1", 4)), Step("join", ("n0", 2))),
+        *(Step("serve", ("p3", 2)), Step("offer", ("m2", "v1")), Step("share", ("lab", 4, 4))),
+        *(Step("silence", ("n0", False)), Step("join", ("n2", 1)), Step("calm")),
+        Step("drain", ("n1", True)),
+    ]
+    assert broken(2047969, steps) is None

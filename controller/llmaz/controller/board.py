@@ -84,14 +84,14 @@ class Board:
         """Tell whether a replica is somewhere, of those that were noted."""
         return id_ in self._had
 
-    def hold(self, demand: Demand, groups: Iterable[Sequence[Seat]]) -> None:
+    def hold(self, demand: Demand, groups: Mapping[str, Sequence[Seat]]) -> None:
         """Count what replicas have that shall be elsewhere, until it is their turn.
 
-        Where there is no room for them they stay, and what they have is not another's to use.
+        Where there is no room for them they stay, and what they have is not another's to use. A
+        group may have lost its leader, so that none of its engines has the replica's own id.
         """
-        for group in groups if self.usage.is_shared else ():
-            held = self.path(demand), devices_asked(seat.engine for seat in group)
-            self._held[group[0].engine.id] = held
+        for id_, group in groups.items() if self.usage.is_shared else ():
+            held = self._held[id_] = self.path(demand), devices_asked(one.engine for one in group)
             self.usage.add(*held)
 
     def let_go(self, ids: Iterable[str]) -> None:

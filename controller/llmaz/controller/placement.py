@@ -78,7 +78,7 @@ def _keep_rooms(
             stand_as_it_is(demand, groups.get(id_, ()), board)
     for demand, ids in (*waiting, *surpluses):
         fresh = [id_ for id_ in ids if id_ not in board.outcomes]  # what stands is counted
-        board.hold(demand, [groups[id_] for id_ in fresh if id_ in groups])
+        board.hold(demand, {id_: groups[id_] for id_ in fresh if id_ in groups})
     return driven
 
 
