@@ -45,7 +45,7 @@ async def test_a_redirect_to_where_a_cloud_keeps_its_credentials_is_refused(
         client.get(CONFIG) as answer,
     ):
         assert answer.status == 403
-        assert "address of the link" in await answer.text()
+        assert "the machine's own credentials" in await answer.text()
 
 
 async def test_a_clients_token_is_told_to_no_hub_without_tls(tmp_path: Path) -> None:
