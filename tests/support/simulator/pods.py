@@ -145,10 +145,14 @@ class Pods:
         if not _tolerates(node["spec"].get("taints") or (), spec.get("tolerations") or ()):
             return False
         labels = self._labels(name)
+        fields = {"metadata.name": name}
         if any(labels.get(key) != value for key, value in spec.get("nodeSelector", {}).items()):
             return False
         required = _affinity(spec).get("requiredDuringSchedulingIgnoredDuringExecution")
-        if required and not any(_has(labels, term) for term in required["nodeSelectorTerms"]):
+        if required and not any(
+            _has(labels, term) and all(_is_met(fields, one) for one in term.get("matchFields", ()))
+            for term in required["nodeSelectorTerms"]
+        ):
             return False
         return self._free(name) >= _asked(spec)
 
@@ -183,7 +187,7 @@ def _liking(labels: Mapping[str, str], spec: Mapping[str, Any]) -> int:
 
 
 def _has(labels: Mapping[str, str], term: Mapping[str, Any]) -> bool:
-    return all(_is_met(labels, one) for one in term["matchExpressions"])
+    return all(_is_met(labels, one) for one in term.get("matchExpressions", ()))
 
 
 def _is_met(labels: Mapping[str, str], one: Mapping[str, Any]) -> bool:

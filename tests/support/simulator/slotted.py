@@ -7,11 +7,12 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from llmaz.api.kinds import INFERENCE_NODE, OPEN_MODEL, SERVICE
+from llmaz.api.kinds import INFERENCE_NODE, NODE, OPEN_MODEL, SERVICE
 from llmaz.api.node import InferenceNode
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.service import Service
 from llmaz.controller.memo import Memo
+from llmaz.controller.readings import kube_node
 from llmaz.controller.seats import Seat, seats_of
 from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
@@ -60,9 +61,14 @@ class SlotRules(Rules):
             if one.owner == pod.owner and one.replica == pod.replica
             if one.lives and one.uid != pod.uid
         ]
-        # What waits for a node may be followed by one of the next flavor.
-        is_alone = all(one.node for one in others)
+        # What waits for a node may be followed by one of the next flavor, and what is on one that
+        # slots leave by one elsewhere.
+        is_alone = all(one.node and not self._is_left(one.node) for one in others)
         assert not (others and is_alone), f"{pod.name} is made beside {others[0].name}"
+
+    def _is_left(self, name: str) -> bool:
+        node = self._server.objects.get(Ref(kind=NODE, name=name))
+        return node is None or name in self._nodes or kube_node(node).unschedulable
 
     def _ended(self, pod: SlotPod) -> None:
         for seat in super()._seats():

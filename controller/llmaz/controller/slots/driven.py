@@ -46,8 +46,13 @@ def may_be_followed(
 
 
 def nodes_to_avoid(views: Mapping[str, NodeView]) -> tuple[str, ...]:
-    """Return the nodes that slots shall leave, of which the scheduler knows nothing."""
-    return tuple(sorted(name for name, view in views.items() if view.leaving is not None))
+    """Return the nodes that slots shall leave, of which the scheduler knows nothing.
+
+    Where only the agent is silent it would bind each follower to the same node again.
+    """
+    return tuple(
+        sorted(name for name, view in views.items() if view.leaving is not None or view.is_lost)
+    )
 
 
 def kept_off(pod: Manifest, nodes: Iterable[str]) -> Manifest:
