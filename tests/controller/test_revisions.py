@@ -4,12 +4,12 @@ import dataclasses
 
 from llmaz.api import names
 from llmaz.api.kinds import CONTROLLER_REVISION
-from llmaz.api.node import EnginePhase, EngineReport, fingerprint
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.controller.owned import owner_of
 from llmaz.controller.revisions import HISTORY
 from support.builders import runtime
 from support.controlling import World, told, world_of
+from support.failing import fail
 
 
 def edited(world: World, *args: str) -> None:
@@ -104,16 +104,9 @@ def test_an_update_that_got_stuck_is_undone_at_once() -> None:
     world = settled("--one", replicas=3)
     edited(world, "--wrong")
     world.decide()
-    one = world.nodes["n1"]
-    (first,) = (engine for engine in one.spec.engines if engine.args[-1] == "--wrong")
-    failed = EngineReport(
-        id=first.id, phase=EnginePhase.FAILED, fingerprint=fingerprint(first), reason="BadArguments"
-    )
-    others = (report for report in one.status.engines or () if report.id != first.id)
-    status = dataclasses.replace(
-        one.status, observed_generation=one.metadata.generation, engines=(failed, *others)
-    )
-    world.nodes["n1"] = dataclasses.replace(one, status=status)
+    engines = world.nodes["n1"].spec.engines
+    (first,) = (engine for engine in engines if engine.args[-1] == "--wrong")
+    fail(world, first)
     world.decide()
     playground = world.playground("chat").status
     assert (playground.updated_replicas, playground.ready_replicas) == (1, 2)

@@ -2,18 +2,22 @@
 
 import dataclasses
 
-from llmaz.api.node import EnginePhase, EngineReport, fingerprint
+from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, fingerprint
 from support.controlling import World
 
 
 def fail_first(world: World) -> None:
     """Let the first engine of the node fail as it is assigned now."""
-    one = world.nodes["n1"]
-    first = one.spec.engines[0]
+    fail(world, world.nodes["n1"].spec.engines[0])
+
+
+def fail(world: World, engine: AssignedEngine) -> None:
+    """Let this engine of the node fail, of which the others' reports stay as they are."""
+    one, assigned = world.nodes["n1"], fingerprint(engine)
     failed = EngineReport(
-        id=first.id, phase=EnginePhase.FAILED, fingerprint=fingerprint(first), reason="BadArguments"
+        id=engine.id, phase=EnginePhase.FAILED, fingerprint=assigned, reason="BadArguments"
     )
-    others = (report for report in one.status.engines or () if report.id != first.id)
+    others = (report for report in one.status.engines or () if report.id != engine.id)
     status = dataclasses.replace(
         one.status, observed_generation=one.metadata.generation, engines=(failed, *others)
     )
