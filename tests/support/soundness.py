@@ -23,17 +23,17 @@ def wrongs(cache_dir: Path, files: Mapping[str, bytes] = _NO_FILES, key: str = "
     ]
 
 
-def there(cache_dir: Path) -> int:
-    """Return how many bytes are here that need not be fetched again, by what is written down."""
-    stored = sum(path.stat().st_size for path in _stored(cache_dir))
+def there(cache_dir: Path, size: int) -> int:
+    """Return how much is here, by what is written down, of the one file that has this size."""
+    stored = sum(path.stat().st_size for path in _stored(cache_dir) if path.stat().st_size == size)
     boot = _BOOT_ID.read_text().strip()
     for journal in (cache_dir / "partial").glob("*.journal"):
         if not journal.with_suffix(".data").exists():
             continue  # it was killed when the file had just become visible
         text = journal.read_text()
-        size = int(text.split("\n")[0].removeprefix("size ") or 0)
-        stored += spans.total(replayed(text, size=size, boot=boot).there)
-    return stored
+        if text.startswith(f"size {size}\n"):
+            stored += spans.total(replayed(text, size=size, boot=boot).there)
+    return min(stored, size)
 
 
 def leftovers(cache_dir: Path) -> list[str]:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from http import HTTPStatus
 from typing import cast
 
 from llmaz.api.kinds import NODE, POD
@@ -21,6 +22,8 @@ class Scheduler:
 
     kube: Kube
     pods: Pods
+    # Nodes by the uids of pods that were bound to them, whether or not the watch has told it yet.
+    bound: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> None:
         changed = asyncio.Event()
@@ -41,6 +44,7 @@ class Scheduler:
 
     async def _round(self, pods: list[Object], nodes: list[Object]) -> None:
         """Bind one pod, or say why there is no node for it; what it changes brings the next."""
+        pods = [self._as_bound(pod) for pod in pods]
         for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"]):
             spec, meta = pod["spec"], pod["metadata"]
             waits = not spec.get("nodeName") and not spec.get("schedulingGates")
@@ -49,9 +53,15 @@ class Scheduler:
             problems = {n["metadata"]["name"]: problem(pod, n, pods) for n in nodes}
             fitting = sorted(name for name, words in problems.items() if words is None)
             if fitting:
-                await self.pods.bind(meta["namespace"], meta["name"], fitting[0])
+                status = await self.pods.bind(meta["namespace"], meta["name"], fitting[0])
+                if status == HTTPStatus.CREATED:
+                    self.bound[meta["uid"]] = fitting[0]
                 return
             await self._refuse(pod, problems.values(), len(nodes))
+
+    def _as_bound(self, pod: Object) -> Object:
+        node = self.bound.get(pod["metadata"]["uid"])
+        return pod if node is None else {**pod, "spec": {**pod["spec"], "nodeName": node}}
 
     async def _refuse(self, pod: Object, problems: Iterable[str | None], count: int) -> None:
         words = ", ".join(sorted({words for words in problems if words is not None}))
