@@ -44,6 +44,32 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    _add_cluster_options(parser, environ, identity)
+    _add_writing_options(parser)
+    _add_process_options(parser)
+    given = parser.parse_args(argv)
+    host, port = given.listen
+    slots, unknown = given.slots
+    return Settings(
+        kubeconfig=given.kubeconfig,
+        identity=given.identity,
+        gateway_url=given.gateway_url,
+        listen_host=host,
+        listen_port=port,
+        lifeline=given.lifeline,
+        log_format=given.log_format,
+        slots=slots,
+        slots_unknown=unknown,
+        progress_ends=given.progress_ends,
+        node_features=given.node_features,
+        scaling_record=given.scaling_record,
+    )
+
+
+def _add_cluster_options(
+    parser: argparse.ArgumentParser, environ: Mapping[str, str], identity: str
+) -> None:
+    """Add what says which cluster this is a controller of, and what else there is in it."""
     kubeconfig = environ.get("KUBECONFIG")
     parser.add_argument(
         "--kubeconfig",
@@ -60,6 +86,10 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         metavar="URL",
         help="where users reach the gateway, for the status of Playgrounds",
     )
+
+
+def _add_writing_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which objects and records are written, and how."""
     parser.add_argument(
         "--slots",
         type=_slots,
@@ -78,32 +108,19 @@ def from_argv(argv: Sequence[str], environ: Mapping[str, str], identity: str) ->
         action="store_true",
         help="write NodeFeatures for Node Feature Discovery to label Nodes by, and no Node",
     )
-    parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
     parser.add_argument(
         "--scaling-record",
         type=Path,
         metavar="FILE",
         help="add a line to it for each look of the autoscaler, to decide on again",
     )
+
+
+def _add_process_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how the process itself is listened to, and ended."""
+    parser.add_argument("--listen", default=DEFAULT_LISTEN, type=_endpoint, metavar="HOST:PORT")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--lifeline", action="store_true", help="exit at the end of standard input")
-    given = parser.parse_args(argv)
-    host, port = given.listen
-    slots, unknown = given.slots
-    return Settings(
-        kubeconfig=given.kubeconfig,
-        identity=given.identity,
-        gateway_url=given.gateway_url,
-        listen_host=host,
-        listen_port=port,
-        lifeline=given.lifeline,
-        log_format=given.log_format,
-        slots=slots,
-        slots_unknown=unknown,
-        progress_ends=given.progress_ends,
-        node_features=given.node_features,
-        scaling_record=given.scaling_record,
-    )
 
 
 def _slots(text: str) -> tuple[SlotPolicy, tuple[str, ...]]:

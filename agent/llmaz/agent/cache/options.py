@@ -48,40 +48,8 @@ def add_cache_options(parser: argparse.ArgumentParser) -> None:
         metavar="BYTES|off",
         help="bytes a second at which all that is stored is read again once a week, and compared",
     )
-    parser.add_argument(
-        "--read-ahead",
-        type=_rate_or_off,
-        default=DEFAULT_READ_AHEAD,
-        metavar="BYTES|off",
-        help="bytes a second at which weights are read into memory while their engine starts",
-    )
-    parser.add_argument(
-        "--warm-dir",
-        type=Path,
-        metavar="DIRECTORY",
-        help="a file system in memory (tmpfs) for copies of models that engines use, from which"
-        " they start the next time",
-    )
-    parser.add_argument(
-        "--warm-quota",
-        type=byte_count,
-        metavar="BYTES",
-        help="what these copies may take, such as 64Gi: of those that no engine uses, the one used"
-        " least recently goes first",
-    )
-    parser.add_argument(
-        "--jit-cache",
-        type=byte_count,
-        metavar="BYTES",
-        help="keep what engines compile (torch.compile, Triton, FlashInfer, CUDA) for later starts,"
-        " in so many bytes, such as 20Gi; without it, nothing is kept. It is code that they run",
-    )
-    parser.add_argument(
-        "--jit-cache-peers",
-        action="store_true",
-        help="share what is kept by --jit-cache with the nodes that share weights: each then runs"
-        " code that any other of them made",
-    )
+    _add_memory_options(parser)
+    _add_compiled_options(parser)
 
 
 def _add_fetch_options(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +91,47 @@ def _add_fetch_options(parser: argparse.ArgumentParser) -> None:
         "--default-secret-namespace",
         metavar="NAMESPACE",
         help="where credentials are looked up for prefetches, and where a namespace has none",
+    )
+
+
+def _add_memory_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which weights are in memory before their engine reads them."""
+    parser.add_argument(
+        "--read-ahead",
+        type=_rate_or_off,
+        default=DEFAULT_READ_AHEAD,
+        metavar="BYTES|off",
+        help="bytes a second at which weights are read into memory while their engine starts",
+    )
+    parser.add_argument(
+        "--warm-dir",
+        type=Path,
+        metavar="DIRECTORY",
+        help="a file system in memory (tmpfs) for copies of models that engines use, from which"
+        " they start the next time",
+    )
+    parser.add_argument(
+        "--warm-quota",
+        type=byte_count,
+        metavar="BYTES",
+        help="what these copies may take, such as 64Gi: of those that no engine uses, the one used"
+        " least recently goes first",
+    )
+
+
+def _add_compiled_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--jit-cache",
+        type=byte_count,
+        metavar="BYTES",
+        help="keep what engines compile (torch.compile, Triton, FlashInfer, CUDA) for later starts,"
+        " in so many bytes, such as 20Gi; without it, nothing is kept. It is code that they run",
+    )
+    parser.add_argument(
+        "--jit-cache-peers",
+        action="store_true",
+        help="share what is kept by --jit-cache with the nodes that share weights: each then runs"
+        " code that any other of them made",
     )
 
 
