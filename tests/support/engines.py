@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmaz.agent.engines import Engines
+from llmaz.agent.engines import Engines, Surroundings
 from llmaz.agent.engines.blame import DeviceError
 from llmaz.agent.engines.decide import decide_engines
 from llmaz.agent.engines.errors import ReferenceNotFound
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.state import EngineAction
+from llmaz.agent.engines.surroundings import Compiled
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport
 from llmaz.shim import crash
 from support.shims import FAKE_ENGINE, PATIENCE_SECONDS
@@ -63,11 +64,16 @@ def engines(
     values: Mapping[str, Mapping[str, str]] | None = None,
     environ: Mapping[str, str] | None = None,
     device_errors: Mapping[str, tuple[DeviceError, ...]] | None = None,
+    compiled: Compiled | None = None,
 ) -> Engines:
-    return Engines(
-        state_dir,
+    surroundings = Surroundings(
         environ=dict(os.environ) if environ is None else environ,
         lookup=Values(values or {}),
+        compiled=compiled,
+    )
+    return Engines(
+        state_dir,
+        surroundings,
         changed=asyncio.Event(),
         patience=patience,
         device_errors=lambda: device_errors or {},

@@ -15,7 +15,7 @@ from llmaz.agent.accelerators.watch import AcceleratorWatch
 from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.models import DEFAULT_ENDPOINT, ModelCache
 from llmaz.agent.cache.upkeep import Upkeep
-from llmaz.agent.engines import Engines
+from llmaz.agent.engines import Engines, Surroundings
 from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.jit.caches import JitCaches
@@ -82,18 +82,7 @@ class Agent:
             changed=self._changed.set,
         )
         lookup = ClusterLookup(kube, default_namespace=settings.default_secret_namespace)
-        self._models = ModelCache(
-            settings.cache_dir,
-            fetcher=FetchChild(environ),
-            secrets=lookup,
-            now=_now,
-            changed=self._changed,
-            endpoint=environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
-            limits=settings.cache_limits,
-            policy=settings.fetch_policy,
-            peering=_peering(settings, facts.name),
-            settled=self._cache_moved,
-        )
+        self._models = self._model_cache(settings, facts, environ, lookup)
         self.fetches = self._models.counts
         self.upkeep = Upkeep(
             settings.cache_dir,
@@ -105,24 +94,7 @@ class Agent:
         )
         self._memory_tier = _memory_tier(settings)
         self.jit = self._jit_caches(settings, facts.name)
-        self._engines = Engines(
-            settings.state_dir,
-            environ=environ,
-            lookup=lookup,
-            changed=self._changed,
-            node_name=facts.name,
-            address=facts.address,
-            accelerators=self._by_uuid,
-            device_errors=lambda: device_errors(self._accelerators.sighting),
-            on_freed=self._accelerators.look_soon,
-            environments_dir=settings.cache_dir / "environments",
-            environments_quota=settings.environments_quota,
-            assigned=self._assigned,
-            patience=Patience.within(settings.hang_seconds, settings.toil_seconds),
-            hub_url=lambda: self.sharing.hub_url,
-            compiled=self.jit.variables if self.jit is not None else None,
-            devices_socket=settings.devices_socket,
-        )
+        self._engines = self._supervision(settings, facts, environ, lookup)
         self.warmer = Warmer(
             self._engines, settings.state_dir, settings.read_ahead, self._memory_tier
         )
@@ -133,6 +105,55 @@ class Agent:
             changed=self._changed,
         )
         self._loop = self._look_decide_act(facts, AssignmentFile(settings.state_dir))
+
+    def _model_cache(
+        self,
+        settings: RunAgent,
+        facts: NodeFacts,
+        environ: Mapping[str, str],
+        lookup: ClusterLookup,
+    ) -> ModelCache:
+        return ModelCache(
+            settings.cache_dir,
+            fetcher=FetchChild(environ),
+            secrets=lookup,
+            now=_now,
+            changed=self._changed,
+            endpoint=environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT),
+            limits=settings.cache_limits,
+            policy=settings.fetch_policy,
+            peering=_peering(settings, facts.name),
+            settled=self._cache_moved,
+        )
+
+    def _supervision(
+        self,
+        settings: RunAgent,
+        facts: NodeFacts,
+        environ: Mapping[str, str],
+        lookup: ClusterLookup,
+    ) -> Engines:
+        surroundings = Surroundings(
+            environ=environ,
+            lookup=lookup,
+            node_name=facts.name,
+            address=facts.address,
+            accelerators=self._by_uuid,
+            hub_url=lambda: self.sharing.hub_url,
+            compiled=self.jit.variables if self.jit is not None else None,
+        )
+        return Engines(
+            settings.state_dir,
+            surroundings,
+            changed=self._changed,
+            patience=Patience.within(settings.hang_seconds, settings.toil_seconds),
+            assigned=self._assigned,
+            device_errors=lambda: device_errors(self._accelerators.sighting),
+            on_freed=self._accelerators.look_soon,
+            environments_dir=settings.cache_dir / "environments",
+            environments_quota=settings.environments_quota,
+            devices_socket=settings.devices_socket,
+        )
 
     def _look_decide_act(self, facts: NodeFacts, file: AssignmentFile) -> Loop:
         observer = Observer(

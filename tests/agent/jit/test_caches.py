@@ -2,11 +2,9 @@
 
 import asyncio
 import dataclasses
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -14,54 +12,28 @@ from prometheus_client import CollectorRegistry
 from llmaz.agent.engines import Engines
 from llmaz.agent.engines.record import EngineRecord
 from llmaz.agent.engines.state import EngineSeen, Running
-from llmaz.agent.jit.caches import JitCaches
 from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.api.pod import EnvVar
-from support import compiling
 from support.compiling import PLACES
-from support.engines import QUICK, Node, Values, assigned
-from support.shims import FAKE_ENGINE
+from support.engines import Node, assigned
+from support.jitengines import JitNode
 
 
-class Machine:
-    """The engines of an agent, and what they compile."""
+class Machine(JitNode):
+    """A node whose engines compile beside its agent."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.log = folder / "log"
-        self.seen: tuple[EngineSeen, ...] | None = None
-        self.jit = JitCaches(
-            folder / "jit", 2**30, accelerators=dict, engines=lambda: self.seen, settle=timedelta()
-        )
-
-    def engine(self, **fields: object) -> AssignedEngine:
-        wrapper = (sys.executable, "-I", str(compiling.__file__), str(self.log), FAKE_ENGINE)
-        return dataclasses.replace(assigned(), command=wrapper, **fields)  # type: ignore[arg-type]  # as replace itself
+    def engine(self, *env: EnvVar) -> AssignedEngine:
+        return dataclasses.replace(self.compiling(assigned()), env=env)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[Engines, Node]]:
-        under = Engines(
-            self.folder / "agent",
-            environ=dict(os.environ),
-            lookup=Values({}),
-            changed=asyncio.Event(),
-            patience=QUICK,
-            compiled=self.jit.variables,
-        )
-        async with under:
+        async with self.engines() as under:
             node = Node(under)
             try:
                 yield under, node
             finally:
                 node.assigned = ()
                 await node.until_gone()
-
-    async def look(self, under: Engines) -> None:
-        self.seen = await under.observe()
-        await self.jit.look()
-
-    def said(self) -> list[str]:
-        return self.log.read_text().splitlines()
 
     def count(self, event: str) -> float | None:
         registry = CollectorRegistry()
@@ -121,7 +93,7 @@ async def test_what_a_runtime_sets_itself_stays(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     own = tuple(EnvVar(name=name, value=str(tmp_path / "own" / name)) for name in PLACES)
     async with machine.running() as (_, node):
-        node.assigned = (machine.engine(env=own),)
+        node.assigned = (machine.engine(*own),)
         await node.until_phase(EnginePhase.READY)
     assert sorted(path.name for path in (tmp_path / "own").iterdir()) == sorted(PLACES)
 

@@ -1,28 +1,19 @@
 """What an engine in a slot compiles is there for the next pod like it, on this node and others."""
 
-import asyncio
 import dataclasses
-import os
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from llmaz.agent.engines import Engines
 from llmaz.agent.engines.record import EngineRecord
-from llmaz.agent.engines.state import EngineSeen
-from llmaz.agent.jit.caches import JitCaches
 from llmaz.agent.slots.about import SlotAbout
 from llmaz.api.accelerator import Accelerator
 from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.api.slot import SLOTS
-from support import compiling
 from support.compiling import PLACES
-from support.engines import QUICK, Node, Values
-from support.shims import FAKE_ENGINE
+from support.engines import Node
+from support.jitengines import JitNode
 from support.slotengines import Slots, in_slot, slots_below
 
 DEVICES = {
@@ -37,51 +28,16 @@ def slots(tmp_path: Path) -> Iterator[Slots]:
         yield made
 
 
-class CompilingNode:
-    """The engines of an agent that keeps what they compile."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.log = home / "log"
-        self.seen: tuple[EngineSeen, ...] | None = None
-        self.devices: dict[str, Accelerator] = {}
-        self.jit = JitCaches(
-            home / "jit",
-            2**30,
-            accelerators=lambda: self.devices,
-            engines=lambda: self.seen,
-            slots=home / SLOTS,
-            settle=timedelta(),
-        )
+class SlotNode(JitNode):
+    """A node whose engines compile in slots."""
 
     def engine(self, uid: str) -> AssignedEngine:
-        wrapper = (sys.executable, "-I", str(compiling.__file__), str(self.log), FAKE_ENGINE)
-        return dataclasses.replace(in_slot(uid), command=wrapper)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[tuple[Engines, Node]]:
-        under = Engines(
-            self.home / "agent",
-            environ=dict(os.environ),
-            lookup=Values({}),
-            changed=asyncio.Event(),
-            patience=QUICK,
-            compiled=self.jit.variables,
-        )
-        async with under:
-            yield under, Node(under)
-
-    async def look(self, under: Engines) -> None:
-        self.seen = await under.observe()
-        await self.jit.look()
-
-    def said(self) -> list[str]:
-        return self.log.read_text().splitlines()
+        return self.compiling(in_slot(uid))
 
     async def place(self, engine: AssignedEngine, about: SlotAbout) -> str:
         """Return where an engine is told to keep what it compiles."""
         assert engine.slot is not None
-        (self.home / SLOTS / engine.slot.uid).mkdir(parents=True, exist_ok=True)
+        (self.slots_dir / engine.slot.uid).mkdir(parents=True, exist_ok=True)
         record = EngineRecord(assignment=engine, fingerprint="f")
         return (await self.jit.variables(record, about))["TRITON_CACHE_DIR"]
 
@@ -89,8 +45,9 @@ class CompilingNode:
 async def test_the_next_pod_finds_what_an_engine_in_another_compiled(
     tmp_path: Path, slots: Slots
 ) -> None:
-    machine = CompilingNode(tmp_path)
-    async with machine.running() as (under, node):
+    machine = SlotNode(tmp_path)
+    async with machine.engines() as under:
+        node = Node(under)
         for uid in ("a", "b"):
             container = slots.make(uid)
             container.run()
@@ -109,7 +66,7 @@ async def test_the_next_pod_finds_what_an_engine_in_another_compiled(
 async def test_what_it_is_told_is_where_its_container_sees_its_own_directory(
     tmp_path: Path,
 ) -> None:
-    machine = CompilingNode(tmp_path)
+    machine = SlotNode(tmp_path)
     place = await machine.place(machine.engine("a"), SlotAbout())
     assert place.startswith("/run/llmaz/slot/jit-")
     assert (tmp_path / SLOTS / "a" / Path(place).parent.name).is_dir()
@@ -118,7 +75,7 @@ async def test_what_it_is_told_is_where_its_container_sees_its_own_directory(
 
 
 async def test_another_kind_of_device_is_another_key_and_an_untold_one_any(tmp_path: Path) -> None:
-    machine = CompilingNode(tmp_path)
+    machine = SlotNode(tmp_path)
     machine.devices = dict(DEVICES)
     abouts = [SlotAbout(visible={"NVIDIA_VISIBLE_DEVICES": name}) for name in DEVICES]
     places = {await machine.place(machine.engine("a"), one) for one in (*abouts, SlotAbout())}
@@ -126,7 +83,7 @@ async def test_another_kind_of_device_is_another_key_and_an_untold_one_any(tmp_p
 
 
 async def test_namespaces_do_not_share_and_a_slot_shares_with_no_process(tmp_path: Path) -> None:
-    machine = CompilingNode(tmp_path)
+    machine = SlotNode(tmp_path)
     mine = machine.engine("a")
     theirs = dataclasses.replace(mine, id="other/fake-0")
     keys = {await machine.place(one, SlotAbout()) for one in (mine, theirs)}
@@ -137,7 +94,7 @@ async def test_namespaces_do_not_share_and_a_slot_shares_with_no_process(tmp_pat
 
 
 async def test_an_engine_whose_slot_has_no_directory_starts_all_the_same(tmp_path: Path) -> None:
-    machine = CompilingNode(tmp_path)
+    machine = SlotNode(tmp_path)
     record = EngineRecord(assignment=machine.engine("gone"), fingerprint="f")
     assert await machine.jit.variables(record, SlotAbout()) == {}
     assert await machine.jit.variables(record, None) == {}

@@ -6,7 +6,7 @@ the agent, so that an agent may die, be upgraded and start again without an engi
 """
 
 from llmaz.agent.engines.adapter import Engines
-from llmaz.agent.engines.references import Lookup
 from llmaz.agent.engines.shutdown import stop_all
+from llmaz.agent.engines.surroundings import Surroundings
 
-__all__ = ["Engines", "Lookup", "stop_all"]
+__all__ = ["Engines", "Surroundings", "stop_all"]

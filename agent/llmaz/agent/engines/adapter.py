@@ -7,16 +7,15 @@ have a state directory open at a time; the agent sees to that with its lock.
 import asyncio
 import dataclasses
 import logging
-import sys
 import zlib
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, assert_never
 
 import aiohttp
 
-from llmaz.agent.engines import env, lifecycle, ports, record
+from llmaz.agent.engines import lifecycle, ports, record
 from llmaz.agent.engines.blame import DeviceError
 from llmaz.agent.engines.ending import Ended, end_all
 from llmaz.agent.engines.environments import Environments
@@ -27,7 +26,6 @@ from llmaz.agent.engines.liveness import Patience
 from llmaz.agent.engines.metrics import Numbers
 from llmaz.agent.engines.probe import Prober
 from llmaz.agent.engines.record import EngineRecord
-from llmaz.agent.engines.references import Lookup, references_of
 from llmaz.agent.engines.state import (
     BuildEnvironment,
     EngineAction,
@@ -40,22 +38,19 @@ from llmaz.agent.engines.state import (
     WakeEngine,
 )
 from llmaz.agent.engines.supervised import Supervised
+from llmaz.agent.engines.surroundings import Surroundings
 from llmaz.agent.engines.tools import Tools
-from llmaz.agent.slots.about import SlotAbout
 from llmaz.agent.slots.decide import SlotSeen
 from llmaz.agent.slots.given import Given
 from llmaz.agent.slots.launch import SlotShims
 from llmaz.agent.slots.watch import SlotWatch
 from llmaz.api.incident import EngineIncident, Incident
 from llmaz.api.names import ENGINE_PORT
-from llmaz.api.node import Accelerator, AssignedEngine
+from llmaz.api.node import AssignedEngine
 from llmaz.api.slot import SLOTS
 from llmaz.shim import crash
 
 logger = logging.getLogger(__name__)
-
-# Where an engine finds what others like it compiled, as variables.
-Compiled = Callable[[EngineRecord, SlotAbout | None], Awaitable[Mapping[str, str]]]
 
 ADOPTION_SECONDS = 5.0  # after that the others are reported as they are; a shim may be stopped
 
@@ -66,41 +61,28 @@ class Engines:
     def __init__(
         self,
         state_dir: Path,
+        surroundings: Surroundings,
         *,
-        environ: Mapping[str, str],
-        lookup: Lookup,
         changed: asyncio.Event,
-        node_name: str = "",
-        address: str = "127.0.0.1",
-        accelerators: Callable[[], Mapping[str, Accelerator]] = dict,
+        patience: Patience | None = None,
+        assigned: Callable[[], Collection[AssignedEngine]] = tuple,
         device_errors: Callable[[], Mapping[str, tuple[DeviceError, ...]]] = dict,
         on_freed: Callable[[], None] = lambda: None,
         environments_dir: Path | None = None,
         environments_quota: int | None = None,
-        assigned: Callable[[], Collection[AssignedEngine]] = tuple,
-        hub_url: Callable[[], str] = str,
-        patience: Patience | None = None,
-        compiled: Compiled | None = None,
-        port_band: range = ports.BAND,
-        slots_dir: Path | None = None,
         devices_socket: Path | None = None,
     ) -> None:
+        environ = surroundings.environ
         self.changed = changed
         self._root = state_dir / "engines"
-        self._environ = environ
-        self._lookup = lookup
-        self._node_name = node_name
-        self._address = address
-        self._accelerators = accelerators
+        self._surroundings = surroundings
+        self._patience = patience or Patience()
+        self._assigned = assigned
         self._device_errors = device_errors
         self._on_freed = on_freed
-        self._assigned = assigned
-        self._hub_url = hub_url
-        self._patience = patience or Patience()
-        self._compiled = compiled
         # Two state directories on one machine shall not begin at the same port.
-        self._ports = ports.Leases(port_band, start_at=zlib.crc32(str(self._root).encode()))
-        self._slots_dir = slots_dir or state_dir.parent / SLOTS
+        self._ports = ports.Leases(ports.BAND, start_at=zlib.crc32(str(self._root).encode()))
+        self._slots_dir = state_dir.parent / SLOTS
         given = Given(devices_socket, changed) if devices_socket is not None else None
         self._slots = SlotWatch(self._slots_dir, changed=changed, given=given)
         self._engines: dict[str, Supervised] = {}
@@ -132,7 +114,7 @@ class Engines:
             shims=self._shims,
             slots=SlotShims(),
             slots_dir=self._slots_dir,
-            environment=self._environment,
+            environment=self._surroundings.command_line,
         )
         await self._adopt()
         return self
@@ -173,7 +155,7 @@ class Engines:
             for engine in self._engines.values()
             if engine.record.assignment.slot is not None and engine.slot is not None
         }
-        return self._slots.look(assigned, connected, self._accelerators())
+        return self._slots.look(assigned, connected, self._surroundings.accelerators())
 
     def incidents(self) -> tuple[EngineIncident, ...]:
         """Return what had to be done to engines that their phases do not tell."""
@@ -220,17 +202,7 @@ class Engines:
         for directory in sorted(path for path in self._root.iterdir() if path.is_dir()):
             kept = record.read(directory)
             if kept is None:
-                logger.warning("ending what is left in %s, which has no record", directory)
-                try:
-                    async with asyncio.timeout(START_SECONDS):
-                        if await self._shims.dismiss(directory):
-                            id_ = record.id_of(directory)
-                            self._incidents.note(id_, Incident.ORPHAN_REAPED, UNRECORDED)
-                except (OSError, TimeoutError, EngineError) as error:
-                    logger.error("%s: %s", directory, error)  # known, and tried again
-                    self._unended.append(directory.name)
-                    continue
-                record.remove(directory, self._effects)
+                await self._end_unrecorded(directory)
                 continue
             engine = Supervised(kept.assignment.id, directory, self._tools, kept)
             self._ports.adopt(engine.id, kept.port)
@@ -238,6 +210,19 @@ class Engines:
             tasks.append(engine.begin_attach())
         if tasks:
             await asyncio.wait(tasks, timeout=ADOPTION_SECONDS)
+
+    async def _end_unrecorded(self, directory: Path) -> None:
+        logger.warning("ending what is left in %s, which has no record", directory)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                if await self._shims.dismiss(directory):
+                    id_ = record.id_of(directory)
+                    self._incidents.note(id_, Incident.ORPHAN_REAPED, UNRECORDED)
+        except (OSError, TimeoutError, EngineError) as error:
+            logger.error("%s: %s", directory, error)  # known, and tried again
+            self._unended.append(directory.name)
+            return
+        record.remove(directory, self._effects)
 
     async def _start(self, action: StartEngine) -> None:
         engine = action.engine
@@ -263,46 +248,6 @@ class Engines:
             return engine.port or ENGINE_PORT  # in a slot it is alone at its address
         kept = former.port if former is not None and not _clashed(former) else None
         return self._ports.lease(engine.id, kept)
-
-    async def _environment(self, kept: EngineRecord, slot: SlotAbout | None) -> env.CommandLine:
-        engine = kept.assignment
-        found = await references_of(engine, self._lookup)
-        return env.command_line(
-            engine,
-            self._local() if slot is None else self._inside(slot),
-            env.Leased(
-                port=kept.port or 0,
-                model_path=kept.model_path,
-                draft_model_path=kept.draft_model_path,
-                programs=kept.programs,
-                compiled={} if self._compiled is None else await self._compiled(kept, slot),
-                secrets=found.secrets,
-                config_maps=found.config_maps,
-            ),
-        )
-
-    def _inside(self, slot: SlotAbout) -> env.Local:
-        """Return what the inside of a slot's container looks like."""
-        return env.Local(
-            node_name=self._node_name,
-            address=slot.address,
-            path=slot.path,
-            hub_url=self._hub_url(),
-        )
-
-    def _local(self) -> env.Local:
-        own = str(Path(sys.executable).parent)  # the engines that came with this agent
-        path = self._environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")
-        return env.Local(
-            node_name=self._node_name,
-            address=self._address,
-            path=f"{own}:{path}",
-            inherited={
-                name: self._environ[name] for name in env.INHERITED if name in self._environ
-            },
-            accelerators=self._accelerators(),
-            hub_url=self._hub_url(),
-        )
 
 
 def _clashed(former: EngineRecord) -> bool:

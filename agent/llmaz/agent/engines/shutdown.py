@@ -8,6 +8,7 @@ from llmaz.agent.engines.adapter import Engines
 from llmaz.agent.engines.ending import Ended
 from llmaz.agent.engines.errors import EngineError
 from llmaz.agent.engines.liveness import Patience
+from llmaz.agent.engines.surroundings import Surroundings
 
 
 async def stop_all(state_dir: Path, grace_seconds: float, environ: Mapping[str, str]) -> Ended:
@@ -15,16 +16,9 @@ async def stop_all(state_dir: Path, grace_seconds: float, environ: Mapping[str, 
 
     Records and logs stay: the next agent starts the engines again if they are still assigned.
     """
-    changed = asyncio.Event()
     unheard = Patience(drain_seconds=0.0)  # no agent runs that could tell the endpoints
-    engines = Engines(
-        state_dir,
-        environ=environ,
-        lookup=_Nowhere(),
-        changed=changed,
-        patience=unheard,
-    )
-    async with engines:
+    around = Surroundings(environ=environ, lookup=_Nowhere())
+    async with Engines(state_dir, around, changed=asyncio.Event(), patience=unheard) as engines:
         return await engines.stop_all("the node's engines are stopped", within=grace_seconds)
 
 
