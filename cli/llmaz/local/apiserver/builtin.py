@@ -36,6 +36,13 @@ def builtin_resources(store: Store) -> list[Resource]:
         ),
         _grouped("coordination.k8s.io", "Lease", "leases"),
         replace(
+            _grouped("policy", "PodDisruptionBudget", "poddisruptionbudgets"),
+            short_names=("pdb",),
+            has_status=True,
+            has_generation=True,
+            rules=Rules(check=rules.disruption_budget_errors),
+        ),
+        replace(
             _grouped("scheduling.k8s.io", "PriorityClass", "priorityclasses"),
             short_names=("pc",),
             namespaced=False,

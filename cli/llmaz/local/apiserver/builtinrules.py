@@ -86,6 +86,16 @@ def unchanged_data(obj: Object, old: Object | None) -> list[FieldError]:
     return [FieldError("data", "invalid", obj.get("data"), "field is immutable")]
 
 
+def disruption_budget_errors(obj: Object, _old: Object | None) -> list[FieldError]:
+    """A budget says how many stay, or how many may be missing."""
+    spec = member(obj, "spec")
+    if spec.get("minAvailable") is None or spec.get("maxUnavailable") is None:
+        return []
+    return [
+        FieldError("spec", "invalid", spec, "minAvailable and maxUnavailable cannot be both set")
+    ]
+
+
 def endpoint_slice(obj: Object) -> Object:
     """Ports are TCP unless they say otherwise."""
     ports = [{"name": "", "protocol": "TCP"} | port for port in obj.get("ports") or []]

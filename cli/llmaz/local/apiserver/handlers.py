@@ -9,6 +9,7 @@ from llmaz.local.apiserver.context import Context
 from llmaz.local.apiserver.deletion import options_of
 from llmaz.local.apiserver.discovery import subresources
 from llmaz.local.apiserver.establishing import settle
+from llmaz.local.apiserver.evictions import require_budget
 from llmaz.local.apiserver.forms import Render, as_served, list_head, render_for
 from llmaz.local.apiserver.metadata import meta
 from llmaz.local.apiserver.negotiation import Answer, negotiated
@@ -148,6 +149,7 @@ async def _write(call: _Call) -> Response:
     if write.subresource == "eviction":
         eviction, _ = read_object(request.body, request.content_type, "Eviction")
         options = options_of(eviction.get("deleteOptions") or {}, request)
+        require_budget(context, call.key)
         await deletion.delete(context, write.resource, call.key, options)
         return _response(201, {**_SUCCESS, "code": 201}, call.answer)
     if write.subresource == "scale":

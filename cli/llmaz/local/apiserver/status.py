@@ -119,6 +119,14 @@ def too_new(revision: int, current: int) -> StatusError:
     return StatusError(504, "Timeout", message, details=details)
 
 
+def too_many_evictions(budget: str, *, needed: int, healthy: int) -> StatusError:
+    """A pod may not be evicted now; whoever drains its node tries again."""
+    said = f"The disruption budget {budget} needs {needed} healthy pods and has {healthy} currently"
+    details: Object = {"causes": [{"reason": "DisruptionBudget", "message": said}]}
+    message = "Cannot evict pod as it would violate the pod's disruption budget."
+    return StatusError(429, "TooManyRequests", message, details=details)
+
+
 def internal(message: str) -> StatusError:
     details: Object = {"causes": [{"message": message}]}
     text = f"Internal error occurred: {message}"

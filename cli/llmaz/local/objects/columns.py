@@ -60,6 +60,14 @@ def _count(name: str, *path: str, what: str) -> Column:
     return _column(name, lambda obj: str(part(obj, *path) or 0), what)
 
 
+def _bound(name: str, field: str, *, what: str) -> Column:
+    def cell(obj: Object) -> Json:
+        value = part(obj, "spec", field)
+        return "N/A" if value is None else str(value)
+
+    return _column(name, cell, what)
+
+
 def _time(name: str, *paths: tuple[str, ...], wide: bool = False, what: str) -> Column:
     def cell(obj: Object, now: datetime) -> Json:
         return age(next((found for path in paths if (found := part(obj, *path))), None), now)
@@ -216,6 +224,18 @@ COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
     ("coordination.k8s.io/v1", "Lease"): (
         NAME,
         _field("Holder", "spec", "holderIdentity", missing="", what="Who holds it."),
+        AGE,
+    ),
+    ("policy/v1", "PodDisruptionBudget"): (
+        NAME,
+        _bound("Min Available", "minAvailable", what="How many pods have to stay."),
+        _bound("Max Unavailable", "maxUnavailable", what="How many pods may be missing."),
+        _column(
+            "Allowed Disruptions",
+            lambda obj: part(obj, "status", "disruptionsAllowed") or 0,
+            "How many pods may be evicted now.",
+            kind="integer",
+        ),
         AGE,
     ),
     ("scheduling.k8s.io/v1", "PriorityClass"): (

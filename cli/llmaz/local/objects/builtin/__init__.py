@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from llmaz.local.objects.builtin.budgets import POD_DISRUPTION_BUDGET
 from llmaz.local.objects.builtin.core import CONFIG_MAP, NAMESPACE, NODE, SECRET, SERVICE_ACCOUNT
 from llmaz.local.objects.builtin.definition import DEFINITION
 from llmaz.local.objects.builtin.network import ENDPOINT_SLICE, SERVICE
@@ -26,5 +27,6 @@ SCHEMAS: Mapping[tuple[str, str], Schema] = {
     ("coordination.k8s.io/v1", "Lease"): LEASE,
     ("discovery.k8s.io/v1", "EndpointSlice"): ENDPOINT_SLICE,
     ("events.k8s.io/v1", "Event"): NEW_EVENT,
+    ("policy/v1", "PodDisruptionBudget"): POD_DISRUPTION_BUDGET,
     ("scheduling.k8s.io/v1", "PriorityClass"): PRIORITY_CLASS,
 }
