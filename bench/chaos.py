@@ -27,7 +27,8 @@ from harness.figures import options, report
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from llmaz.agent.engines.launch import shim_lives
-from llmaz.api.node import AssignedEngine, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine
 from llmaz.shim import crash, journal, proc
 from support.engines import TREE, Node, assigned, engines
 

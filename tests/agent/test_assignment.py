@@ -6,8 +6,9 @@ from llmaz.agent.assignment import (
     confirms_stop,
     read_assignment,
 )
+from llmaz.api.fingerprint import fingerprint
 from llmaz.api.manifest import Json, Manifest
-from llmaz.api.node import AssignedEngine, NodeSpec, fingerprint
+from llmaz.api.node import AssignedEngine, NodeSpec
 
 ENGINE = AssignedEngine(id="default/a-0", service="a", model="a", main_model="a")
 RUNNING = fingerprint(ENGINE)

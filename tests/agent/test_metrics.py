@@ -11,7 +11,8 @@ from llmaz.agent.engines.state import EngineSeen, Health, Running
 from llmaz.agent.metrics import AgentCollector
 from llmaz.agent.plan import Plan, plan
 from llmaz.agent.state import NodeFacts, NodeState
-from llmaz.api.node import Accelerator, AssignedEngine, NodeSpec, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import Accelerator, AssignedEngine, NodeSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FACTS = NodeFacts(

@@ -8,7 +8,8 @@ from llmaz.agent.cache.state import DropModel, ModelAction
 from llmaz.agent.engines.state import EngineAction, ForgetEngine, StopEngine
 from llmaz.agent.perform import Performer
 from llmaz.agent.plan import AskThenStop
-from llmaz.api.node import AssignedEngine, NodeSpec, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine, NodeSpec
 from llmaz.kube import Unavailable
 
 ENGINE = AssignedEngine(id="default/a-0", service="a", model="m", main_model="m")

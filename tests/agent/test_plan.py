@@ -7,14 +7,8 @@ from llmaz.agent.cache.state import FetchModel, Held, ModelSeen
 from llmaz.agent.engines.state import EngineSeen, Health, Running, StartEngine, StopEngine
 from llmaz.agent.plan import AskThenStop, Plan, plan
 from llmaz.agent.state import NodeFacts, NodeState
-from llmaz.api.node import (
-    AssignedEngine,
-    AssignedModel,
-    EnginePhase,
-    ModelPhase,
-    NodeSpec,
-    fingerprint,
-)
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine, AssignedModel, EnginePhase, ModelPhase, NodeSpec
 from llmaz.api.source import ModelSource
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

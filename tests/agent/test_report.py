@@ -8,9 +8,10 @@ from llmaz.agent.assignment import Assignment, Refusal
 from llmaz.agent.report import report
 from llmaz.agent.state import NodeFacts, NodeState
 from llmaz.api.accelerator import Accelerator
+from llmaz.api.cache import CacheReport
 from llmaz.api.incident import EngineIncident, Incident
 from llmaz.api.meta import Condition, find_condition
-from llmaz.api.node import CacheReport, ModelPhase, ModelReport, NodeSpec, NodeStatus
+from llmaz.api.node import ModelPhase, ModelReport, NodeSpec, NodeStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FACTS = NodeFacts(

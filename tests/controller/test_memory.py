@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmaz.api.fingerprint import fingerprint
 from llmaz.api.memory import ModelMemory, ReplicaMemory
-from llmaz.api.node import EnginePhase, EngineReport, fingerprint
+from llmaz.api.node import EnginePhase, EngineReport
 from llmaz.api.placement import Placement
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.api.quantity import Quantity

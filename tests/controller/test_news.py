@@ -4,16 +4,9 @@ import dataclasses
 from datetime import timedelta
 from itertools import pairwise
 
+from llmaz.api.cache import CacheReport, RotReport
 from llmaz.api.incident import EngineIncident, Incident
-from llmaz.api.node import (
-    Accelerator,
-    CacheReport,
-    EnginePhase,
-    EngineReport,
-    InferenceNode,
-    NodeStatus,
-    RotReport,
-)
+from llmaz.api.node import Accelerator, EnginePhase, EngineReport, InferenceNode, NodeStatus
 from llmaz.controller.news import news
 from llmaz.controller.snapshot import ClusterSnapshot, KubeNode
 from support.builders import NOW, flavor, gpu, model, node, on, playground, runtime

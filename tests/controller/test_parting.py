@@ -1,7 +1,8 @@
 """Groups part leader first: its workers go once it has finished what it runs."""
 
 from llmaz.api.backendruntime import MultiHostCommands
-from llmaz.api.node import AssignedEngine, EnginePhase, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.snapshot import KubeNode, Taint
 from support.builders import playground

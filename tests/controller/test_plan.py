@@ -3,9 +3,10 @@ import dataclasses
 import pytest
 
 from llmaz.api.backendruntime import RecommendedConfig
+from llmaz.api.fingerprint import fingerprint
 from llmaz.api.kinds import PLAYGROUND, SERVICE
 from llmaz.api.meta import ObjectMeta, OwnerReference, find_condition
-from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, ModelReport, NodeSpec, fingerprint
+from llmaz.api.node import EnginePhase, EngineReport, ModelPhase, ModelReport, NodeSpec
 from llmaz.api.pod import EnvVar
 from llmaz.api.scaling import ElasticConfig
 from llmaz.api.workload import WorkloadStatus

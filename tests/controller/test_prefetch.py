@@ -2,8 +2,9 @@
 
 import dataclasses
 
+from llmaz.api.cache import CacheReport
 from llmaz.api.meta import ObjectMeta, find_condition
-from llmaz.api.node import AssignedModel, CacheReport, InferenceNode, ModelPhase, ModelReport
+from llmaz.api.node import AssignedModel, InferenceNode, ModelPhase, ModelReport
 from llmaz.api.openmodel import OpenModel, OpenModelStatus, Prefetch, SecretReference
 from llmaz.controller.actions import RecordEvent
 from llmaz.controller.prefetch import wish_for_waiting, wish_of

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmaz.api.node import EnginePhase, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import EnginePhase
 from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.api.service import RollingUpdate, RolloutStrategy, Service
 from llmaz.api.source import ModelHub, ModelSource

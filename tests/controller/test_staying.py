@@ -3,7 +3,8 @@
 import dataclasses
 from datetime import timedelta
 
-from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, NodeSpec, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, NodeSpec
 from llmaz.controller.actions import Assign
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.plan import plan

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
+from llmaz.api.fingerprint import fingerprint
 from llmaz.api.kinds import (
     BACKEND_RUNTIME,
     CUSTOM_RESOURCE_DEFINITION,
@@ -30,7 +31,6 @@ from llmaz.api.node import (
     ModelPhase,
     ModelReport,
     NodeStatus,
-    fingerprint,
 )
 from llmaz.api.quantity import Quantity
 from llmaz.kube import AlreadyExists, Kube, NotFound

@@ -8,6 +8,7 @@ from typing import cast
 
 from llmaz.api import names
 from llmaz.api.backendruntime import BackendRuntime, BackendRuntimeStatus
+from llmaz.api.fingerprint import fingerprint
 from llmaz.api.kinds import BACKEND_RUNTIME, INFERENCE_NODE, OPEN_MODEL, PLAYGROUND, SERVICE, TENANT
 from llmaz.api.manifest import Manifest, decode
 from llmaz.api.meta import Condition, find_condition
@@ -18,7 +19,6 @@ from llmaz.api.node import (
     ModelPhase,
     ModelReport,
     NodeSpec,
-    fingerprint,
 )
 from llmaz.api.openmodel import OpenModel, OpenModelStatus
 from llmaz.api.playground import Playground

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport
 from support.controlling import World
 
 

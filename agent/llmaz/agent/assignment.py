@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from llmaz.api.fingerprint import fingerprint
 from llmaz.api.manifest import Manifest, ManifestError, decode
-from llmaz.api.node import NodeSpec, fingerprint
+from llmaz.api.node import NodeSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,11 @@ from llmaz.agent.engines.state import EngineSeen, Environment
 from llmaz.agent.kept import AssignmentFile
 from llmaz.agent.slots.decide import SlotSeen
 from llmaz.agent.state import NodeState
+from llmaz.api.cache import CacheReport
 from llmaz.api.incident import EngineIncident
 from llmaz.api.manifest import Manifest
 from llmaz.api.meta import Condition
-from llmaz.api.node import AssignedEngine, CacheReport
+from llmaz.api.node import AssignedEngine
 
 logger = logging.getLogger(__name__)
 

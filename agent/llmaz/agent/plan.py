@@ -17,7 +17,8 @@ from llmaz.agent.engines.state import (
 )
 from llmaz.agent.report import report
 from llmaz.agent.state import NodeFacts, NodeState
-from llmaz.api.node import NodeSpec, NodeStatus, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import NodeSpec, NodeStatus
 
 LOOK_AT_BUSY_SECONDS = 1.0  # that a device's memory was freed wakes nobody
 

@@ -9,9 +9,9 @@ from llmaz.agent.assignment import Assignment, Refusal
 from llmaz.agent.cache.state import Fetching, ModelSeen
 from llmaz.agent.engines.state import EngineSeen, Environment
 from llmaz.agent.slots.decide import SlotSeen
+from llmaz.api.cache import CacheReport
 from llmaz.api.incident import EngineIncident
 from llmaz.api.meta import Condition
-from llmaz.api.node import CacheReport
 from llmaz.api.quantity import Quantity
 
 

@@ -5,7 +5,6 @@ Node, which owns it. `None` is "not known"; an empty tuple is "none". The status
 changes rarely: a heartbeat is the node's Lease, numbers that move all the time are metrics.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +12,12 @@ from enum import StrEnum
 from typing import Literal
 
 from llmaz.api.accelerator import Accelerator as Accelerator  # noqa: PLC0414  # part of a status
+from llmaz.api.cache import CacheReport
 from llmaz.api.fields import bounds, list_map
 from llmaz.api.incident import EngineIncident
-from llmaz.api.manifest import digest, encode
 from llmaz.api.memory import ModelMemory
 from llmaz.api.meta import Condition, ObjectMeta
-from llmaz.api.names import GROUP_PORT, TERMINATION_GRACE_SECONDS
+from llmaz.api.names import TERMINATION_GRACE_SECONDS
 from llmaz.api.peer import ModelPeer
 from llmaz.api.pod import EnvVar, Lifecycle, Probe, Resources
 from llmaz.api.quantity import Quantity
@@ -121,29 +120,6 @@ class AssignedEngine:
     def namespace(self) -> str:
         """The namespace of the Service that it is a replica of."""
         return self.id.partition("/")[0]
-
-
-def fingerprint(engine: AssignedEngine) -> str:
-    """Return 16 hex digits that differ when the process must be started anew to match `engine`."""
-    return digest(encode(as_started(engine)))
-
-
-def as_started(engine: AssignedEngine) -> AssignedEngine:
-    """Return the part of an assignment that a process is started for: not whether it sleeps."""
-    if engine.sleep is None and not engine.asleep:
-        return engine
-    return dataclasses.replace(engine, sleep=None, asleep=False)
-
-
-def is_next_epoch(engine: AssignedEngine, former: AssignedEngine) -> bool:
-    """Tell whether an engine is assigned as before, but for its group that starts anew."""
-    return engine.epoch > former.epoch > 0 and but_for_epoch(engine) == but_for_epoch(former)
-
-
-def but_for_epoch(engine: AssignedEngine) -> AssignedEngine:
-    """Return what stays of an assignment when its group starts anew; it may meet elsewhere."""
-    env = tuple(variable for variable in engine.env if variable.name != GROUP_PORT)
-    return dataclasses.replace(as_started(engine), env=env, epoch=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,42 +236,6 @@ class EngineReport:
     retry_at: datetime | None = None
     log: str = ""
     accelerators: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RotReport:
-    """What a disk gave back other than it was given, of what the cache stores.
-
-    sha256: what the file that was found last had been
-    problem: what is wrong with it
-    found_at: when it was found
-    files: how many were found since the agent began
-    """
-
-    sha256: str
-    problem: str
-    found_at: datetime
-    files: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheReport:
-    """The cache of weights of a node, as it was when it last changed.
-
-    used_bytes: what fetched models take of the disk, shared files once
-    quota_bytes: what they may take; absent where the disk is the bound
-    disk_bytes: the size of the disk
-    pending_bytes: what was evicted while engines had it open: the disk gets it back when they end
-    evicted: how many snapshots of weights made room for others since the agent began
-    rot: what was found to have changed on the disk; absent where nothing was
-    """
-
-    used_bytes: int
-    quota_bytes: int | None = None
-    disk_bytes: int | None = None
-    pending_bytes: int = 0
-    evicted: int = 0
-    rot: RotReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ hangs.
 from collections.abc import Iterator, Mapping, Sequence
 
 from llmaz.api import names
-from llmaz.api.node import EnginePhase, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import EnginePhase
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.devices import pick
 from llmaz.controller.fleet import Fleet

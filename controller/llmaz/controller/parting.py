@@ -7,14 +7,8 @@ broken has nobody to wait for: all of it goes at once. Pure.
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from llmaz.api.node import (
-    AssignedEngine,
-    EnginePhase,
-    EngineReport,
-    InferenceNode,
-    fingerprint,
-    is_next_epoch,
-)
+from llmaz.api.fingerprint import fingerprint, is_next_epoch
+from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, InferenceNode
 from llmaz.controller.ranks import leader_id
 from llmaz.controller.seats import Seat
 from llmaz.controller.served import Served

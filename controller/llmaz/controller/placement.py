@@ -9,7 +9,8 @@ gives the same answer.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from llmaz.api.node import AssignedEngine, but_for_epoch
+from llmaz.api.fingerprint import but_for_epoch
+from llmaz.api.node import AssignedEngine
 from llmaz.controller.board import Board, devices_asked, in_order
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.groups import groups_of, is_serving

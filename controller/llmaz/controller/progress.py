@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from llmaz.api.node import fingerprint
+from llmaz.api.fingerprint import fingerprint
 from llmaz.api.service import Service
 from llmaz.controller.actions import Refusal
 from llmaz.controller.demand import Demand, engine_prefix

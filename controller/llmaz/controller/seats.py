@@ -3,13 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from llmaz.api.node import (
-    AssignedEngine,
-    EnginePhase,
-    EngineReport,
-    InferenceNode,
-    fingerprint,
-)
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, InferenceNode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from llmaz.api import names
 from llmaz.api.backendruntime import BackendRuntime
+from llmaz.api.fingerprint import as_started
 from llmaz.api.kinds import OPEN_MODEL, SERVICE
-from llmaz.api.node import EngineReport, as_started
+from llmaz.api.node import EngineReport
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.service import Service
 from llmaz.controller.absent import absent

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from llmaz.api import names
 from llmaz.api.backendruntime import BackendRuntime
-from llmaz.api.node import EnginePhase, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import EnginePhase
 from llmaz.controller.actions import Refusal
 from llmaz.controller.demand import Demand
 from llmaz.controller.ladder import seconds_left

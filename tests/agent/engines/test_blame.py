@@ -12,7 +12,8 @@ from llmaz.agent.accelerators.xid import XidClass
 from llmaz.agent.engines.blame import DeviceError, blamed
 from llmaz.agent.engines.record import EngineRecord
 from llmaz.agent.engines.state import Fault
-from llmaz.api.node import AssignedEngine, EnginePhase, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine, EnginePhase
 from support.engines import Node, assigned, engines
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

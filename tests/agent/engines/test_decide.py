@@ -26,7 +26,8 @@ from llmaz.agent.engines.state import (
     StopEngine,
     Unreachable,
 )
-from llmaz.api.node import AssignedEngine, EnginePhase, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine, EnginePhase
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 RUNNING = Running(pid=42, run=1, started_at=NOW)

@@ -7,7 +7,8 @@ from llmaz.agent.engines import lifecycle
 from llmaz.agent.engines.client import ShimExit
 from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import Fault, Health, StartEngine
-from llmaz.api.node import AssignedEngine, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine
 from llmaz.shim.protocol import SHIM_KILLED
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

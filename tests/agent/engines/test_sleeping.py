@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 
 from llmaz.agent.engines.liveness import Patience
-from llmaz.api.node import AssignedEngine, EnginePhase, fingerprint
+from llmaz.api.fingerprint import fingerprint
+from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.api.sleep import SleepCalls
 from support.engines import QUICK, Node, assigned, engines
 from support.shims import is_running

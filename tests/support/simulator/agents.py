@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, cast
 
+from llmaz.api.fingerprint import as_started, fingerprint
 from llmaz.api.kinds import INFERENCE_NODE, POD
 from llmaz.api.manifest import encode
 from llmaz.api.node import (
@@ -17,8 +18,6 @@ from llmaz.api.node import (
     ModelReport,
     NodeSpec,
     NodeStatus,
-    as_started,
-    fingerprint,
 )
 from llmaz.controller.snapshot import Ref
 from support.simulator.server import Server, lease_ref

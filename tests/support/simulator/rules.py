@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from llmaz.api.fingerprint import as_started
 from llmaz.api.kinds import INFERENCE_NODE, NODE, OPEN_MODEL, SERVICE
 from llmaz.api.names import ACCELERATOR_REPLICAS, LWS_GROUP_SIZE
-from llmaz.api.node import AssignedEngine, InferenceNode, as_started
+from llmaz.api.node import AssignedEngine, InferenceNode
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.service import Service
 from llmaz.controller.groups import groups_of, is_serving

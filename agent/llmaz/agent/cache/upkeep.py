@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from llmaz.agent.cache.limits import Limits, write_limits
 from llmaz.agent.cache.scrub import DEFAULT_RATE
 from llmaz.agent.cache.usage import measure
-from llmaz.api.node import CacheReport, RotReport
+from llmaz.api.cache import CacheReport, RotReport
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llmaz.agent.cache.evict import used
 from llmaz.agent.cache.room import inventory
-from llmaz.api.node import CacheReport
+from llmaz.api.cache import CacheReport
 
 _PROC = Path("/proc")
 _GONE = " (deleted)"

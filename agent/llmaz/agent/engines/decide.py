@@ -33,13 +33,8 @@ from llmaz.agent.engines.state import (
     WakeEngine,
 )
 from llmaz.agent.slots.decide import ENDING, SlotSeen, is_ending, missing_slot, within
-from llmaz.api.node import (
-    AssignedEngine,
-    EnginePhase,
-    EngineReport,
-    fingerprint,
-    is_next_epoch,
-)
+from llmaz.api.fingerprint import fingerprint, is_next_epoch
+from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport
 
 NONE_BUSY: Mapping[str, str] = MappingProxyType({})
 NONE_REFUSED: Mapping[tuple[str, str], str] = MappingProxyType({})

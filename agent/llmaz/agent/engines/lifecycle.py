@@ -8,7 +8,7 @@ from llmaz.agent.engines.classify import End, classify
 from llmaz.agent.engines.client import ShimExit
 from llmaz.agent.engines.record import EngineRecord, Stopping
 from llmaz.agent.engines.state import Fault, Health, StartEngine
-from llmaz.api.node import fingerprint, is_next_epoch
+from llmaz.api.fingerprint import fingerprint, is_next_epoch
 
 STOPPED = "Stopped"  # the reason of a restart after a stop that somebody asked for
 
