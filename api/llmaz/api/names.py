@@ -49,6 +49,15 @@ CONTROLLER = "llmaz-controller"
 AGENT = "llmaz-agent"
 AUTOSCALER = "llmaz-autoscaler"
 
+# What an engine may be told of its pod by a fieldRef, though it is a process; an agent knows them.
+POD_FIELDS = (
+    "metadata.name",
+    "metadata.namespace",
+    "spec.nodeName",
+    "status.hostIP",
+    "status.podIP",
+)
+
 # Names inside a Service's pod template, which upstream manifests rely on.
 MODEL_RUNNER = "model-runner"
 ENGINE_PORT = 8080  # upstream's fixed port of every engine, and the port of `<service>-lb`

@@ -22,7 +22,7 @@ from llmaz.controller.memory import Estimate, Footprint, footprint
 from llmaz.controller.merging import with_flavor_limits
 from llmaz.controller.patterns import models_of, pattern_of
 from llmaz.controller.priority import Priority, priority_of
-from llmaz.controller.ranks import Spot, is_grouped, rank_env, rank_id, size_of
+from llmaz.controller.ranks import Spot, is_grouped, rank_env, rank_id, size_of, told_env
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.snapshot import PriorityClass
 from llmaz.controller.supported import unsupported
@@ -117,7 +117,7 @@ class Demand:
             id=id_,
             accelerators=tuple(sorted(accelerators)),
             resources=option.resources,
-            env=option.env,
+            env=told_env(option.env, id_),
             epoch=epoch,
         )
 

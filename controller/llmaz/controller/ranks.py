@@ -62,10 +62,7 @@ def leader_id(engine_id: str) -> str:
 def rank_env(
     env: tuple[EnvVar, ...], leader: str, rank: int, spots: tuple[Spot, ...], epoch: int
 ) -> tuple[EnvVar, ...]:
-    """Return a member's variables: those that tell it its place come first.
-
-    What a manifest reads from the labels of LeaderWorkerSet's pods becomes their text.
-    """
+    """Return a member's variables: those that tell it its place come first."""
     place = {
         names.LWS_LEADER_ADDRESS: spots[0].address,
         names.LWS_GROUP_SIZE: str(len(spots)),
@@ -73,9 +70,24 @@ def rank_env(
         names.NODE_ADDRESS: spots[rank].address,
         names.GROUP_PORT: str(_rendezvous_port(leader, epoch)),
     }
-    labels = _pod_fields(leader, rank, len(spots))
     own = tuple(EnvVar(name=name, value=value) for name, value in place.items())
-    return (*own, *(_told(variable, labels) for variable in env if variable.name not in place))
+    others = tuple(variable for variable in env if variable.name not in place)
+    return (*own, *told_env(others, leader, rank, len(spots)))
+
+
+def told_env(
+    env: tuple[EnvVar, ...], leader: str, rank: int = 0, size: int = 1
+) -> tuple[EnvVar, ...]:
+    """Return the variables with the text of what they read from the labels of a pod."""
+    if not any(variable.value_from and variable.value_from.field_ref for variable in env):
+        return env
+    labels = _pod_fields(leader, rank, size)
+    return tuple(_told(variable, labels) for variable in env)
+
+
+def is_told(path: str) -> bool:
+    """Tell whether an engine can be told this field of its pod: by its agent, or by its rank."""
+    return path in names.POD_FIELDS or path in _pod_fields("", 0, 1)
 
 
 def _told(variable: EnvVar, labels: Mapping[str, str]) -> EnvVar:

@@ -7,10 +7,12 @@ from llmaz.api import names
 from llmaz.api.podtemplate import Container, PodSpec
 from llmaz.api.service import WorkloadTemplate
 from llmaz.controller.actions import Refusal
+from llmaz.controller.ranks import is_grouped, is_told
 from llmaz.controller.resolve import SHARED_MEMORY_PATH
 
-_WORKER = "spec.workloadTemplate.workerTemplate.spec"
-_LEADER = "spec.workloadTemplate.leaderTemplate.spec"
+_TEMPLATE = "spec.workloadTemplate"
+_WORKER = f"{_TEMPLATE}.workerTemplate.spec"
+_LEADER = f"{_TEMPLATE}.leaderTemplate.spec"
 
 
 def unsupported(template: WorkloadTemplate) -> Refusal | None:
@@ -24,6 +26,19 @@ def unsupported(template: WorkloadTemplate) -> Refusal | None:
             problem = f"{path}: no model-runner"
         if problem is not None:
             return Refusal(reason="Unsupported", message=problem)
+    problem = _of_group(template)
+    return None if problem is None else Refusal(reason="Unsupported", message=problem)
+
+
+def _of_group(template: WorkloadTemplate) -> str | None:
+    """Say which part of a group's own policies can't be kept."""
+    if template.sub_group_policy is not None:
+        return f"{_TEMPLATE}.subGroupPolicy: a group is not divided any further"
+    if is_grouped(template) and template.restart_policy != "RecreateGroupOnPodRestart":
+        return (
+            f"{_TEMPLATE}.restartPolicy: the end of a member starts all of its group anew;"
+            f" {template.restart_policy} can't be kept"
+        )
     return None
 
 
@@ -35,6 +50,19 @@ def _problem(path: str, pod: PodSpec) -> str | None:
             return f"{path}.containers[{i}].workingDir: can't be set for a process on a node"
         if (mount := _unmountable(pod, container)) is not None:
             return f"{path}.containers[{i}].volumeMounts: {mount}"
+        if (problem := _unknown_field(container)) is not None:
+            return f"{path}.containers[{i}].{problem}"
+    return None
+
+
+def _unknown_field(container: Container) -> str | None:
+    """Say which variable wants to know something of its pod that nobody could tell it."""
+    for i, variable in enumerate(container.env):
+        field = variable.value_from.field_ref if variable.value_from else None
+        if field is not None and not is_told(field.field_path):
+            known = ", ".join(names.POD_FIELDS)
+            where = f"env[{i}].valueFrom.fieldRef.fieldPath"
+            return f"{where}: {field.field_path} is not known of a process on a node; {known} are"
     return None
 
 
