@@ -104,6 +104,20 @@ def test_several_refusals_are_one_sentence() -> None:
     assert told_of(world, *three)[SERVICE][0] == words
 
 
+def test_a_service_that_is_refused_is_one_event_of_its_playground() -> None:
+    world = world_of()
+    uid = world.playground("chat").metadata.uid
+    one = denied(SERVICE, "chat", uid)
+    actions = plan(dataclasses.replace(world.snapshot(), refused={one.ref: one}), world.now).actions
+    told = [action for action in actions if isinstance(action, RecordEvent)]
+    assert [(event.ref.kind, event.reason, event.message) for event in told] == [
+        (PLAYGROUND, "ServiceRefused", WORDS)
+    ]
+    for action in actions:
+        world.perform(action)
+    assert find_condition(world.playground("chat").status.conditions, "ObjectsAccepted") is not None
+
+
 NODE = Ref(kind=INFERENCE_NODE, name="n1")
 POD_REF = Ref(kind=POD, namespace="default", name="chat-0")
 OWNER = ObjectMeta(name="chat", uid="uid-of-service")

@@ -18,6 +18,7 @@ AVAILABLE = "Available"
 PROGRESSING = "Progressing"
 SCALING_ACTIVE = "ScalingActive"
 OBJECTS_ACCEPTED = "ObjectsAccepted"
+SERVICE_REFUSED = "ServiceRefused"  # the reason of a Playground whose Service the server won't have
 AT_REST = ("ScaledToZero", "Asleep")  # reasons of what comes back when somebody asks
 
 Conditions = tuple[Condition, ...]

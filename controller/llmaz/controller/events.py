@@ -6,7 +6,12 @@ from llmaz.api import names
 from llmaz.api.kinds import PLAYGROUND, SERVICE
 from llmaz.api.meta import Condition, find_condition
 from llmaz.controller.actions import EventType, RecordEvent
-from llmaz.controller.conditions import AT_REST, AVAILABLE, OBJECTS_ACCEPTED
+from llmaz.controller.conditions import (
+    AT_REST,
+    AVAILABLE,
+    OBJECTS_ACCEPTED,
+    SERVICE_REFUSED,
+)
 from llmaz.controller.rolling import ROLLING_OUT
 from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
@@ -19,14 +24,17 @@ def turn(
 ) -> Iterator[RecordEvent]:
     """Yield an event when the reason of Available, or what is said of other things, has changed."""
     before, after = find_condition(old, AVAILABLE), find_condition(new, AVAILABLE)
+    is_told = False
     if after is not None and (before is None or before.reason != after.reason):
+        is_told = after.reason == SERVICE_REFUSED  # in the words of the server
         fine = after.is_true or after.reason in STEPS
         yield _event(ref, uid, after, fine=fine)
     before, after = find_condition(old, ROLLING_OUT), find_condition(new, ROLLING_OUT)
     if after is not None and (before is None or before.message != after.message):
         yield _event(ref, uid, after, fine=after.reason != "RolloutHalted")
     before, after = (find_condition(of, OBJECTS_ACCEPTED) for of in (old, new))
-    if after is not None and (before is None or before.message != after.message):
+    is_news = after is not None and (before is None or before.message != after.message)
+    if after is not None and is_news and not is_told:
         yield _event(ref, uid, after, fine=False)
 
 

@@ -16,6 +16,7 @@ from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.absent import absent
 from llmaz.controller.actions import ApplyOwned, RecordEvent, Refusal, SetLabels, SetStatus
 from llmaz.controller.conditions import (
+    SERVICE_REFUSED,
     Conditions,
     aborted_conditions,
     playground_conditions,
@@ -87,7 +88,7 @@ def _expand(playground: Playground, snapshot: ClusterSnapshot) -> PlaygroundView
     refused = snapshot.refused.get(ref)
     if refused is None:
         return PlaygroundView(playground=playground, write=write)
-    why = Refusal(reason="ServiceRefused", message=refused.words)
+    why = Refusal(reason=SERVICE_REFUSED, message=refused.words)
     return PlaygroundView(playground=playground, write=write, why=why)
 
 
