@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from llmaz.agent.cache.origin import SecretKeys
-from llmaz.agent.cache.ports import SecretUnreadableError
+from llmaz.agent.cache.ports import SecretNotFoundError, SecretUnreadableError
 from llmaz.agent.engines.errors import EngineError
 from llmaz.agent.lookup import ClusterLookup
 from llmaz.api.kinds import Kind
@@ -14,6 +14,7 @@ from llmaz.api.manifest import Json, Manifest
 from llmaz.kube import Forbidden, KubeError, NotFound
 
 TOKEN = SecretKeys(name="modelhub-secret", keys=("HF_TOKEN",))
+NAMED = SecretKeys(name="team-hub", keys=("HF_TOKEN",), named=True)
 
 
 @dataclass
@@ -89,3 +90,25 @@ async def test_the_platforms_credentials_stand_in_where_a_namespace_has_none_of_
     assert await lookup.credentials("team", TOKEN, own=True) == {}
     api.data["Secret", "team", "modelhub-secret"] = {"HF_TOKEN": _encoded("theirs")}
     assert await lookup.credentials("team", TOKEN) == {"HF_TOKEN": "theirs"}
+
+
+async def test_a_secret_that_the_model_names_must_be_there_with_a_key_of_the_source() -> None:
+    api = Api({("Secret", "platform", "team-hub"): {"token": _encoded("of another key")}})
+    lookup = ClusterLookup(api, default_namespace="platform")
+    with pytest.raises(SecretNotFoundError) as error:
+        await lookup.credentials("team", NAMED)
+    assert str(error.value) == (
+        "there is no Secret team/team-hub, which the model names; "
+        "Secret platform/team-hub, which the model names, has no HF_TOKEN"
+    )
+    api.data["Secret", "platform", "team-hub"] = {"HF_TOKEN": _encoded("shared")}
+    assert await lookup.credentials("team", NAMED) == {"HF_TOKEN": "shared"}
+
+
+async def test_a_named_secret_is_not_to_be_found_where_there_is_no_namespace() -> None:
+    with pytest.raises(SecretNotFoundError, match=r"no namespace in which to look .*team-hub"):
+        await ClusterLookup(Api()).credentials(None, NAMED)
+
+
+async def test_a_namespace_without_the_named_secret_proves_nothing_of_its_own() -> None:
+    assert await ClusterLookup(Api()).credentials("team", NAMED, own=True) == {}

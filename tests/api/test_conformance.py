@@ -54,6 +54,8 @@ OPEN_MODELS = [
     Case("V2 ModelScope", model_of_hub(name="ModelScope")),
     Case("V3 a dot in the name", open_model("qwen-2-0.5b"), NAME),
     Case("V4 OSS", model_from("oss://bucket.endpoint/models/meta-llama-3-8B")),
+    Case("OSS with a port", model_from("oss://bucket.endpoint:8443/models/m")),
+    Case("OSS with a port that is none", model_from("oss://bucket.endpoint:x/models/m"), URI),
     Case("V5 host", model_from("host:///models/meta-llama-3-8B")),
     Case("V6 unknown scheme", model_from("unknown://bucket.endpoint/models/m"), URI),
     Case("V7 OSS without a bucket", model_from("oss://endpoint/models/m"), URI),

@@ -49,6 +49,15 @@ def test_a_gguf_file_is_served_where_it_lies_by_llama_cpp(tmp_path: Path) -> Non
     assert backend_for(model, device="nvidia.com/gpu") == "llamacpp"
 
 
+def test_a_link_to_a_gguf_file_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "blob").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.gguf").symlink_to("blob")
+    for text in ("a.gguf", "./a.gguf", "folder/../a.gguf", f"{tmp_path}/a.gguf"):
+        model = wanted(text, directory=tmp_path)
+        assert model.source == {"uri": f"host://{tmp_path}/a.gguf"}, text
+
+
 def test_a_uri_is_taken_as_it_is(tmp_path: Path) -> None:
     assert wanted("s3://b/m", directory=tmp_path).source == {"uri": "s3://b/m"}
 

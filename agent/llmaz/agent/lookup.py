@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from llmaz.agent.cache.origin import SecretKeys
-from llmaz.agent.cache.ports import SecretUnreadableError
+from llmaz.agent.cache.ports import SecretNotFoundError, SecretUnreadableError
 from llmaz.agent.engines.errors import EngineError, ReferenceNotFound
 from llmaz.api.kinds import CONFIG_MAP, SECRET, Kind
 from llmaz.api.manifest import Manifest
@@ -47,24 +47,43 @@ class ClusterLookup:
     async def credentials(
         self, namespace: str | None, wanted: SecretKeys, *, own: bool = False
     ) -> Mapping[str, str]:
-        """Return a source's credentials: a namespace's, else the platform's; empty without any."""
+        """Return a source's credentials: a namespace's, else the platform's; empty without any.
+
+        A Secret that the model names must be there: without it, the source would be asked with
+        the node's own identity, which its author did not mean.
+        """
         default = None if own else self._default_namespace
-        for place in dict.fromkeys((namespace, default)):
-            found = {} if place is None else await self._credentials(place, wanted)
+        places = [place for place in dict.fromkeys((namespace, default)) if place is not None]
+        missing = []
+        for place in places:
+            secret = await self._secret(place, wanted.name)
+            found = {} if secret is None else _chosen(secret, wanted.keys)
             if found:
                 return found
+            missing.append(_missing(f"{place}/{wanted.name}", secret, wanted.keys))
+        if wanted.named and not own:
+            nowhere = f"there is no namespace in which to look for Secret {wanted.name}"
+            raise SecretNotFoundError("; ".join(missing) or nowhere)
         return {}
 
-    async def _credentials(self, namespace: str, wanted: SecretKeys) -> Mapping[str, str]:
+    async def _secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
         try:
-            secret = _decoded(await self._api.get(SECRET, wanted.name, namespace))
+            return _decoded(await self._api.get(SECRET, name, namespace))
         except NotFound:
-            return {}
+            return None
         except (KubeError, ValueError) as error:
-            where = f"Secret {namespace}/{wanted.name}"
-            raise SecretUnreadableError(f"{where}: {error}") from error
-        texts = {key: secret.get(key, "").strip() for key in wanted.keys}
-        return {key: text for key, text in texts.items() if text}
+            raise SecretUnreadableError(f"Secret {namespace}/{name}: {error}") from error
+
+
+def _chosen(secret: Mapping[str, str], keys: tuple[str, ...]) -> dict[str, str]:
+    texts = {key: secret.get(key, "").strip() for key in keys}
+    return {key: text for key, text in texts.items() if text}
+
+
+def _missing(place: str, secret: Mapping[str, str] | None, keys: tuple[str, ...]) -> str:
+    if secret is None:
+        return f"there is no Secret {place}, which the model names"
+    return f"Secret {place}, which the model names, has no {' or '.join(keys)}"
 
 
 def _texts(manifest: Manifest) -> dict[str, str]:

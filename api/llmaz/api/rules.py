@@ -28,7 +28,7 @@ NAME_OF_SERVED = "^[a-z]([-a-z0-9]{0,58}[a-z0-9])?$"
 LABEL_VALUE = "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 SHARE = "^[0-9]+%$"
 URI = (
-    "(?i)^(oss://[^./:]+[.][^/:]+/.+|(s3|gcs|gs|hf|pvc|http|https)://[^/]+/.+"
+    "(?i)^(oss://[^./:]+[.][^/:]+(:[0-9]+)?/.+|(s3|gcs|gs|hf|pvc|http|https)://[^/]+/.+"
     "|(host|file):///.+|ollama://[^/].*"
     # what drivers of fsspec read; whether the node has one, its agent says
     "|(abfss?|adl|az|box|dbfs|dropbox|gdrive|gist|github|hdfs|jlab|jupyter|lakefs|oci"

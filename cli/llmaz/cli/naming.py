@@ -37,7 +37,9 @@ def wanted(text: str, *, directory: Path, name: str | None = None) -> Wanted:
     if path.is_file():
         if not is_gguf:
             raise CliError(f"{text} is not a .gguf file", hint=_HINT, code=USAGE)
-        return Wanted(source={"uri": f"host://{path.resolve()}"}, name=chosen, is_gguf=True)
+        # Links are not followed: the blob of a cache has another name, and a link may be moved.
+        place = path if ".." not in path.parts else path.parent.resolve() / path.name
+        return Wanted(source={"uri": f"host://{place}"}, name=chosen, is_gguf=True)
     if match := _HUB_FILE.match(text):
         hub: Manifest = {"modelID": match[1], "filename": match[2]}
         return Wanted(source={"modelHub": hub}, name=chosen, is_gguf=True)

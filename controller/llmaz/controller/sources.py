@@ -7,7 +7,7 @@ llmaz.io/skip-model-loader says so, and of Ollama's registry unless the engine i
 from llmaz.api import names, template
 from llmaz.api.openmodel import OpenModel
 from llmaz.api.pod import EnvVar, EnvVarSource, KeySelector
-from llmaz.api.source import ModelSource
+from llmaz.api.source import Hub, ModelSource
 
 _OLLAMA = "ollama://"
 _HOST = "host://"
@@ -30,23 +30,31 @@ def placeholders(model: OpenModel, draft: OpenModel | None, *, skip: bool) -> di
 
 
 def credentials(model: OpenModel, *, skip: bool) -> tuple[EnvVar, ...]:
-    """Return the variables with which an engine that loads the weights itself may do so."""
+    """Return the variables with which an engine that loads the weights itself may do so.
+
+    They must be in a Secret that the model names, where its source knows no other keys than these.
+    """
     if not skip:
         return ()
-    named = model.spec.secret
+    hub, named = model.spec.source.model_hub, model.spec.secret
     scheme = _uri(model.spec.source).partition("://")[0].lower()
-    if model.spec.source.model_hub is not None:
-        return (
-            _secret("HUGGING_FACE_HUB_TOKEN", named or names.MODELHUB_SECRET, names.HF_TOKEN),
-            _secret(names.HF_TOKEN, named or names.MODELHUB_SECRET, names.HF_TOKEN),
-        )
-    if scheme in ("s3", "gcs", "gs"):
-        keys, secret = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), names.AWS_SECRET
+    if hub is not None:
+        keys = dict.fromkeys(("HUGGING_FACE_HUB_TOKEN", names.HF_TOKEN), names.HF_TOKEN)
+        secret = names.MODELHUB_SECRET
+    elif scheme in ("s3", "gcs", "gs"):
+        keys = {key: key for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        secret = names.AWS_SECRET
     elif scheme == "oss":
-        keys, secret = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET"), names.OSS_SECRET
+        keys = {key: key for key in ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")}
+        secret = names.OSS_SECRET
     else:
         return ()
-    return tuple(_secret(key, named or secret, key) for key in keys)
+    has_others = scheme in ("gcs", "gs") or (hub is not None and hub.name is not Hub.HUGGINGFACE)
+    is_optional = not named or has_others
+    return tuple(
+        _secret(variable, named or secret, key, is_optional=is_optional)
+        for variable, key in keys.items()
+    )
 
 
 def _uri(source: ModelSource) -> str:
@@ -62,6 +70,6 @@ def _location(source: ModelSource) -> str:
     return uri[len(_HOST) :] if uri.lower().startswith(_HOST) else uri
 
 
-def _secret(variable: str, secret: str, key: str) -> EnvVar:
-    selector = KeySelector(name=secret, key=key, optional=True)
+def _secret(variable: str, secret: str, key: str, *, is_optional: bool) -> EnvVar:
+    selector = KeySelector(name=secret, key=key, optional=is_optional)
     return EnvVar(name=variable, value_from=EnvVarSource(secret_key_ref=selector))

@@ -16,6 +16,7 @@ from llmaz.agent.cache.child import FetchChild
 from llmaz.agent.cache.origin import Filesystem, Unsupported, name_of, origin_of
 from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest
+from llmaz.agent.cache.sources.filesystem import is_of_credentials
 from llmaz.api.source import ModelSource
 from support import rooms
 from support.freeport import free_port
@@ -100,6 +101,16 @@ async def test_a_wrong_password_is_a_failure_that_does_not_show_it(
     assert isinstance(outcome, FetchFailed)
     assert "another-password" not in outcome.message
     assert outcome.message.startswith(f"sftp://{server.host}/models/m can't be read: ")
+    assert (outcome.reason, outcome.passing) == ("Unauthorized", False)
+
+
+def test_an_error_about_who_asks_is_told_from_others_by_its_name() -> None:
+    class ClientAuthenticationError(Exception):
+        """As Azure's."""
+
+    assert is_of_credentials(ClientAuthenticationError("no such key"))
+    assert not is_of_credentials(ClientAuthenticationError("Authentication timeout."))
+    assert not is_of_credentials(EOFError("the server hung up"))
 
 
 async def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from llmaz.agent.cache.models import ModelCache
 from llmaz.agent.cache.origin import HubRepository, SecretKeys
 from llmaz.agent.cache.outcome import Fetched, FetchFailed, FileMark
 from llmaz.agent.cache.pins import pinned
-from llmaz.agent.cache.ports import SecretUnreadableError
+from llmaz.agent.cache.ports import SecretNotFoundError, SecretUnreadableError
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
 from llmaz.agent.cache.state import DropModel, Failed, Fetching, FetchModel, Held
 from llmaz.api.node import AssignedModel
@@ -58,6 +58,8 @@ class World:
     async def credentials(
         self, namespace: str | None, wanted: SecretKeys, *, own: bool = False
     ) -> Mapping[str, str]:
+        if wanted.named:
+            raise SecretNotFoundError(f"there is no Secret {namespace}/{wanted.name}")
         if namespace == "locked":
             raise SecretUnreadableError(f"Secret locked/{wanted.name}: forbidden")
         return {} if namespace is None else {wanted.keys[0]: f"token of {namespace}"}
@@ -151,6 +153,23 @@ async def test_a_secret_that_cannot_be_read_is_a_passing_failure(tmp_path: Path)
         failures=1,
         at=NOW,
     )
+
+
+async def test_a_model_whose_named_secret_is_missing_waits_and_asks_no_source(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    cache = world.cache()
+    model = dataclasses.replace(_from_hub(namespace="team"), secret="team-hub")
+    cache.perform(FetchModel(model=model))
+    assert await world.outcome(cache) == Failed(
+        reason="SecretNotFound",
+        message="there is no Secret team/team-hub",
+        passing=True,
+        failures=1,
+        at=NOW,
+    )
+    assert world.requests == []
 
 
 async def test_failures_in_a_row_are_counted(tmp_path: Path) -> None:

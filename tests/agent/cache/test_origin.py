@@ -137,6 +137,13 @@ def test_a_web_file_has_no_secret_and_shows_no_signature() -> None:
     assert name_of(origin) == "https://host/m.gguf"
 
 
+def test_a_bucket_of_oss_is_called_as_its_uri_is_written() -> None:
+    uri = "oss://bucket.store.example:8443/models/m"
+    origin = origin_of(ModelSource(uri=uri))
+    assert not isinstance(origin, Unsupported | NodePath)
+    assert name_of(origin) == uri
+
+
 @pytest.mark.parametrize("scheme", ["ftp", "ftps"])
 def test_ftp_is_refused_with_what_to_use_instead(scheme: str) -> None:
     origin = origin_of(ModelSource(uri=f"{scheme}://host/models/m"))
@@ -146,5 +153,6 @@ def test_ftp_is_refused_with_what_to_use_instead(scheme: str) -> None:
 
 def test_a_secret_that_the_model_names_has_the_usual_keys() -> None:
     origin = HubRepository(repository="acme/m", revision="main")
-    assert secret_of(origin, "team-hub") == SecretKeys(name="team-hub", keys=("HF_TOKEN",))
+    named = SecretKeys(name="team-hub", keys=("HF_TOKEN",), named=True)
+    assert secret_of(origin, "team-hub") == named
     assert secret_of(WebFile(url="https://host/m.gguf"), "team-hub") is None

@@ -7,7 +7,7 @@ from pathlib import Path
 from llmaz.agent.cache.origin import HubRepository, Remote, secret_of
 from llmaz.agent.cache.outcome import FetchFailed
 from llmaz.agent.cache.policy import FetchPolicy
-from llmaz.agent.cache.ports import Secrets, SecretUnreadableError
+from llmaz.agent.cache.ports import SecretError, Secrets
 from llmaz.agent.cache.request import FetchRequest
 from llmaz.agent.swarm.peering import Peering, write_peers
 from llmaz.api.node import AssignedModel
@@ -40,8 +40,8 @@ class Asking:
                 if wanted is None
                 else await self._secrets.credentials(model.secret_namespace, wanted)
             )
-        except SecretUnreadableError as error:
-            return FetchFailed(reason="SecretUnreadable", message=str(error), passing=True)
+        except SecretError as error:
+            return FetchFailed(reason=error.reason, message=str(error), passing=True)
         return FetchRequest(
             origin=_at_commit(origin, model.revision),
             cache_dir=str(self._cache_dir),

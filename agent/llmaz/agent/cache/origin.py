@@ -101,10 +101,14 @@ Origin: TypeAlias = NodePath | Remote | Unsupported
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretKeys:
-    """A Secret that may open a source, and the keys of it that are read."""
+    """A Secret that may open a source, and the keys of it that are read.
+
+    named: the model asks for this very Secret, so that nothing else does where it is missing
+    """
 
     name: str
     keys: tuple[str, ...]
+    named: bool = False
 
 
 def origin_of(source: ModelSource) -> Origin:
@@ -127,8 +131,8 @@ def name_of(origin: Remote) -> str:
     match origin:
         case HubRepository(repository=repository):
             return repository
-        case Bucket(scheme=scheme, bucket=bucket, key=key):
-            return f"{scheme}://{bucket}/{key}"
+        case Bucket(scheme=scheme, bucket=bucket, key=key, endpoint=endpoint):
+            return f"{scheme}://{bucket}{f'.{endpoint}' if endpoint else ''}/{key}"
         case WebFile(url=url) | Filesystem(url=url):
             parts = urlsplit(url)
             return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -168,7 +172,7 @@ def kind_of(origin: Remote) -> str:
 def secret_of(origin: Remote, named: str = "") -> SecretKeys | None:
     """Return the Secret for an origin: the one that is named, else upstream's for its kind."""
     usual = _usual_secret(origin)
-    return usual and SecretKeys(name=named or usual.name, keys=usual.keys)
+    return usual and SecretKeys(name=named or usual.name, keys=usual.keys, named=bool(named))
 
 
 def _usual_secret(origin: Remote) -> SecretKeys | None:

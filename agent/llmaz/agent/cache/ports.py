@@ -1,21 +1,36 @@
 """What the cache needs of others: credentials, and something that fetches."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from llmaz.agent.cache.origin import SecretKeys
 from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.request import FetchRequest, Progress, Room
 
 
-class SecretUnreadableError(Exception):
-    """The Secret with a source's credentials can't be read now."""
+class SecretError(Exception):
+    """The credentials that a source is to be asked with can't be had now."""
+
+    reason: ClassVar[str]
+
+
+class SecretUnreadableError(SecretError):
+    """The Secret with a source's credentials can't be read."""
+
+    reason = "SecretUnreadable"
+
+
+class SecretNotFoundError(SecretError):
+    """The Secret that a model names is not there, or has none of the source's keys."""
+
+    reason = "SecretNotFound"
 
 
 class Secrets(Protocol):
     """Where a source's credentials come from; empty where there are none.
 
-    Without `own`, the platform's are taken where a namespace has none.
+    Without `own`, the platform's are taken where a namespace has none, and a Secret that the model
+    names must be there: SecretError says of it what is missing.
     """
 
     async def credentials(

@@ -13,7 +13,7 @@ from llmaz.agent.cache.authorize import Authorization
 from llmaz.agent.cache.origin import NodePath, Remote, Unsupported, origin_of, secret_of
 from llmaz.agent.cache.outcome import Fetched, FetchFailed
 from llmaz.agent.cache.policy import FetchPolicy
-from llmaz.agent.cache.ports import Fetcher, Secrets, SecretUnreadableError
+from llmaz.agent.cache.ports import Fetcher, SecretError, Secrets
 from llmaz.agent.cache.request import FetchRequest, Room
 from llmaz.agent.cache.state import Asking, AskRight, DropRight, Failed, Granted, Right
 from llmaz.api.node import AssignedModel
@@ -86,8 +86,8 @@ class Rights:
     async def _find_out(self, key: tuple[str, str], model: AssignedModel, failures: int) -> None:
         try:
             refusal = await self._refusal(model, key[1])
-        except SecretUnreadableError as error:
-            refusal = FetchFailed(reason="SecretUnreadable", message=str(error), passing=True)
+        except SecretError as error:
+            refusal = FetchFailed(reason=error.reason, message=str(error), passing=True)
         except OSError as error:
             refusal = FetchFailed(reason="CacheNotReadable", message=str(error), passing=True)
         self._known[key] = Granted()

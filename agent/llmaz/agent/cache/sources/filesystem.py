@@ -27,6 +27,7 @@ _VERSIONS = (
     *("mtime", "modify", "last_modified", "modificationTime"),
 )
 
+_OF_CREDENTIALS = ("authentication", "logonfailure", "accessdenied", "permissiondenied")
 
 _Info: TypeAlias = Mapping[str, object]
 
@@ -123,7 +124,22 @@ def _worded(origin: Filesystem) -> Iterator[None]:
         raise NetworkError(f"the driver of {scheme}:// says: {_line(error)}") from error
     except Exception as error:
         words = f"{name_of(origin)} can't be read: {type(error).__name__} of the driver"
-        raise Refused("FetchFailed", f"{words}: {_line(error)}", passing=True) from error
+        reason = "Unauthorized" if is_of_credentials(error) else "FetchFailed"
+        passing = reason != "Unauthorized"
+        raise Refused(reason, f"{words}: {_line(error)}", passing=passing) from error
+
+
+def is_of_credentials(error: Exception) -> bool:
+    """Tell whether a driver's error is about who asks: the same question has the same answer.
+
+    Drivers share no such error, only its name: AuthenticationException of paramiko,
+    ClientAuthenticationError of Azure, LogonFailure of SMB. A server that was too slow to say
+    who may enter has refused nobody.
+    """
+    if "timeout" in str(error).lower():
+        return False
+    names = " ".join(kind.__name__.lower() for kind in type(error).__mro__)
+    return any(word in names for word in _OF_CREDENTIALS)
 
 
 def _line(error: Exception) -> str:

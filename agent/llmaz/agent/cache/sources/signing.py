@@ -17,7 +17,9 @@ VALID_SECONDS = 3600
 _NO_HEADERS: Mapping[str, str] = {}
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _OSS_ALGORITHM = "OSS4-HMAC-SHA256"
-_OSS_HOST = re.compile(r"oss-(?!accelerate)([a-z]+-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
+_OSS_HOST = re.compile(
+    r"oss-(?!accelerate)([a-z]+-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com(?::\d+)?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
