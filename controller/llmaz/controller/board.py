@@ -4,16 +4,20 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from llmaz.api.node import AssignedEngine
 from llmaz.controller.demand import Demand, Needs, Option
 from llmaz.controller.fleet import Fleet
+from llmaz.controller.groups import is_leaderless
 from llmaz.controller.ledger import Ledger
 from llmaz.controller.memo import Memo
 from llmaz.controller.nodes import NodeView, needs_of
 from llmaz.controller.outcomes import Outcome, Placed
 from llmaz.controller.seats import Seat
 from llmaz.controller.tenants import Devices, Path, Tree, Usage
+
+Claim: TypeAlias = tuple[Path, Devices]  # what a tenant uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class Board:
         self.outcomes: dict[str, Outcome] = {}
         self.spreads: dict[tuple[str, str, str | None], Iterator[Ledger]] = {}
         self._reserved: set[tuple[str, str]] = set()  # nodes and engines
-        self._held: dict[str, tuple[Path, Devices]] = {}  # what tenants use, by replica
+        self._held: dict[str, Claim] = {}  # what tenants use, by replica
+        self._broken: dict[str, int] = {}  # priorities of those of them that have lost their leader
         self._had: Mapping[str, Sequence[Seat]] = {}  # where replicas are, by their ids
         self._counted: dict[str, Devices] = {}  # what their tenants use by those that stand
         self._demands: dict[str, Demand] = {}  # of those that stand, by id
@@ -78,11 +83,15 @@ class Board:
         Until then its tenant uses the more of what it has and of what it shall have. Else another
         would get what it is about to give up, and the tenant would pass its limit for so long.
         """
-        self._had = had if self.usage.is_shared else {}
+        self._had = had
 
     def has_been(self, id_: str) -> bool:
         """Tell whether a replica is somewhere, of those that were noted."""
         return id_ in self._had
+
+    def is_leaderless(self, id_: str) -> bool:
+        """Tell whether a replica is a group of which only workers are left."""
+        return is_leaderless(self._had.get(id_, ()))
 
     def hold(self, demand: Demand, groups: Mapping[str, Sequence[Seat]]) -> None:
         """Count what replicas have that shall be elsewhere, until it is their turn.
@@ -93,13 +102,30 @@ class Board:
         for id_, group in groups.items() if self.usage.is_shared else ():
             held = self._held[id_] = self.path(demand), devices_asked(one.engine for one in group)
             self.usage.add(*held)
+            if is_leaderless(group):
+                self._broken[id_] = demand.priority.value
 
-    def let_go(self, ids: Iterable[str]) -> None:
-        """Count no more what these replicas have: it is their turn."""
-        for id_ in ids if self._held else ():
-            held = self._held.pop(id_, None)
-            if held is not None:
-                self.usage.add(*held, -1)
+    def let_go(self, ids: Iterable[str]) -> Mapping[str, Claim]:
+        """Count no more what these replicas have: it is their turn. Return what they had."""
+        gone = {id_: self._held.pop(id_) for id_ in ids if id_ in self._held}
+        for path, devices in gone.values():
+            self.usage.add(path, devices, -1)
+        return gone
+
+    def hold_again(self, claims: Mapping[str, Claim]) -> None:
+        """Count what these replicas have as before."""
+        for path, devices in claims.values():
+            self.usage.add(path, devices)
+        self._held |= claims
+
+    def remains_below(self, demand: Demand) -> tuple[str, ...]:
+        """Return the groups without a leader of its tenant that count and are less important."""
+        path, least = self.path(demand), demand.priority.value
+        return tuple(
+            id_
+            for id_, value in sorted(self._broken.items())
+            if value < least and id_ in self._held and self._held[id_][0] == path
+        )
 
     def settle(self, demand: Demand, placed: Placed) -> None:
         """Note who has a place; the nodes know of it already."""
@@ -175,7 +201,7 @@ class Board:
     def _used_by(self, placed: Placed) -> Devices:
         """Return what a replica may have until it is what it shall be."""
         shall, had = devices_of(placed.option), self._had.get(placed.engine.id, ())
-        if all(seat.engine is placed.engine for seat in had):
+        if not self.usage.is_shared or all(seat.engine is placed.engine for seat in had):
             return shall
         has = devices_asked(seat.engine for seat in had)
         return {
@@ -229,11 +255,14 @@ def in_order(
 ) -> Iterator[tuple[Demand, list[str]]]:
     """Yield who gets a place next: by priority, then by name; each with all its replicas.
 
+    Of equals groups that are on their way come first: what they have given up already, before they
+    are elsewhere, is not for others.
+
     Where tenants share, it is one replica of the tenant whose share would be the smallest. A
     replica that found no place takes the others of its Service out of the queue with it, but for
     those that are somewhere: where there is no room for them they may stay.
     """
-    queue = sorted(waiting, key=lambda one: (-one[0].priority.value, one[0].prefix))
+    queue = sorted(waiting, key=lambda one: _place_in_queue(one[0], one[1], board))
     if not board.usage.is_shared:
         yield from queue
         return
@@ -255,6 +284,11 @@ def in_order(
             queues[path].pop()
             if not queues[path]:
                 del queues[path]
+
+
+def _place_in_queue(demand: Demand, ids: list[str], board: Board) -> tuple[int, bool, str]:
+    is_on_its_way = any(map(board.is_leaderless, ids))
+    return -demand.priority.value, not is_on_its_way, demand.prefix
 
 
 def _turn(path: Path, demand: Demand, board: Board) -> tuple[float, ...]:

@@ -34,6 +34,11 @@ def groups_of(seated: Mapping[str, Seat]) -> dict[str, tuple[Seat, ...]]:
     }
 
 
+def is_leaderless(group: Sequence[Seat]) -> bool:
+    """Tell whether only workers are left: they end after their leader, wherever the group goes."""
+    return bool(group) and group[0].engine.rank > 0
+
+
 def last_epoch(group: Sequence[Seat]) -> int:
     """Return the highest epoch that any of these engines was assigned or still runs; 0 for none."""
     return max((max(seat.engine.epoch, _running_epoch(seat)) for seat in group), default=0)

@@ -13,7 +13,7 @@ from llmaz.controller.demand import Demand, Needs, Option
 from llmaz.controller.flavors import ANY
 from llmaz.controller.groups import is_serving
 from llmaz.controller.nodes import needs_of
-from llmaz.controller.outcomes import Placed
+from llmaz.controller.outcomes import Placed, Unplaced
 from llmaz.controller.preempt import Displacing
 from llmaz.controller.refusals import is_runnable, unplaced
 from llmaz.controller.staying import Group, is_driven
@@ -32,6 +32,19 @@ def stand_as_it_is(demand: Demand, group: Group, board: Board) -> bool:
         board.is_well(seat) and not is_driven(seat, board.fleet, demand) for seat in group
     )
     return may_linger and board.stand(demand, _as_it_is(group))
+
+
+def linger(demand: Demand, group: Group, board: Board, why: Unplaced) -> bool:
+    """Leave a replica where it serves, though its node drives it away, since it has nowhere to go.
+
+    On a node that is lost nobody knows whether it serves.
+    """
+    if demand.resting or not is_serving(group) or not all(map(board.is_well, group)):
+        return False
+    if any(board.fleet.ledgers[seat.node].view.is_lost for seat in group):
+        return False
+    here = dataclasses.replace(_as_it_is(group), lingers=why.reasons)
+    return board.stand(demand, here)
 
 
 def relocate(

@@ -2,19 +2,19 @@
 
 All replicas and all nodes are seen at once. What is placed and still legal stays, unless its node
 or accelerator drives it away and there is room elsewhere, or a more important replica needs its
-place. The rest goes, the most important first, flavor by flavor in order of preference, to a node
-that has the weights, then to the fullest one, then to the first by name. The same snapshot always
-gives the same answer.
+place. The rest goes, the most important first, and of equals groups that are on their way before
+others, flavor by flavor in order of preference, to a node that has the weights, then to the fullest
+one, then to the first by name. The same snapshot always gives the same answer.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from llmaz.api.fingerprint import but_for_epoch
 from llmaz.api.node import AssignedEngine
 from llmaz.controller.board import Board, devices_asked, in_order
 from llmaz.controller.demand import Demand, Option
-from llmaz.controller.groups import groups_of, is_serving
-from llmaz.controller.lingering import relocate, stand_as_it_is
+from llmaz.controller.groups import groups_of, is_leaderless, is_serving
+from llmaz.controller.lingering import linger, relocate, stand_as_it_is
 from llmaz.controller.moves import Moves
 from llmaz.controller.nodes import needs_of
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
@@ -49,9 +49,13 @@ def place(
         stays(demand, demand.ids, groups, board)
         surplus = demand.surplus_ids if _is_updating(demand, seated, board.outcomes) else ()
         stays(demand, surplus, groups, board)
-        waiting.append((demand, [id_ for id_ in demand.ids if id_ not in board.outcomes]))
+        homeless = [id_ for id_ in demand.ids if id_ not in board.outcomes]
+        broken = [id_ for id_ in homeless if is_leaderless(groups.get(id_, ()))]
+        waiting.append((demand, broken))
+        waiting.append((demand, [id_ for id_ in homeless if id_ not in broken]))
         surpluses.append((demand, [id_ for id_ in surplus if id_ not in board.outcomes]))
     driven = _keep_rooms(waiting, surpluses, groups, board)
+    _count_ending(demands, groups, kept, board)
     displacing = Displacing(board)
     for demand, ids in in_order(waiting, board):
         _place_new(demand, ids, groups, board, displacing)
@@ -83,21 +87,44 @@ def _keep_rooms(
     return driven
 
 
+def _count_ending(
+    demands: Iterable[Demand],
+    groups: Mapping[str, Group],
+    kept: Collection[str],
+    board: Board,
+) -> None:
+    """Let tenants use what groups have that are wanted no more: their workers end after the leader.
+
+    So their accelerators are not another's of the same tenant until then.
+    """
+    if not board.usage.is_shared:
+        return
+    wanted = {id_ for demand in demands for id_ in (*demand.ids, *demand.surplus_ids)}
+    for id_, group in groups.items():
+        is_kept = any(seat.engine.id in kept for seat in group)
+        if id_ not in wanted and not is_kept and group[-1].engine.rank:
+            path = board.usage.tree.path(group[0].engine.namespace)
+            board.usage.add(path, devices_asked(seat.engine for seat in group))
+
+
 def _reserve_driven(
     demand: Demand, ids: Sequence[str], groups: Mapping[str, Group], board: Board
 ) -> Iterator[str]:
-    """Keep the room of replicas that their nodes drive away: they serve until they have moved.
+    """Keep the room of replicas that are driven away: they serve until they have moved.
 
-    A group with a member on a lost node serves nobody, and has nothing to keep. Yields the groups.
+    Nodes drive away, and accelerators that are not well what is alone. A group with a member on a
+    lost node serves nobody, and has nothing to keep. Yields the groups.
     """
     for id_, group in ((id_, groups[id_]) for id_ in ids if id_ in groups):
         is_lost = any(board.fleet.ledgers[seat.node].view.is_lost for seat in group)
         if len(group) > 1 and is_lost:
             continue
-        if any(is_driven(seat, board.fleet, demand) for seat in group):
+        driven = any(is_driven(seat, board.fleet, demand) for seat in group)
+        is_sick = len(group) == 1 and group[0].is_ready and not board.is_well(group[0])
+        if driven or is_sick:
             for seat in group:
                 board.reserve(seat)
-            if len(group) > 1:
+            if driven and len(group) > 1:
                 yield id_
 
 
@@ -193,13 +220,21 @@ def _place_new(
         why: Unplaced | None = None
         for id_ in reversed(left):
             group = groups.get(id_, ())
-            for seat in group:
-                board.release(seat)
-            if stay(demand, group, board) is not None:
+            if _has_place(id_, demand, group, board):
                 continue
             if displacing is None or displacing.place(demand, id_, group) is None:
                 why = why or unplaced(demand, options, board)
-                board.outcomes[id_] = why
+                if not linger(demand, group, board, why):
+                    board.outcomes[id_] = why
+
+
+def _has_place(id_: str, demand: Demand, group: Group, board: Board) -> bool:
+    """Place a replica that found none beside what it has: partly there, else where it is."""
+    kept = [seat for seat in group if board.release(seat)]
+    for option in demand.options_of(id_) if kept else ():
+        if is_runnable(option) and place_one(board, demand, option, id_, group):
+            return True
+    return stay(demand, group, board) is not None
 
 
 def _regroup(id_: str, demand: Demand, groups: Mapping[str, Group], board: Board) -> bool:

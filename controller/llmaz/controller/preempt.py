@@ -39,7 +39,7 @@ class Displacing:
             key = _key(demand, option, board)
             if not is_runnable(option) or key in self._hopeless:
                 continue
-            placed = self._as(option, demand, id_, group)
+            placed = self._after_remains(option, demand, id_, group)
             if placed is not None:
                 return placed
             self._hopeless.add(key)
@@ -47,6 +47,24 @@ class Displacing:
 
     def _may_displace_any(self, demand: Demand) -> bool:
         return self._board.usage.is_shared or self._board.least < demand.priority.value
+
+    def _after_remains(
+        self, option: Option, demand: Demand, id_: str, group: Group
+    ) -> Placed | None:
+        """Place a replica for which groups have made way already, as far as their leaders go.
+
+        What is left of them waits for the end of the leader, and is in their tenant's account.
+        """
+        board = self._board
+        freed = board.let_go(board.remains_below(demand))
+        placed = place_one(board, demand, option, id_, group) if freed else None
+        placed = placed or self._as(option, demand, id_, group)
+        if placed is None:
+            board.hold_again(freed)
+            return None
+        for one in freed:
+            board.outcomes[one] = _made_way(id_, "priority")
+        return board.mark(placed, tuple(sorted({*placed.displaced, *freed})))
 
     def _as(self, option: Option, demand: Demand, id_: str, group: Group) -> Placed | None:
         board, lifted = self._board, list[tuple[Standing, Cause]]()
@@ -67,9 +85,7 @@ class Displacing:
             return None
         gone = [(one, cause) for one, cause in reversed(lifted) if not board.put_back(one)]
         for one, cause in gone:
-            words = f"makes way for {id_}, which {_WAYS[cause]}"
-            displaced = Displacement(by=id_, cause=cause)
-            board.outcomes[one.id] = Unplaced(reasons=(words,), displaced=displaced)
+            board.outcomes[one.id] = _made_way(id_, cause)
         return board.mark(placed, tuple(sorted(one.id for one, _ in gone)))
 
     def _may_displace(self, demand: Demand, option: Option, one: Standing) -> Cause | None:
@@ -97,6 +113,11 @@ class Displacing:
             return False
         nodes = [node for node, _, _ in parts_of(one.placed) if node in fleet.selected(option)]
         return any(why_not(member, fleet.ledgers[node]) is None for node in nodes)
+
+
+def _made_way(id_: str, cause: Cause) -> Unplaced:
+    words = f"makes way for {id_}, which {_WAYS[cause]}"
+    return Unplaced(reasons=(words,), displaced=Displacement(by=id_, cause=cause))
 
 
 def _could_hold(option: Option, ledger: Ledger) -> bool:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from llmaz.api.node import AssignedEngine, AssignedModel, InferenceNode, ModelPhase
 from llmaz.controller.demand import Demand, tolerations_of
+from llmaz.controller.groups import is_leaderless
 from llmaz.controller.outcomes import Placed
 from llmaz.controller.parting import parted
 from llmaz.controller.rollout import most_unavailable
@@ -44,8 +45,8 @@ def _put_off(turn: Turn, served: Served) -> Turn:
     Who waits for what they have may be the one that they wait for.
     """
     group = served.groups.get(turn.replica, ())
-    is_led = not group or not group[0].engine.rank
-    return dataclasses.replace(turn, now=turn.now if is_led else (), waits=True, moves=False)
+    now = () if is_leaderless(group) else turn.now
+    return dataclasses.replace(turn, now=now, waits=True, moves=False)
 
 
 def _late(found: Sequence[Turn], served: Served) -> set[int]:
@@ -154,10 +155,13 @@ def _follows(outcome: Placed, served: Served) -> bool:
     """Tell whether others make way, for its tenant's limit, on nodes of which it takes nothing.
 
     They end first: of the writes of two nodes one may fail, and both would have what one may have.
+    So do workers that wait for the end of their leader.
     """
     there = {one.node for one in outcome.members}
-    groups = (served.groups.get(id_, ()) for id_ in outcome.displaced)
-    return any(group and there.isdisjoint(seat.node for seat in group) for group in groups)
+    groups = [group for id_ in outcome.displaced if (group := served.groups.get(id_))]
+    return any(
+        is_leaderless(group) or there.isdisjoint(seat.node for seat in group) for group in groups
+    )
 
 
 def _is_urgent(seat: Seat, served: Served) -> bool:

@@ -27,6 +27,7 @@ class Rules:
         self._server = server
         self._nodes: set[str] = set()
         self._services: set[str] = set()
+        self._gone: set[str] = set()
         self._rough: set[str] = set()
         self._groups: set[str] = set()
         self._driving: set[str] = set()
@@ -56,6 +57,11 @@ class Rules:
     def excuse_playground(self, name: str) -> None:
         """The replicas of this Playground may be stopped, as far as an update may go."""
         self._services.add(name)
+
+    def excuse_gone(self, name: str) -> None:
+        """This Playground, or its Service, is there no more, which others may hear later."""
+        self.excuse_playground(name)
+        self._gone.add(name)
 
     def roughen(self, name: str) -> None:
         """Replicas of this Service ended by themselves, or others are asked for."""
@@ -88,6 +94,7 @@ class Rules:
             self._groups.clear()
             self._pushed.clear()
         self.claims.forget()
+        self._gone.clear()
         self.has_rival = False
 
     def _updating(self) -> Iterator[str]:
@@ -196,11 +203,16 @@ class Rules:
         )
 
     def _may_make_way(self, key: Key) -> bool:
-        """Tell whether others, that may take its place, are looking for one."""
+        """Tell whether others, that may take its place, are looking for one.
+
+        Or were, until they went: a controller that has not heard of it makes room for them.
+        """
         mine = self._server.objects.get(Ref(kind=SERVICE, namespace=key[0], name=key[1]))
         if mine is None:
             return False
         services = {one.metadata.name: one for one in self._server.all(SERVICE, Service)}
+        if self._gone:
+            return True
         return any(
             self.claims.may_displace(one, services[key[1]]) and self._seeks(one)
             for name, one in services.items()
@@ -229,7 +241,7 @@ class Rules:
         others = [one for one in self._seats() if one.node != seat.node]
         members = [seat, *(one for one in others if leader_id(one.engine.id) == leader)]
         is_led = any(not one.engine.rank for one in members)
-        return is_led and all(one.is_ready for one in members)
+        return is_led and _is_whole(members) and all(one.is_ready for one in members)
 
     def _replicas(self) -> dict[str, tuple[Seat, ...]]:
         """Return the members of each replica; one that moves is where it serves."""
@@ -249,7 +261,7 @@ def replicas_of(node: InferenceNode) -> int:
 def _is_whole(group: Sequence[Seat]) -> bool:
     """Tell whether all members of a replica are assigned, ready or not."""
     told = {env.name: env.value for env in group[0].engine.env}
-    return len(group) == int(told.get(LWS_GROUP_SIZE, "1"))
+    return len(group) >= int(told.get(LWS_GROUP_SIZE, "1"))
 
 
 def goes_on(engine: AssignedEngine, after: AssignedEngine | None) -> bool:

@@ -119,12 +119,12 @@ def surge(world: World, name: str, most: int) -> None:
 
 
 def withdraw(world: World, name: str) -> None:
-    world.rules.excuse_playground(name)
+    world.rules.excuse_gone(name)
     world.server.remove(_playground(name))
 
 
 def delete_service(world: World, name: str) -> None:
-    world.rules.excuse_playground(name)
+    world.rules.excuse_gone(name)
     world.server.remove(_service(name))
 
 
