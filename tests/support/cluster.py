@@ -33,7 +33,7 @@ from llmaz.api.node import (
     NodeStatus,
 )
 from llmaz.api.quantity import Quantity
-from llmaz.kube import AlreadyExists, Kube, NotFound
+from llmaz.kube import AlreadyExists, Kube, NotFound, Unavailable
 
 T = TypeVar("T")
 CHART = Path(__file__).parents[2] / "charts" / "llmaz"
@@ -52,7 +52,7 @@ async def eventually(
             seen: Any = await look()
             if holds(seen):
                 return cast("T", seen)
-        except NotFound as error:
+        except (NotFound, Unavailable) as error:
             seen = error
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s; last seen: {seen}")

@@ -140,7 +140,9 @@ async def slot_cluster(
         stack.callback(server.stop)
         plane = server.start()
         kube = await stack.enter_async_context(await Kube.connect(plane.kubeconfig))
-        client = await stack.enter_async_context(aiohttp.ClientSession())
+        # Engines close connections that are idle: each request has its own.
+        connector = aiohttp.TCPConnector(force_close=True)
+        client = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         await install(kube)
         for namespace in (SYSTEM_NAMESPACE, "default"):
             await make_namespace(kube, namespace)

@@ -13,7 +13,7 @@ from typing import cast
 
 from llmaz.api.kinds import POD
 from llmaz.api.manifest import Manifest
-from llmaz.kube import Informer, Kube, KubeError
+from llmaz.kube import Informer, Kube, KubeError, Unavailable
 from support.kubelet.container import Container, Inside, Make, Process
 from support.kubelet.objects import Object
 from support.kubelet.rest import Pods
@@ -225,10 +225,17 @@ class PodRun:
     async def _write(self, status: Manifest) -> None:
         meta = _meta(self._pod)
         patch: Manifest = {"metadata": {"uid": meta["uid"]}, "status": status}
-        with contextlib.suppress(KubeError):  # it is gone
-            await self._kubelet.kube.patch(
-                POD, meta["name"], patch, meta["namespace"], subresource="status"
-            )
+        while True:
+            try:
+                await self._kubelet.kube.patch(
+                    POD, meta["name"], patch, meta["namespace"], subresource="status"
+                )
+            except Unavailable:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            except KubeError:
+                return  # it is gone
+            else:
+                return
 
 
 def _scheduled() -> Manifest:

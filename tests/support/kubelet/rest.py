@@ -46,7 +46,8 @@ class Pods:
         return await self._send("DELETE", POD.path(name, namespace), options)
 
     async def _send(self, method: str, path: str, body: Manifest) -> int:
-        headers = {"Authorization": f"Bearer {self.plane.token}"}
+        # A connection of its own: one that was idle may be closed just when it is used again.
+        headers = {"Authorization": f"Bearer {self.plane.token}", "Connection": "close"}
         trust = ssl.create_default_context(cafile=str(self.plane.authority))
         async with self.client.request(
             method, self.plane.url + path, json=body, headers=headers, ssl=trust

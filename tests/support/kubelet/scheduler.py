@@ -8,12 +8,16 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import cast
 
+import aiohttp
+
 from llmaz.api.kinds import NODE, POD
 from llmaz.api.manifest import Manifest
 from llmaz.api.quantity import Quantity
-from llmaz.kube import Informer, Kube
+from llmaz.kube import Informer, Kube, KubeError
 from support.kubelet.objects import Object
 from support.kubelet.rest import Pods
+
+_AGAIN_SECONDS = 0.5
 
 
 @dataclass
@@ -36,7 +40,11 @@ class Scheduler:
                 changed.clear()
                 if pods.synced and nodes.synced:
                     seen = (list(one.objects.values()) for one in (pods, nodes))
-                    await self._round(*cast("tuple[list[Object], list[Object]]", tuple(seen)))
+                    try:
+                        await self._round(*cast("tuple[list[Object], list[Object]]", tuple(seen)))
+                    except (KubeError, aiohttp.ClientError):  # such as a pod that is gone already
+                        await asyncio.sleep(_AGAIN_SECONDS)
+                        changed.set()
         finally:
             for task in watching:
                 task.cancel()
@@ -80,7 +88,7 @@ class Scheduler:
         await self.kube.patch(
             POD,
             meta["name"],
-            {"status": {"conditions": [condition]}},
+            {"metadata": {"uid": meta["uid"]}, "status": {"conditions": [condition]}},
             meta["namespace"],
             subresource="status",
         )
