@@ -109,19 +109,29 @@ def test_without_an_assignment_nothing_is_dropped() -> None:
     assert (plan.actions, plan.ready) == ((), {"m": "/models/m"})
 
 
-def test_a_model_of_which_every_engine_brings_the_weights_is_not_fetched() -> None:
-    spec = NodeSpec(models=(MODEL,), engines=(_engine(skips=True),))
+AHEAD = dataclasses.replace(MODEL, priority="prefetch")
+
+
+def test_a_model_of_which_every_engine_brings_the_weights_is_not_prefetched() -> None:
+    spec = NodeSpec(models=(AHEAD,), engines=(_engine(skips=True),))
     plan = _decide(spec, None)
     assert plan.actions == ()
     assert plan.reports[0].phase is ModelPhase.READY
 
 
-def test_a_model_is_fetched_for_one_engine_that_needs_it() -> None:
-    spec = NodeSpec(models=(MODEL,), engines=(_engine(skips=True), _engine(skips=False)))
-    assert _decide(spec, None).actions == (FetchModel(model=MODEL),)
+def test_a_model_is_prefetched_for_one_engine_that_needs_it() -> None:
+    spec = NodeSpec(models=(AHEAD,), engines=(_engine(skips=True), _engine(skips=False)))
+    assert _decide(spec, None).actions == (FetchModel(model=AHEAD),)
 
 
-OLLAMA = AssignedModel(name="m", source=ModelSource(uri="ollama://qwen:7b"))
+def test_weights_on_demand_are_fetched_while_an_engine_that_brings_its_own_serves() -> None:
+    spec = NodeSpec(models=(MODEL,), engines=(_engine(skips=True),))
+    plan = _decide(spec, None)
+    assert plan.actions == (FetchModel(model=MODEL),)
+    assert plan.ready == {}
+
+
+OLLAMA = AssignedModel(name="m", source=ModelSource(uri="ollama://qwen:7b"), priority="prefetch")
 
 
 def test_an_ollama_model_is_fetched_for_an_engine_that_opens_a_file() -> None:

@@ -54,9 +54,11 @@ class _Step:
 def decide_models(spec: NodeSpec | None, seen: Mapping[str, ModelSeen], now: datetime) -> ModelPlan:
     """Bring the models that are seen one step towards those that are assigned.
 
-    Without a known assignment nothing is fetched and nothing is dropped. A model of which every
-    engine brings its own weights is not fetched; one that no engine uses is wanted for later, and
-    is. An Ollama model is fetched for engines that open a file, such as llama.cpp.
+    Without a known assignment nothing is fetched and nothing is dropped. What is on demand is
+    fetched, also where engines bring their own weights now: another that does not is to come, and
+    they serve until its weights are here. Of what is prefetched, a model of which every engine
+    brings its own is not fetched; one that no engine uses is wanted for later, and is. An Ollama
+    model is fetched for engines that open a file, such as llama.cpp.
     """
     if spec is None:
         steps = [_rest(entry, now) for _, entry in sorted(seen.items())]
@@ -104,6 +106,8 @@ def _keep(model: AssignedModel, seen: ModelSeen | None, spec: NodeSpec, now: dat
 
 
 def _is_needed(model: AssignedModel, spec: NodeSpec) -> bool:
+    if model.priority == "demand":
+        return True
     users = [
         engine for engine in spec.engines if model.name in (engine.main_model, engine.draft_model)
     ]
