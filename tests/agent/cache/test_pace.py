@@ -10,7 +10,11 @@ def test_nothing_is_said_before_there_were_two_looks() -> None:
 
 def test_the_rate_and_what_is_left_follow_from_the_looks() -> None:
     pace = Pace().after(0.0, 0).after(1.0, 100).after(2.0, 200)
-    assert (pace.bytes_per_second(), pace.seconds_left(1000)) == (100, 8)
+    assert (pace.bytes_per_second(), pace.seconds_left(800)) == (100, 8)
+
+
+def test_what_is_done_by_more_than_was_asked_for_takes_no_time() -> None:
+    assert Pace().after(0.0, 0).after(1.0, 100).seconds_left(-1) == 0
 
 
 def test_a_link_that_slowed_down_is_seen_after_the_window() -> None:

@@ -20,3 +20,10 @@ def test_the_sources_are_told_in_a_word() -> None:
         Tally(from_peers=1, from_origin=1),
     )
     assert [tally.sources for tally in tallies] == ["", "peers", "origin", "both"]
+
+
+def test_what_came_is_what_peers_and_the_source_sent() -> None:
+    tally = Tallying()
+    tally.add("brought", 5)
+    tally.received("zone", 3)
+    assert tally.read().came == 5

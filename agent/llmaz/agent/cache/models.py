@@ -264,14 +264,14 @@ class ModelCache:
     def _progress(self, model: AssignedModel, told: Progress) -> None:
         now = self._seen.get(model.name)
         if now is not None and isinstance(now.state, Fetching):
-            pace = self._paces.get(model.name, Pace()).after(time.monotonic(), told.bytes_done)
+            pace = self._paces.get(model.name, Pace()).after(time.monotonic(), told.tally.came)
             self._paces[model.name] = pace
             state = dataclasses.replace(
                 now.state,
                 bytes_done=told.bytes_done,
                 bytes_total=told.bytes_total,
                 bytes_per_second=pace.bytes_per_second(),
-                seconds_left=pace.seconds_left(told.bytes_total),
+                seconds_left=pace.seconds_left(told.bytes_total - told.bytes_done),
                 fetched_from=told.tally.sources,
             )
             self._know(model, state)

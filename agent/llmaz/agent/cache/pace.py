@@ -7,17 +7,21 @@ WINDOW_SECONDS = 10.0  # long enough to be calm, short enough to see a link that
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Where a fetch was at some moments of the last seconds: (seconds, bytes), oldest first."""
+    """What had come at some moments of the last seconds: (seconds, bytes), oldest first.
+
+    What was on the disk before did not come, and what turns out to be wrong did: of bytes that are
+    done, either would make a rate that no link has.
+    """
 
     seen: tuple[tuple[float, int], ...] = ()
 
-    def after(self, now: float, done: int) -> "Pace":
+    def after(self, now: float, came: int) -> "Pace":
         """Take one more look; a moment before the window stays, to measure over all of it."""
         recent = [at for at, _ in self.seen if at > now - WINDOW_SECONDS]
         kept = self.seen[max(0, len(self.seen) - len(recent) - 1) :]
         if len(kept) > 1 and now - kept[-1][0] < WINDOW_SECONDS / 20:
             kept = kept[:-1]
-        return Pace(seen=(*kept, (now, done)))
+        return Pace(seen=(*kept, (now, came)))
 
     def bytes_per_second(self) -> int | None:
         """Return the rate; None before two moments have passed."""
@@ -26,9 +30,7 @@ class Pace:
         (begun, first), (ended, last) = self.seen[0], self.seen[-1]
         return int((last - first) / (ended - begun)) if ended > begun else None
 
-    def seconds_left(self, total: int) -> int | None:
-        """Return how long the rest takes at this rate; None where nothing moves."""
+    def seconds_left(self, rest: int) -> int | None:
+        """Return how long so many bytes take at this rate; None where nothing moves."""
         rate = self.bytes_per_second()
-        if not rate or not self.seen:
-            return None
-        return max(0, total - self.seen[-1][1]) // rate
+        return max(0, rest) // rate if rate else None

@@ -47,6 +47,11 @@ class Tally:
     banned: tuple[str, ...] = ()
 
     @property
+    def came(self) -> int:
+        """How many bytes came over the network."""
+        return self.from_origin + self.from_peers
+
+    @property
     def sources(self) -> str:
         """Say where bytes came from; nothing where none were needed."""
         if self.from_peers and self.from_origin:
