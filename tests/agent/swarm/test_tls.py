@@ -21,6 +21,7 @@ from support.swarmnodes import swarm_nodes
 from support.weights import gguf
 
 MODEL = gguf(tensors=1, padding=4 * 2**20)
+_SLOWLY = 2**16  # bytes a second of a connection outside: another node is heard of before its end
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ async def test_nodes_share_over_tls_and_who_shows_no_certificate_gets_nothing(
     async with serving(hub) as served, swarm_nodes(tmp_path, ["a", "b"], tls=tls) as (a, b):
         assert a.served.url.startswith("https://")
         assert isinstance(await a.fetch(served.url), Fetched)
+        downloads.bytes_a_second = _SLOWLY
         assert isinstance(await b.fetch(served.url), Fetched)
         assert b.told[-1].tally.from_peers > 0
         context = ssl.create_default_context(cafile=tls.authority)
@@ -99,6 +101,7 @@ async def test_a_new_certificate_of_a_new_authority_is_taken_without_a_restart(
         hub = {"acme/tiny": Repository({"model.gguf": MODEL}, downloads=downloads)}
         async with serving(hub) as served:
             assert isinstance(await a.fetch(served.url), Fetched)
+            downloads.bytes_a_second = _SLOWLY
             assert isinstance(await b.fetch(served.url), Fetched)
         assert b.told[-1].tally.from_peers > 0
 
