@@ -2,11 +2,13 @@
 
 import asyncio
 import dataclasses
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 from llmaz.api.kinds import CUSTOM_RESOURCE_DEFINITION, NODE, NODE_FEATURE
 from llmaz.api.manifest import Manifest
+from llmaz.api.meta import Condition
 from llmaz.api.names import SYSTEM_NAMESPACE
 from llmaz.controller.actions import ApplyOwned, SetLabels
 from llmaz.controller.owned import owner_of
@@ -27,6 +29,23 @@ def labelled(world: World) -> list[ApplyOwned | SetLabels]:
         for action in plan(snapshot, NOW).actions
         if isinstance(action, ApplyOwned | SetLabels) and action.ref.kind in (NODE, NODE_FEATURE)
     ]
+
+
+def settle(world: World) -> None:
+    """Plan and perform with discovery at work, until nothing is left to do."""
+    for _ in range(9):
+        actions = plan(dataclasses.replace(world.snapshot(), node_features=True), world.now).actions
+        if not actions:
+            return
+        for action in actions:
+            world.perform(action)
+    raise AssertionError("does not settle")
+
+
+def told(world: World) -> list[Any]:
+    """Return the labels in every NodeFeature."""
+    features = (one for ref, one in world.manifests.items() if ref.kind == NODE_FEATURE)
+    return [cast("Any", one)["spec"]["labels"] for one in features]
 
 
 def test_discovery_is_told_and_no_node_is_written() -> None:
@@ -53,6 +72,23 @@ def test_a_node_that_has_no_accelerators_any_more_loses_its_labels() -> None:
 
 def test_nothing_is_told_of_a_node_without_accelerators() -> None:
     assert labelled(World().add(node("n1"))) == []
+
+
+def test_discovery_is_told_that_the_labels_of_a_silent_node_are_what_was_known() -> None:
+    one = node("n1", 2)
+    ready = Condition(type="Ready", status="True", reason="AgentReady")
+    world = World().add(
+        dataclasses.replace(one, status=dataclasses.replace(one.status, conditions=(ready,)))
+    )
+    settle(world)
+    (known,) = told(world)
+    world.lose("n1")
+    world.now += timedelta(minutes=1)
+    settle(world)
+    assert told(world) == [{**known, "llmaz.io/accelerator.stale": "true"}]
+    del world.lost["n1"]
+    settle(world)
+    assert told(world) == [known]
 
 
 def test_the_chart_then_gives_the_controller_no_write_of_nodes() -> None:

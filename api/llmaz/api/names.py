@@ -30,6 +30,7 @@ ACCELERATOR_REPLICAS = "llmaz.io/accelerator-replicas"
 
 # On an InferenceNode: its condition Ready while its agent lives, else Unknown.
 READY = "llmaz.io/ready"
+UNKNOWN = "Unknown"
 
 # On a Node: replicas go elsewhere, one after another; the value may say why.
 DRAIN = "llmaz.io/drain"

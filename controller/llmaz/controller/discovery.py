@@ -1,7 +1,8 @@
 """Accelerators -> NodeFeatures, by which Node Feature Discovery labels Nodes. Pure.
 
 The controller then writes no Node: discovery, which does that for others as well, is told what the
-labels are. Each NodeFeature belongs to its InferenceNode and goes with it.
+labels are. Each NodeFeature belongs to its InferenceNode and goes with it. That the labels of a
+silent node are what was known is told as one more label, since discovery sets no annotations.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from llmaz.controller.snapshot import ClusterSnapshot, Ref
 
 _OF_NODE = "nfd.node.kubernetes.io/node-name"  # which Node it is about: discovery's own label
 _PREFIX = "llmaz-"  # a NodeFeature of the node's own name belongs to discovery's worker
+_STALE = {names.ACCELERATOR_STALE: "true"}  # a label can't have the colons of a time
 
 
 def tell_discovery(
@@ -28,7 +30,9 @@ def tell_discovery(
     seen = snapshot.manifests.get(ref)
     if seen is None and not labels:
         return
-    write = ensure(ref, _manifest(node, name, labels), seen)
+    silent = node.metadata.annotations.get(names.READY) == names.UNKNOWN
+    told = {**labels, **_STALE} if labels and silent else labels
+    write = ensure(ref, _manifest(node, name, told), seen)
     if write is not None:
         yield write
 

@@ -10,13 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 from llmaz.api.kinds import INFERENCE_NODE, NODE
 from llmaz.api.meta import find_condition
-from llmaz.api.names import ACCELERATOR_STALE, OWNED_LABELS, READY
+from llmaz.api.names import ACCELERATOR_STALE, OWNED_LABELS, READY, UNKNOWN
 from llmaz.api.node import InferenceNode
 from llmaz.controller.actions import SetLabels
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
 
 _GRACE = timedelta(seconds=20)  # beyond a Lease's end: agents come back after an outage, one by one
-_UNKNOWN = "Unknown"
 
 
 def judge_nodes(snapshot: ClusterSnapshot, now: datetime) -> Iterator[SetLabels]:
@@ -34,7 +33,7 @@ def _judge(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Ite
         since = _silent_since(node, snapshot)
         if since is None or now < since + _GRACE:
             return
-        ready, stale = _UNKNOWN, since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        ready, stale = UNKNOWN, since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if ready and ready != node.metadata.annotations.get(READY):
         ref = Ref(kind=INFERENCE_NODE, name=name)
         yield SetLabels(ref=ref, labels={}, annotations={READY: ready})
