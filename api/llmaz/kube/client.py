@@ -13,6 +13,7 @@ from llmaz.api.kinds import Kind
 from llmaz.api.manifest import Json, Manifest
 from llmaz.kube.connection import Connection
 from llmaz.kube.errors import Unavailable, from_answer
+from llmaz.kube.paths import path_of
 
 # A request that took longer than this is no longer worth waiting for: the loops look again.
 _DEADLINE = aiohttp.ClientTimeout(total=30, sock_connect=5)
@@ -71,7 +72,7 @@ class Kube:
         await self._connection.close()
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Manifest:
-        return await self._object("get", "GET", kind, kind.path(name, namespace))
+        return await self._object("get", "GET", kind, path_of(kind, name, namespace))
 
     async def list(
         self,
@@ -85,7 +86,9 @@ class Kube:
         query = _selection(label_selector, field_selector) | {"limit": str(_PAGE)}
         items: list[Manifest] = []
         while True:
-            page = await self._object("list", "GET", kind, kind.path(None, namespace), query=query)
+            page = await self._object(
+                "list", "GET", kind, path_of(kind, None, namespace), query=query
+            )
             items += _items(page, kind)
             meta = cast("Manifest", page.get("metadata") or {})
             if not meta.get("continue"):
@@ -105,18 +108,18 @@ class Kube:
             "list" if name is None else "get",
             "GET",
             kind,
-            kind.path(name, namespace),
+            path_of(kind, name, namespace),
             query=_selection(label_selector, ""),
             accept=_TABLE,
         )
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
-        path = kind.path(None, _namespace(manifest))
+        path = path_of(kind, None, _namespace(manifest))
         return await self._object("create", "POST", kind, path, body=manifest)
 
     async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Replace an object; a resourceVersion in it makes that conditional (Conflict)."""
-        path = kind.path(_name(manifest), _namespace(manifest))
+        path = path_of(kind, _name(manifest), _namespace(manifest))
         return await self._object("update", "PUT", kind, path, body=manifest)
 
     async def apply(
@@ -129,7 +132,7 @@ class Kube:
         subresource: str = "",
     ) -> Manifest:
         """Set the fields of `manifest` and own them (server-side apply); create what is missing."""
-        path = kind.path(_name(manifest), _namespace(manifest), subresource)
+        path = path_of(kind, _name(manifest), _namespace(manifest), subresource)
         body = {"apiVersion": kind.api_version, "kind": kind.kind, **manifest}
         query = {"fieldManager": manager, "force": str(force).lower()}
         return await self._object(
@@ -150,7 +153,7 @@ class Kube:
 
         A resourceVersion in it makes that conditional (Conflict).
         """
-        path = kind.path(name, namespace, subresource)
+        path = path_of(kind, name, namespace, subresource)
         query = {"fieldManager": manager} if manager else {}
         return await self._object(
             "patch", "PATCH", kind, path, query=query, body=patch, content_type=_MERGE_PATCH
@@ -164,7 +167,7 @@ class Kube:
         body["propagationPolicy"] = "Background"
         if uid is not None:
             body["preconditions"] = {"uid": uid}
-        await self._object("delete", "DELETE", kind, kind.path(name, namespace), body=body)
+        await self._object("delete", "DELETE", kind, path_of(kind, name, namespace), body=body)
 
     async def watch(
         self,
@@ -190,7 +193,7 @@ class Kube:
         }
         request = f"watch {kind.plural}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=silence_seconds)
-        path = kind.path(None, namespace)
+        path = path_of(kind, None, namespace)
         try:
             response = await self._connection.send("GET", path, query=query, timeout=timeout)
             async with response:
