@@ -3,8 +3,8 @@
 from llmaz.agent.cache.pace import WINDOW_SECONDS, Pace
 
 
-def test_nothing_is_said_before_there_were_two_looks() -> None:
-    pace = Pace().after(0.0, 100)
+def test_nothing_is_said_before_it_was_looked_at_for_a_while() -> None:
+    pace = Pace().after(0.0, 100).after(1.5, 102)
     assert (pace.bytes_per_second(), pace.seconds_left(1000)) == (None, None)
 
 
@@ -14,7 +14,11 @@ def test_the_rate_and_what_is_left_follow_from_the_looks() -> None:
 
 
 def test_what_is_done_by_more_than_was_asked_for_takes_no_time() -> None:
-    assert Pace().after(0.0, 0).after(1.0, 100).seconds_left(-1) == 0
+    assert Pace().after(0.0, 0).after(2.0, 100).seconds_left(-1) == 0
+
+
+def test_nobody_is_told_to_wait_for_years() -> None:
+    assert Pace().after(0.0, 0).after(2.0, 2).seconds_left(2**30) is None
 
 
 def test_a_link_that_slowed_down_is_seen_after_the_window() -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 WINDOW_SECONDS = 10.0  # long enough to be calm, short enough to see a link that slows down
+SHORTEST_SECONDS = 2.0  # of which a rate is told: before, a first small file is all that came
+LONGEST_SECONDS_LEFT = 7 * 24 * 3600  # beyond, the link stands as good as still
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,14 @@ class Pace:
         return Pace(seen=(*kept, (now, came)))
 
     def bytes_per_second(self) -> int | None:
-        """Return the rate; None before two moments have passed."""
-        if len(self.seen) < 2:
+        """Return the rate; None before it has been looked at for long enough."""
+        if not self.seen:
             return None
         (begun, first), (ended, last) = self.seen[0], self.seen[-1]
-        return int((last - first) / (ended - begun)) if ended > begun else None
+        return int((last - first) / (ended - begun)) if ended - begun >= SHORTEST_SECONDS else None
 
     def seconds_left(self, rest: int) -> int | None:
         """Return how long so many bytes take at this rate; None where nothing moves."""
         rate = self.bytes_per_second()
-        return max(0, rest) // rate if rate else None
+        seconds = max(0, rest) // rate if rate else None
+        return seconds if seconds is not None and seconds <= LONGEST_SECONDS_LEFT else None
