@@ -3,10 +3,11 @@
 import dataclasses
 
 from llmaz.api.meta import find_condition
+from llmaz.api.node import ModelPhase, ModelReport
 from llmaz.api.playground import BackendRuntimeConfig, Playground
 from llmaz.api.source import ModelHub, ModelSource
 from llmaz.controller.rolling import ROLLING_OUT
-from support.controlling import World, world_of
+from support.controlling import World, told, world_of
 from support.failing import fail_first
 
 
@@ -95,6 +96,41 @@ def test_other_weights_are_an_update() -> None:
     world.add(dataclasses.replace(old, spec=dataclasses.replace(old.spec, source=newer)))
     world.settle()
     assert [reason for reason, _ in turns(world)] == ["RolloutStarted", "RolloutCompleted"]
+
+
+def test_an_update_whose_weights_can_not_be_had_says_so_and_halts_while_the_old_ones_serve() -> (
+    None
+):
+    world = world_of(2)
+    world.settle()
+    old = world.models["qwen"]
+    newer = ModelSource(model_hub=ModelHub(model_id="org/qwen", revision="v2"))
+    world.add(dataclasses.replace(old, spec=dataclasses.replace(old.spec, source=newer)))
+    world.decide()
+    report_weights(world, ModelPhase.FETCHING)
+    world.decide()
+    waiting = "2 of 2 replicas wait to be replaced: OpenModel qwen"
+    assert world.playground("chat").status.message == f"{waiting} is being fetched to n1"
+    report_weights(world, ModelPhase.FAILED)
+    world.decide()
+    world.decide()
+    assert world.playground("chat").status.message == f"{waiting} on n1: GatedRepository"
+    assert [reason for reason, _ in turns(world)] == ["RolloutStarted", "RolloutHalted"]
+    assert turns(world)[-1][1].endswith("OpenModel qwen on n1: GatedRepository")
+    assert told(world.available("chat")) == ("True", "PlaygroundReady")
+    world.settle()
+    assert rolling(world) == ("False", "RolloutCompleted")
+
+
+def report_weights(world: World, phase: ModelPhase) -> None:
+    """Let the node's agent say how far it is with the weights that it shall hold now."""
+    one = world.nodes["n1"]
+    reason = "GatedRepository" if phase is ModelPhase.FAILED else ""
+    report = ModelReport(name="qwen", phase=phase, reason=reason)
+    status = dataclasses.replace(
+        one.status, observed_generation=one.metadata.generation, models=(report,)
+    )
+    world.nodes["n1"] = dataclasses.replace(one, status=status)
 
 
 def test_an_update_that_is_scaled_to_zero_is_done() -> None:

@@ -17,7 +17,7 @@ from llmaz.controller.seats import Seat
 from llmaz.controller.served import Served
 from llmaz.controller.sleeping import why_asleep
 from llmaz.controller.snapshot import ClusterSnapshot, Key
-from llmaz.controller.unready import why_not_ready
+from llmaz.controller.unready import why_not_ready, why_without
 
 # What a user can do something about is told before what only takes time.
 _ORDER = (
@@ -57,6 +57,7 @@ class Progress:
     waits: Mapping[str, int] = field(default_factory=dict)  # replicas by what they wait for
     reloaded: int = 0  # replicas that run other weights than they shall
     stuck: Refusal | None = None  # what keeps a replica that is updated from being ready
+    without: Refusal | None = None  # which weights those that are outdated wait for
 
     @property
     def is_updated(self) -> bool:
@@ -68,6 +69,7 @@ class Progress:
     def message(self) -> str:
         """All of it in one sentence; nothing where everything is as it should be."""
         update = f"{self.outdated} of {self.wanted} replicas wait to be replaced"
+        update += f": {self.without.message}" if self.without else ""
         problem = self.why or self.refused
         told = (
             problem.message if problem else "",
@@ -88,15 +90,8 @@ def progress(
     wanted = service.spec.replicas
     ids = [f"{engine_prefix(service)}{index}" for index in range(wanted)]
     lingering = list(_lingering(ids, served.outcomes))
-    waits: list[tuple[int, int, Refusal]] = []
-    for index, id_ in enumerate(ids):
-        outcome, group = served.outcomes.get(id_), served.groups.get(id_, ())
-        why = _why_unseated(refusal, outcome, group)
-        if why is None and id_ not in served.left:
-            why = _why_group(group, snapshot, now)
-        if why is not None:
-            rank = _ORDER.index(why.reason) if why.reason in _ORDER else -1
-            waits.append((rank, index, why))
+    waits = list(_waits(ids, refusal, served, snapshot, now))
+    without = None if isinstance(demand, Refusal) else _without(ids, demand, served, snapshot)
     return Progress(
         wanted=wanted,
         placed=sum(id_ in served.kept or _is_placed(served.outcomes.get(id_)) for id_ in ids),
@@ -115,8 +110,44 @@ def progress(
         why=_worst(waits, wanted) if wanted else _at_rest(key, demand, served, snapshot, now),
         waits=Counter(why.reason for _, _, why in waits),
         reloaded=_reloaded(ids, demand, served),
-        stuck=_stuck(waits, ids, served),
+        stuck=_stuck(waits, ids, served) or _failed(without),
+        without=without,
     )
+
+
+def _waits(
+    ids: Sequence[str],
+    refusal: Refusal | None,
+    served: Served,
+    snapshot: ClusterSnapshot,
+    now: datetime,
+) -> Iterator[tuple[int, int, Refusal]]:
+    """Yield what replicas wait for, each with the rank of its reason and the replica's number."""
+    for index, id_ in enumerate(ids):
+        group = served.groups.get(id_, ())
+        why = _why_unseated(refusal, served.outcomes.get(id_), group)
+        if why is None and id_ not in served.left:
+            why = _why_group(group, snapshot, now)
+        if why is not None:
+            yield _ORDER.index(why.reason) if why.reason in _ORDER else -1, index, why
+
+
+def _without(
+    ids: Sequence[str], demand: Demand, served: Served, snapshot: ClusterSnapshot
+) -> Refusal | None:
+    """Return which weights keep replicas from being replaced; those that can't be had first."""
+    outcomes = (served.outcomes[id_] for id_ in ids if id_ in served.outdated)
+    nodes = {one.node for each in outcomes if isinstance(each, Placed) for one in each.members}
+    whys = (why_without(snapshot.nodes[name], demand.models) for name in sorted(nodes))
+    return min(
+        (why for why in whys if why is not None),
+        key=lambda why: _ORDER.index(why.reason),
+        default=None,
+    )
+
+
+def _failed(why: Refusal | None) -> Refusal | None:
+    return why if why is not None and why.reason in _FAILURES else None
 
 
 def _reloaded(ids: Sequence[str], demand: Demand | Refusal, served: Served) -> int:

@@ -1,9 +1,11 @@
 """Why an engine that is assigned to a node is not ready, by what the agent there reports. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from llmaz.api.node import (
     AssignedEngine,
+    AssignedModel,
     EnginePhase,
     EngineReport,
     InferenceNode,
@@ -15,6 +17,8 @@ from llmaz.controller.seats import Seat
 from llmaz.controller.served import service_of
 from llmaz.controller.slots.said import why_not_running
 from llmaz.controller.snapshot import ClusterSnapshot
+
+_UNDER_WAY = (ModelPhase.FETCHING, ModelPhase.FAILED)
 
 
 def why_not_ready(seat: Seat, snapshot: ClusterSnapshot, now: datetime) -> Refusal | None:
@@ -62,6 +66,22 @@ def _why_waiting(seat: Seat, node: InferenceNode) -> Refusal:
     reason = "Pending" if seat.report is None or None in models else "StartingEngine"
     words = (seat.report.message if seat.report else "") or "waits for the agent"
     return Refusal(reason=reason, message=f"on {seat.node}: {words}")
+
+
+def why_without(node: InferenceNode, models: Iterable[AssignedModel]) -> Refusal | None:
+    """Say how far weights are that a node shall hold, once its agent has read which; None: there.
+
+    What the agent only looks for, and may find at once, is not told.
+    """
+    if node.status.observed_generation < node.metadata.generation:
+        return None
+    reports = {report.name: report for report in node.status.models or ()}
+    for model in models:
+        report = reports.get(model.name)
+        is_told = report is not None and any(model.source == one.source for one in node.spec.models)
+        if report is not None and is_told and report.phase in _UNDER_WAY:
+            return _why_without(node.metadata.name, report)
+    return None
 
 
 def _why_without(node: str, model: ModelReport) -> Refusal:
