@@ -170,7 +170,7 @@ async def test_a_stream_that_waits_is_kept_alive_by_comments(stack: AsyncExitSta
 
 
 async def test_a_stream_that_waited_in_vain_ends_with_the_error(stack: AsyncExitStack) -> None:
-    world = await asleep(stack, HoldLimits(seconds=0.3), keepalive_seconds=0.05)
+    world = await asleep(stack, HoldLimits(seconds=2.0), keepalive_seconds=0.05)
     status, text = await world.ask(stream=True)
     assert (status, '"model_not_ready"' in text) == (200, True)
 
