@@ -4,8 +4,9 @@ import errno
 
 import pytest
 
+from llmaz.agent.cache.destinations import Forbidden
 from llmaz.agent.cache.failures import explained
-from llmaz.agent.cache.wire import CutError, Forbidden, NetworkError
+from llmaz.agent.cache.wire import CutError, NetworkError
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from llmaz.agent.cache.destinations import Forbidden
 from llmaz.agent.cache.sources.guard import Guard
-from llmaz.agent.cache.wire import Forbidden
 
 METADATA = ("169.254.169.254", 80)
 

@@ -2,8 +2,9 @@
 
 import errno
 
+from llmaz.agent.cache.destinations import Forbidden
 from llmaz.agent.cache.outcome import FetchFailed
-from llmaz.agent.cache.wire import CutError, Forbidden, NetworkError, TooLong
+from llmaz.agent.cache.wire import CutError, NetworkError, TooLong
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)

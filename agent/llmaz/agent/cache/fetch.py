@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from llmaz.agent.cache.acl import Acl
-from llmaz.agent.cache.aclfile import read_acl, write_acl
+from llmaz.agent.cache.access import note_readers, prove
 from llmaz.agent.cache.failures import explained
 from llmaz.agent.cache.formats import pickles
 from llmaz.agent.cache.meter import Meter
@@ -24,7 +24,6 @@ from llmaz.agent.cache.names import first_unsafe
 from llmaz.agent.cache.origin import HubRepository, Remote, home_of, kind_of, name_of
 from llmaz.agent.cache.outcome import Fetched, FetchFailed, FileMark
 from llmaz.agent.cache.policy import EVERY_SOURCE
-from llmaz.agent.cache.proof import proof_of
 from llmaz.agent.cache.remote import Listing, Refused, RemoteFile, Source
 from llmaz.agent.cache.request import (
     Event,
@@ -36,25 +35,26 @@ from llmaz.agent.cache.request import (
     write_event,
 )
 from llmaz.agent.cache.selection import chosen, entrance
-from llmaz.agent.cache.sources.answers import refusal
 from llmaz.agent.cache.sources.every import source_of
 from llmaz.agent.cache.store import Store, Tree, publish
 from llmaz.agent.cache.tally import Tallying
 from llmaz.agent.cache.throttle import Throttle
-from llmaz.agent.cache.transfer import (
-    SEGMENT_BYTES,
-    STREAMED_SEGMENT_BYTES,
-    Sharing,
-    Transfer,
-)
-from llmaz.agent.cache.wire import Wire
+from llmaz.agent.cache.transfer import SEGMENT_BYTES, STREAMED_SEGMENT_BYTES, Transfer
+from llmaz.agent.cache.ways import way_of
 from llmaz.agent.children import die_with_parent
-from llmaz.agent.swarm.peering import read_peers
 from llmaz.api.manifest import decode
 
 # A prefetch that is held back for something else is sent no more than this on each connection.
 PREFETCH_WINDOW = 2**20
-_OPEN = (200, 206, 416)  # 416: the file is empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """The files of a model that a fetch is for."""
+
+    listing: Listing
+    files: tuple[RemoteFile, ...]
+    keys: Mapping[str, str]  # the name of each while it is on its way, by its path
 
 
 def fetch(
@@ -85,109 +85,74 @@ def _fetch(
     cache_dir.mkdir(parents=True, exist_ok=True)
     with closing(_throttle(request)) as throttle:
         throttle.spend(0)  # that something is demanded is known before its first byte
-    listing = request.listing or source.listing()
-    _check_names(listing, name_of(origin))
-    files = chosen(origin, listing.files)
-    _check_formats(request, files)
+    wanted = _wanted(request, source)
     store, tree = Store(cache_dir), Tree.of(cache_dir, *home_of(origin))
-    total = sum(file.size for file in files)
+    total = sum(file.size for file in wanted.files)
     tally = Tallying()
     meter = Meter(
         total,
         lambda done: tell(Progress(bytes_done=done, bytes_total=total, tally=tally.read())),
     )
     tell(Progress(bytes_done=0, bytes_total=total))
-    keys = {file.path: _key(origin, listing, file) for file in files}
-    there = {f.path: digest for f in files if (digest := _present(store, tree, f, keys[f.path]))}
-    for file in files:
+    there = _there(store, tree, wanted)
+    for file in wanted.files:
         if file.path in there:
             meter.finish(file.path, file.size)
-    absent = [file for file in files if file.path not in there]
+    absent = [file for file in wanted.files if file.path not in there]
     if absent:
-        _take_room(cache_dir, name_of(origin), absent, keys, room)
-        with (
-            _shared(request, source, absent, keys, tally) as sharing,
-            closing(_throttle(request)) as throttle,
-        ):
-            transfer = Transfer(
-                source,
-                store,
-                lambda file, size: meter.add(file.path, size, file.size),
-                spend=throttle.spend,
-                sharing=sharing,
-                tally=tally,
-                segment_bytes=STREAMED_SEGMENT_BYTES if request.streamed else SEGMENT_BYTES,
-                window=PREFETCH_WINDOW if request.priority == "prefetch" else None,
-            )
-            try:
-                there |= transfer.bring(absent, keys)
-            finally:
-                meter.tell_last()
-    for file in files:
-        store.show(tree, listing.commit, file, there[file.path])
+        _take_room(cache_dir, name_of(origin), absent, wanted.keys, room)
+        there |= _bring(request, source, absent, wanted.keys, meter, tally)
+    for file in wanted.files:
+        store.show(tree, wanted.listing.commit, file, there[file.path])
     revision = origin.revision if isinstance(origin, HubRepository) else "main"
-    _note_readers(request, tree, listing)
-    publish(tree, listing, revision)
-    return _fetched(tree.snapshot(listing.commit), entrance(origin, files), listing, files)
+    note_readers(request, tree, wanted.listing)
+    publish(tree, wanted.listing, revision)
+    root = tree.snapshot(wanted.listing.commit)
+    return _fetched(root, entrance(origin, wanted.files), wanted.listing, wanted.files)
 
 
-@contextmanager
-def _shared(
+def _wanted(request: FetchRequest, source: Source) -> _Wanted:
+    listing = request.listing or source.listing()
+    _check_names(listing, name_of(request.origin))
+    files = chosen(request.origin, listing.files)
+    _check_formats(request, files)
+    keys = {file.path: _key(request.origin, listing, file) for file in files}
+    return _Wanted(listing=listing, files=files, keys=keys)
+
+
+def _there(store: Store, tree: Tree, wanted: _Wanted) -> dict[str, str]:
+    """Return the sha256 of each file whose bytes are on the node already, by its path."""
+    found = ((f.path, _present(store, tree, f, wanted.keys[f.path])) for f in wanted.files)
+    return {path: digest for path, digest in found if digest is not None}
+
+
+def _bring(
     request: FetchRequest,
     source: Source,
     absent: list[RemoteFile],
     keys: Mapping[str, str],
+    meter: Meter,
     tally: Tallying,
-) -> Iterator[Sharing | None]:
-    """Bring files together with other nodes inside the `with` block, where there are others.
-
-    Peers believe this node to have the right to what it asks for, so that the source is asked
-    before them: a gated repository shows its listing to all.
-    """
-    if request.peering is None or not read_peers(Path(request.peering.peers_file)):
-        with _by_xet(request, source, absent, tally) as way:
-            yield way
-        return
-    _prove(source, min(absent, key=lambda file: (file.size == 0, file.size)), request)
-    from llmaz.agent.swarm.transport import SwarmTransfer  # noqa: PLC0415  # only to share
-
-    transfer = SwarmTransfer(
-        Path(request.cache_dir),
-        request.peering,
-        [keys[file.path] for file in absent],
-        tally=tally,
-    )
-    with closing(transfer):
-        yield transfer
-
-
-@contextmanager
-def _by_xet(
-    request: FetchRequest, source: Source, absent: list[RemoteFile], tally: Tallying
-) -> Iterator[Sharing | None]:
-    """Look for a quicker way than plain ranges inside the `with` block, where the hub has one.
-
-    A fetch that is held back is slow by intent, and looks for none by itself.
-    """
-    held_back = request.priority == "prefetch" or bool(request.rates)
-    if request.xet == "never" or (request.xet == "auto" and held_back):
-        yield None
-        return
-    if not any(file.xet for file in absent):
-        yield None
-        return
-    from llmaz.agent.cache.sources.xetdoor import opener  # noqa: PLC0415  # few need it
-    from llmaz.agent.cache.xet import XetWay  # noqa: PLC0415
-
-    way = XetWay(
-        opener(source, absent[0].address, request.plain_http),
-        request.xet,
-        scratch=Path(request.cache_dir) / "xet",
-        brought=lambda: tally.read().from_origin,
-        environ=os.environ,
-    )
-    with closing(way):
-        yield way
+) -> dict[str, str]:
+    """Bring what is absent into the store, in the quickest way; return each sha256 by its path."""
+    with (
+        way_of(request, source, absent, keys, tally) as sharing,
+        closing(_throttle(request)) as throttle,
+    ):
+        transfer = Transfer(
+            source,
+            Store(Path(request.cache_dir)),
+            lambda file, size: meter.add(file.path, size, file.size),
+            spend=throttle.spend,
+            sharing=sharing,
+            tally=tally,
+            segment_bytes=STREAMED_SEGMENT_BYTES if request.streamed else SEGMENT_BYTES,
+            window=PREFETCH_WINDOW if request.priority == "prefetch" else None,
+        )
+        try:
+            return transfer.bring(absent, keys)
+        finally:
+            meter.tell_last()
 
 
 def _fetched(root: Path, entry: str, listing: Listing, files: tuple[RemoteFile, ...]) -> Fetched:
@@ -200,28 +165,9 @@ def _fetched(root: Path, entry: str, listing: Listing, files: tuple[RemoteFile, 
 
 
 def _proven(request: FetchRequest, source: Source) -> Fetched:
-    """Ask for a byte: a gated repository shows its listing to all."""
     listing = source.listing()
-    file = min(chosen(request.origin, listing.files), key=lambda file: (file.size == 0, file.size))
-    _prove(source, file, request)
+    prove(request, source, chosen(request.origin, listing.files))
     return Fetched(path="", revision=listing.commit)
-
-
-def _prove(source: Source, file: RemoteFile, request: FetchRequest) -> None:
-    with closing(Wire()) as wire:
-        answer = wire.ask(source.target(file), {"Range": "bytes=0-0"})
-        wire.finish(answer)
-    if answer.status not in _OPEN:
-        known = source.why(answer.status, answer.headers)
-        raise known or refusal(answer.status, name_of(request.origin))
-
-
-def _note_readers(request: FetchRequest, tree: Tree, listing: Listing) -> None:
-    """Write down who may read the tree, before the tree can be found."""
-    proven = set(read_acl(tree.root).proven)
-    if request.credentials:
-        proven.add(proof_of(Path(request.cache_dir), request.credentials))
-    write_acl(tree.root, Acl(visibility=listing.visibility, proven=tuple(sorted(proven))))
 
 
 def _throttle(request: FetchRequest) -> Throttle:

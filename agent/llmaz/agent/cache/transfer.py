@@ -8,7 +8,7 @@ could not bring goes back to the queue.
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -97,7 +97,7 @@ class Transfer:
         self._of_thread = threading.local()
         self._workers = [_Worker(Wire(window=window)) for _ in range(MOST_CONNECTIONS)]
 
-    def bring(self, files: Sequence[RemoteFile], keys: dict[str, str]) -> dict[str, str]:
+    def bring(self, files: Sequence[RemoteFile], keys: Mapping[str, str]) -> dict[str, str]:
         """Bring files into the store; return the sha256 of each by its path."""
         threads = [
             threading.Thread(target=self._work, args=(index,), daemon=True)

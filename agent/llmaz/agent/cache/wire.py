@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
+from llmaz.agent.cache.destinations import Address, Forbidden, mapped, may_lead, refuse_link
 from llmaz.agent.cache.dial import Dialler
 from llmaz.agent.cache.remote import Headers, Target
 
@@ -29,16 +30,8 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _SECRET_HEADERS = ("authorization", "cookie")
 _AGENT = {"User-Agent": "llmaz-agent", "Accept-Encoding": "identity"}
 _DIALLER = Dialler()
-# Besides addresses of the link: Amazon's and Google's; Alibaba's, Azure's and Oracle's.
-_TELLING = "fd00:ec2::/32 fd20:ce::/32 100.100.100.200 168.63.129.16 192.0.0.192"
-_METADATA = tuple(map(ipaddress.ip_network, _TELLING.split()))
 
 _Origin: TypeAlias = tuple[str, str, int]
-_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-class Forbidden(Exception):
-    """A place that must not be asked. Trying again is of no use."""
 
 
 class TooLong(Forbidden):
@@ -77,7 +70,7 @@ class Wire:
         self._connect_seconds = NEAR_SECONDS if near else CONNECT_SECONDS
         self._silence_seconds = NEAR_SECONDS if near else SILENCE_SECONDS
         self._kept: dict[_Origin, http.client.HTTPConnection] = {}
-        self._addresses: dict[_Origin, _Address] = {}  # of what was asked without a proxy
+        self._addresses: dict[_Origin, Address] = {}  # of what was asked without a proxy
         self._tls: ssl.SSLContext | None = None
 
     def ask(self, target: Target, extra: Mapping[str, str], method: str = "GET") -> Answer:
@@ -264,12 +257,7 @@ def _proxy(origin: _Origin) -> SplitResult | None:
     return urlsplit(proxies[scheme] if "//" in proxies[scheme] else f"//{proxies[scheme]}")
 
 
-def may_lead(here: _Address, there: _Address) -> bool:
-    """Tell whether a server at one address may redirect to one at another."""
-    return there.is_global or not here.is_global
-
-
-def _checked_peer(sock: socket.socket, *, near: bool) -> _Address:
+def _checked_peer(sock: socket.socket, *, near: bool) -> Address:
     text = str(sock.getpeername()[0]).partition("%")[0]
     try:
         if not near:
@@ -277,21 +265,7 @@ def _checked_peer(sock: socket.socket, *, near: bool) -> _Address:
     except Forbidden:
         sock.close()
         raise
-    return _mapped(ipaddress.ip_address(text))
-
-
-def refuse_link(host: str) -> None:
-    """Refuse an address where clouds keep credentials."""
-    try:
-        address = _mapped(ipaddress.ip_address(host))
-    except ValueError:
-        return  # a name
-    if address.is_link_local or any(address in network for network in _METADATA):
-        raise Forbidden(f"{host} is for the machine's own credentials: no weights come from there")
-
-
-def _mapped(address: _Address) -> _Address:
-    return getattr(address, "ipv4_mapped", None) or address
+    return mapped(ipaddress.ip_address(text))
 
 
 def _line(error: Exception) -> str:

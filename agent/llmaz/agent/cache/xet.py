@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from llmaz.agent.cache import spans
+from llmaz.agent.cache.destinations import Forbidden
 from llmaz.agent.cache.detour import SMALLEST_FILE, buffer_bytes, first_way, judged
 from llmaz.agent.cache.download import Download, Segment, segments_of
 from llmaz.agent.cache.partial import Partial
@@ -27,7 +28,7 @@ from llmaz.agent.cache.remote import Refused, RemoteFile
 from llmaz.agent.cache.sources.xetdoor import Door
 from llmaz.agent.cache.tally import Counted
 from llmaz.agent.cache.transfer import SEGMENT_BYTES
-from llmaz.agent.cache.wire import Forbidden, NetworkError
+from llmaz.agent.cache.wire import NetworkError
 from llmaz.agent.cache.xetchild import Order
 from llmaz.api.manifest import encode
 

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from llmaz.agent.cache.acl import Acl, Visibility
 from llmaz.agent.cache.aclfile import read_acl, write_acl
+from llmaz.agent.cache.destinations import Forbidden
 from llmaz.agent.cache.remote import Listing, Refused, RemoteFile
 from llmaz.agent.cache.sources.answers import refusal
 from llmaz.agent.cache.sources.huggingface import HuggingFace
 from llmaz.agent.cache.sources.modelscope import TOKEN as MODELSCOPE_TOKEN
 from llmaz.agent.cache.sources.modelscope import ModelScope
 from llmaz.agent.cache.store import Tree
-from llmaz.agent.cache.wire import Forbidden, NetworkError, Wire
+from llmaz.agent.cache.wire import NetworkError, Wire
 from llmaz.agent.files import write_atomically
 from llmaz.agent.mirror.catalogue import cached_listing, is_commit
 from llmaz.agent.mirror.hubs import HUGGING_FACE, HubSide

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 from urllib.parse import quote
 
+from llmaz.agent.cache.destinations import Forbidden
 from llmaz.agent.cache.origin import STORAGE_OPTIONS, Filesystem, name_of
 from llmaz.agent.cache.remote import Headers, Listing, Refused, RemoteFile, Target
 from llmaz.agent.cache.sources.answers import bounded, number, pinned
 from llmaz.agent.cache.sources.bridge import Bridge, Opened
 from llmaz.agent.cache.sources.guard import Guard, guarding
-from llmaz.agent.cache.wire import Forbidden, NetworkError
+from llmaz.agent.cache.wire import NetworkError
 
 _VERSIONS = (
     *("etag", "ETag", "md5Hash", "content_md5", "sha"),

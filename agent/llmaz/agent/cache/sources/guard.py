@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from llmaz.agent.cache.wire import Forbidden, refuse_link
+from llmaz.agent.cache.destinations import Forbidden, refuse_link
 
 # Drivers that ask the machine who it is, where they are given no credentials.
 _ASK_THE_MACHINE = ("az", "abfs", "abfss", "adl")
