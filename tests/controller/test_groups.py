@@ -200,7 +200,7 @@ def test_a_member_that_failed_for_good_is_named_and_ends_no_group_again_and_agai
     fail(world, "default/chat-0.1", EnginePhase.FAILED)
     world.decide()
     assert {engine.epoch for engine in members(world).values()} == {1}
-    assert sentence(world).endswith("EngineFailed: on n2: OutOfMemory: it died")
+    assert sentence(world).endswith("EngineFailed: on n2: OutOfHostMemory: it died")
 
 
 def test_a_group_with_a_member_on_a_lost_node_goes_elsewhere_whole() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmaz.agent.engines.classify import End, classify
 from llmaz.api.fingerprint import fingerprint
 from llmaz.api.memory import ModelMemory, ReplicaMemory
 from llmaz.api.node import EnginePhase, EngineReport
@@ -173,7 +174,7 @@ def test_what_runs_has_shown_that_it_fits_until_it_runs_out_of_memory() -> None:
     died = EngineReport(
         id=engine.id,
         phase=EnginePhase.FAILED,
-        reason="OutOfMemory",
+        reason=classify(End(code=1), "torch.OutOfMemoryError: CUDA out of memory").reason,
         fingerprint=fingerprint(engine),
     )
     status = dataclasses.replace(world.nodes["n1"].status, engines=(died,))

@@ -50,14 +50,14 @@ def test_a_start_a_crash_and_a_hang_are_told_of_the_playground() -> None:
         engine(EnginePhase.STARTING),
         engine(EnginePhase.READY, ready_at=NOW),
         engine(EnginePhase.READY, ready_at=NOW),
-        engine(EnginePhase.BACKOFF, reason="OutOfMemory", message="no room"),
+        engine(EnginePhase.BACKOFF, reason="OutOfDeviceMemory", message="no room"),
         engine(EnginePhase.READY, ready_at=again, restarts=1),
         engine(EnginePhase.BACKOFF, reason="Hung", message="no token", restarts=1),
     ) == [
         [],
         [("chat", "EngineStarted", "default/chat-0 on n1: is ready")],
         [],
-        [("chat", "EngineCrashed", "default/chat-0 on n1: OutOfMemory: no room")],
+        [("chat", "EngineCrashed", "default/chat-0 on n1: OutOfDeviceMemory: no room")],
         [("chat", "EngineStarted", "default/chat-0 on n1: is ready after 1 restarts")],
         [("chat", "EngineHung", "default/chat-0 on n1: Hung: no token")],
     ]

@@ -61,7 +61,7 @@ def fail(world: World, engine_id: str, phase: EnginePhase = EnginePhase.BACKOFF)
     """Let an agent report that an engine, as it is assigned now, has ended."""
     for name, one in world.nodes.items():
         reports = tuple(
-            dataclasses.replace(report, phase=phase, reason="OutOfMemory", message="it died")
+            dataclasses.replace(report, phase=phase, reason="OutOfHostMemory", message="it died")
             if report.id == engine_id
             else report
             for report in one.status.engines or ()

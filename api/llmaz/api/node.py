@@ -143,6 +143,9 @@ class NodeSpec:
 
 PICKLES = "HasPickles"  # the reason of a model that is ready, and can run code when it is opened
 
+# The reason of an engine that asked for more memory than its accelerators have.
+OUT_OF_DEVICE_MEMORY = "OutOfDeviceMemory"
+
 OWN_WEIGHTS = "OwnWeights"  # of a model that is not kept, as its engines bring their own weights
 
 
@@ -208,7 +211,7 @@ class EngineReport:
     phase: where it is between assigned and gone
     fingerprint: what tells the running assignment from others
     epoch: of the group as it runs
-    reason: why it is not ready, in CamelCase: ExecutableNotFound, OutOfMemory, BadArguments, ...
+    reason: why it is not ready, in CamelCase: ExecutableNotFound, BadArguments, ...
     message: the same in a sentence, with the last lines of the log where they help
     address: an IP that other nodes reach
     port: the port that it listens on

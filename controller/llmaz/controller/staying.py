@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import TypeAlias
 
-from llmaz.api.node import EnginePhase
+from llmaz.api.node import OUT_OF_DEVICE_MEMORY, EnginePhase
 from llmaz.controller.board import Board
 from llmaz.controller.demand import Demand, Option, tolerations_of
 from llmaz.controller.fleet import Fleet
@@ -15,8 +15,6 @@ from llmaz.controller.outcomes import Placed
 from llmaz.controller.ranks import Spot, leader_id
 from llmaz.controller.refusals import is_runnable
 from llmaz.controller.seats import Seat
-
-OUT_OF_MEMORY = "OutOfMemory"  # the reason of an engine that asked for more than there is
 
 Group: TypeAlias = tuple[Seat, ...]  # a replica's engines as they are assigned, the leader's first
 
@@ -107,7 +105,7 @@ def _is_hopeless(option: Option, seat: Seat, ledger: Ledger) -> bool:
     """
     report = seat.report
     runs = report is not None and report.phase is not EnginePhase.WAITING
-    if report is not None and runs and report.reason != OUT_OF_MEMORY:
+    if report is not None and runs and report.reason != OUT_OF_DEVICE_MEMORY:
         return False
     return ledger.is_too_small(option.needs, seat.engine.accelerators)
 

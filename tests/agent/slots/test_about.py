@@ -85,5 +85,5 @@ def test_a_report_tells_of_devices_that_differ_unless_there_is_worse_to_tell() -
         "DevicesDiffer",
         "they differ",
     )
-    failed = dataclasses.replace(report, reason="OutOfMemory", message="no memory")
+    failed = dataclasses.replace(report, reason="OutOfHostMemory", message="no memory")
     assert within(failed, engine, slots).message == "no memory"

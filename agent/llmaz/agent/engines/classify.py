@@ -12,6 +12,7 @@ from llmaz.agent.accelerators.xid import XidClass
 from llmaz.agent.engines.blame import REASONS
 from llmaz.agent.engines.state import Fault
 from llmaz.agent.slots.decide import SLOT_ENDED
+from llmaz.api.node import OUT_OF_DEVICE_MEMORY
 from llmaz.shim.protocol import SHIM_KILLED
 
 LAST_LINES = 5
@@ -30,7 +31,7 @@ class End:
 
 _PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
-        "OutOfDeviceMemory",
+        OUT_OF_DEVICE_MEMORY,
         (
             r"(CUDA|HIP|NPU) out of memory",
             r"OutOfMemoryError: (CUDA|HIP)",
