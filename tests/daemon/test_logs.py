@@ -38,3 +38,21 @@ def test_text_says_when_how_bad_who_and_what() -> None:
         logging.getLevelName(logging.ERROR),
         "llmaz.test: failed on node",
     ]
+
+
+def test_what_is_no_http_request_is_told_in_a_line_without_its_words() -> None:
+    program = """
+import logging
+from aiohttp.http_exceptions import LineTooLong
+from llmaz.daemon import logs
+logs.configure("text")
+try:
+    raise LineTooLong(b"Authorization: Bearer secret", 8190)
+except LineTooLong:
+    logging.getLogger("aiohttp.server").exception("Error handling request")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("INFO    aiohttp.server: a client sent no HTTP request: LineTooLong")

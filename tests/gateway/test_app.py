@@ -255,6 +255,18 @@ async def test_bad_bodies_are_refused_with_what_is_wrong(world: World) -> None:
     assert answers[2][1]["message"] == "`model` is required and must be a string"
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_encoded_as_it_says_is_refused(
+    world: World, encoding: str
+) -> None:
+    world.serve()
+    headers = {"Content-Encoding": encoding}
+    async with world.client.post("/v1/completions", data=b"plain", headers=headers) as answer:
+        assert answer.status == 400
+        message = (await answer.json())["error"]["message"]
+    assert message == "the request's body is not encoded as its headers say"
+
+
 async def test_a_body_over_the_limit_is_refused(world: World) -> None:
     status, error = await world.chat({"model": "qwen", "text": "x" * 4096})
     assert (status, error["message"]) == (413, "the request is larger than 2048 bytes")

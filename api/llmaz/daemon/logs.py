@@ -8,6 +8,8 @@ from typing import Literal, TextIO
 
 LogFormat = Literal["text", "json"]
 
+_BY_CLIENTS = ("aiohttp.http_exceptions", "aiohttp.web_protocol")  # where such errors are from
+
 
 def configure(log_format: LogFormat, *, stream: TextIO | None = None) -> None:
     """Send the log of every module to `stream` (standard error), replacing what was set up."""
@@ -16,6 +18,20 @@ def configure(log_format: LogFormat, *, stream: TextIO | None = None) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # Each request of a client or a scraper is no news.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(_of_clients)
+
+
+def _of_clients(record: logging.LogRecord) -> bool:
+    """Tell what is no HTTP request in a line: the fault is a client's, and needs no trace of ours.
+
+    Its words are left out: the header that is wrong may be the one with a key.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if type(error).__module__ in _BY_CLIENTS:
+        record.msg, record.args = "a client sent no HTTP request: %s", (type(error).__name__,)
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.exc_info = None
+    return True
 
 
 class _TextFormatter(logging.Formatter):

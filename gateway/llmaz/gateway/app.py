@@ -105,14 +105,16 @@ class Gateway:
 
     async def _body(self, request: web.Request) -> bytes:
         """Read a request's body; a client that sends it too slowly holds no connection for ever."""
-        if request.content.is_eof():  # most came whole, and need no timer
-            return await request.read()
         try:
+            if request.content.is_eof():  # most came whole, and need no timer
+                return await request.read()
             async with asyncio.timeout(self._upload_seconds):
                 return await request.read()
         except TimeoutError:
             took = f"{self._upload_seconds:g} s"
             raise OpenAIError(408, f"the request's body did not come within {took}") from None
+        except web.RequestPayloadError:
+            raise OpenAIError(400, "the request's body is not encoded as its headers say") from None
 
     async def _answered(
         self, request: web.Request, asked: AskedFor, route: Route

@@ -88,6 +88,21 @@ def test_a_body_over_the_limit_is_too_large(control_plane: ControlPlane) -> None
     assert _is_status(answer, 413, "RequestEntityTooLarge")
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_body_that_is_not_encoded_as_it_says_is_refused(
+    control_plane: ControlPlane, encoding: str
+) -> None:
+    headers = {"Content-Encoding": encoding}
+    answer = call(control_plane, "POST", MAPS, config_map("encoded"), headers=headers)
+    assert _is_status(answer, 400, "BadRequest")
+
+
+def test_a_grace_that_is_no_number_is_refused(control_plane: ControlPlane) -> None:
+    call(control_plane, "POST", MAPS, config_map("graceful"))
+    answer = call(control_plane, "DELETE", f"{MAPS}/graceful?gracePeriodSeconds=soon")
+    assert _is_status(answer, 400, "BadRequest")
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "image/png"])
 def test_a_body_of_an_unknown_type_is_not_read(
     control_plane: ControlPlane, content_type: str

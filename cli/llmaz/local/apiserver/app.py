@@ -59,6 +59,9 @@ class Api:
             response = _status_response(status.out_of_space(str(error)), "")
         except RecursionError:
             response = _status_response(status.bad_request("the body is nested too deeply"), "")
+        except web.RequestPayloadError:
+            words = "the body is not encoded as its headers say"
+            response = _status_response(status.bad_request(words), "")
         except web.HTTPRequestEntityTooLarge:
             response = _status_response(status.too_large(), "")
         except Exception:

@@ -46,14 +46,23 @@ def options_of(body: Object, request: Request) -> Options:
     preconditions = body.get("preconditions") or {}
     if not isinstance(preconditions, dict):
         raise status.bad_request("preconditions of DeleteOptions must be an object")
-    grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
     return Options(
-        grace=None if grace is None else max(0, int(grace)),
+        grace=_grace(body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))),
         uid=str(preconditions.get("uid") or ""),
         resource_version=str(preconditions.get("resourceVersion") or ""),
         policy=policy,
         dry_run=request.dry_run or bool(dry_run),
     )
+
+
+def _grace(given: Json) -> int | None:
+    """Read the seconds of a body or of a query, where all is text."""
+    if given is None:
+        return None
+    try:
+        return max(0, int(str(given)))
+    except ValueError:
+        raise status.bad_request(f'strconv.ParseInt: parsing "{given}": invalid syntax') from None
 
 
 async def delete(context: Context, resource: Resource, key: Key, options: Options) -> Object:
