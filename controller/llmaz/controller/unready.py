@@ -96,7 +96,8 @@ def _why_without(node: str, model: ModelReport) -> Refusal:
         words = f"OpenModel {model.name} is being fetched to {node}"
         return Refusal(reason="FetchingModel", message=words)
     percent = 100 * model.bytes_done // model.bytes_total
-    size = f"{model.bytes_total / 2**30:.1f} GiB"
+    total = model.bytes_total
+    size = f"{total / 2**30:.1f} GiB" if total >= 2**30 else f"{total / 2**20:.1f} MiB"
     return Refusal(
         reason="FetchingModel",
         message=f"OpenModel {model.name}: {percent} % of {size} fetched to {node}",
