@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,12 +52,11 @@ class SwarmNode:
 
     @property
     def sharing_pid(self) -> int:
-        found = [
-            child.pid
-            for child in psutil.Process().children()
-            if f"--cache-dir={self.cache_dir}" in child.cmdline()
-        ]
-        return found[0]
+        for child in psutil.Process().children():
+            with suppress(psutil.NoSuchProcess):  # another, which ends just now
+                if f"--cache-dir={self.cache_dir}" in child.cmdline():
+                    return child.pid
+        raise AssertionError(f"{self.name} has no process that shares")
 
     async def has(self, count: int) -> None:
         """Wait until so many bytes are here."""

@@ -139,14 +139,17 @@ async def _only_child(pid: int) -> psutil.Process:
     async with asyncio.timeout(120):
         while True:
             children = psutil.Process(pid).children()
-            if children and "llmaz.agent.accelerators.child" in children[0].cmdline():
+            if children and _is_probe(children[0]):
                 return children[0]
             await asyncio.sleep(0.02)
 
 
 def _probe_children() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "llmaz.agent.accelerators.child" in child.cmdline()
-    ]
+    return [child for child in psutil.Process().children(recursive=True) if _is_probe(child)]
+
+
+def _is_probe(child: psutil.Process) -> bool:
+    try:
+        return "llmaz.agent.accelerators.child" in child.cmdline()
+    except psutil.NoSuchProcess:  # it ends just now
+        return False
