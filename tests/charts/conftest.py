@@ -25,6 +25,7 @@ from llmaz.api.kinds import (
     OPEN_MODEL,
     PLAYGROUND,
     POD,
+    POD_DISRUPTION_BUDGET,
     SECRET,
     TENANT,
 )
@@ -222,14 +223,17 @@ async def _live(kube: Kube, gateway_log: Path) -> None:
 
 
 async def _slot(kube: Kube) -> None:
-    """Have the pod of a slot made, and deleted when it is wanted no more."""
+    """Have the pod of a slot made, and deleted when it is wanted no more, with its budget."""
     config: Any = {"backendRuntimeConfig": {"backendName": "fake", "launcher": "slot"}}
     spec: Any = {"replicas": 1, "modelClaim": {"modelName": "fake"}, **config}
     metadata: Any = {"name": "slotted", "namespace": TEAM}
     await kube.apply(PLAYGROUND, {"metadata": metadata, "spec": spec}, manager="tests")
     await eventually(lambda: kube.list(POD, TEAM), lambda found: len(found.items) == 1)
+    budgets = partial(kube.list, POD_DISRUPTION_BUDGET, TEAM)
+    await eventually(budgets, lambda found: len(found.items) == 1)
     await kube.patch(PLAYGROUND, "slotted", {"spec": {"replicas": 0}}, TEAM)
     await eventually(lambda: kube.list(POD, TEAM), lambda found: not found.items)
+    await eventually(budgets, lambda found: not found.items)
     await kube.delete(PLAYGROUND, "slotted", TEAM)
 
 

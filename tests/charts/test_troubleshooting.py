@@ -22,7 +22,7 @@ WORDS_OF = {
     "placeholders of templates": "ModelName ModelPath DraftModelPath",
     "values of Kubernetes' own fields": "NoExecute NoSchedule PreferNoSchedule NotIn DoesNotExist"
     " DirectoryOrCreate RuntimeDefault IfNotPresent ClusterIP InternalIP ScheduleAnyway"
-    " ContainerCreating PodInitializing RollingUpdate",
+    " ContainerCreating PodInitializing RollingUpdate AlwaysAllow",
     "values of our fields": "RecreateGroupOnPodRestart LeaderWorker LeaderExcluded HuggingFace"
     " ModelScope",
     "answers of hubs and clouds": "AccessKeyId SecretAccessKey SessionToken RepoNotFound GatedRepo"

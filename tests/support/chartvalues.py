@@ -43,6 +43,8 @@ _ANYTHING: Cases = {
         for key, value, shown in (
             ("fallbackSeconds", 33, '"fallbackSeconds":33'),
             ("lostSeconds", 61, '"lostSeconds":61'),
+            ("disruptionBudget", False, '"disruptionBudget":false'),
+            ("drainSeconds", 62, '"drainSeconds":62'),
             ("warm", 2, '"warm":2'),
             ("resources", {"requests": {"cpu": "321m"}}, '"cpu":"321m"'),
             ("env", [{"name": "SLOT", "value": "yes"}], '{"name":"SLOT","value":"yes"}'),

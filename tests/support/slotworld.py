@@ -5,13 +5,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
-from llmaz.api.kinds import POD
+from llmaz.api.kinds import POD, POD_DISRUPTION_BUDGET
 from llmaz.api.manifest import Manifest
 from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, OpenGate, SetLabels
+from llmaz.controller.slots.budget import read_budget
 from llmaz.controller.slots.pod import SlotPod, read_pod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
+from support.builders import flavor, model, node, playground, runtime
 from support.controlling import World
+
+DRAIN: dict[str, Any] = {"annotations": {"llmaz.io/drain": "new memory"}}
+CORDON: dict[str, Any] = {"unschedulable": True}
 
 
 @dataclass
@@ -25,8 +30,17 @@ class SlotWorld(World):
         for pod in self.pods():
             slots[pod.owner] = (*slots.get(pod.owner, ()), pod)
         made = {ref: one for ref, one in self.manifests.items() if ref.kind != POD}
+        budgets = {
+            ref.key: budget
+            for ref, one in made.items()
+            if ref.kind == POD_DISRUPTION_BUDGET and (budget := read_budget(one)) is not None
+        }
         return dataclasses.replace(
-            super().snapshot(), manifests=made, slots=slots, slot_policy=self.policy
+            super().snapshot(),
+            manifests=made,
+            slots=slots,
+            budgets=budgets,
+            slot_policy=self.policy,
         )
 
     def pods(self, replica: int | None = None) -> list[SlotPod]:
@@ -117,3 +131,32 @@ def slot_world(world: World, *, warm: int = 0) -> SlotWorld:
         kube_nodes=world.kube_nodes,
         policy=SlotPolicy(launcher="slot", warm=warm),
     )
+
+
+def ready(replicas: int = 1) -> SlotWorld:
+    """Replicas that serve from slots on n1, beside a node that has room."""
+    world = slot_world(
+        World().add(
+            model("qwen", flavor("a10")),
+            runtime(),
+            playground("chat", "qwen", replicas),
+            node("n1", 4),
+            node("n2", 4),
+        )
+    )
+    world.settle()
+    for pod in world.pods():
+        world.bind(pod, "n1")
+    world.settle()
+    return world
+
+
+def leave(world: SlotWorld, told: dict[str, Any]) -> None:
+    """Have n1 be drained, or cordoned, as people say it."""
+    old = world.kube_nodes["n1"]
+    notes = {**old.annotations, **told.get("annotations", {})}
+    world.kube_nodes["n1"] = dataclasses.replace(old, **{**told, "annotations": notes})
+
+
+def followers(world: SlotWorld) -> list[SlotPod]:
+    return [pod for pod in world.pods() if not pod.node and pod.lives]

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CLIENTS = 3
 TOKENS = 20
+REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
@@ -58,20 +59,19 @@ async def drain(cluster: SlotCluster, node: str) -> str:
     return await kubectl(cluster, "drain", node, *options)
 
 
-def watched(cluster: SlotCluster, early: list[str]) -> None:
-    """Have each pod's end note its address where requests still go there at the first signal."""
+def watched(cluster: SlotCluster) -> dict[str, set[str]]:
+    """Have each pod's end note the addresses that take requests at its first signal."""
+    seen: dict[str, set[str]] = {}
 
     async def look(address: str) -> None:
         listing = await cluster.kube.list(ENDPOINT_SLICE, "default")
-        early.extend(
-            address
-            for one in listing.items
-            for endpoint in _endpoints(one)
-            if address in endpoint["addresses"] and endpoint["conditions"]["ready"]
-        )
+        endpoints = (one for slice_ in listing.items for one in _endpoints(slice_))
+        ready = (one["addresses"] for one in endpoints if one["conditions"]["ready"])
+        seen[address] = {each for addresses in ready for each in addresses}
 
     for kubelet in cluster.kubelets:
         kubelet.before_signal = look
+    return seen
 
 
 def _endpoints(slice_: object) -> list[Object]:
@@ -89,6 +89,28 @@ async def serving_nodes(cluster: SlotCluster) -> dict[str, str]:
     }
 
 
+async def drained_under_load(
+    cluster: SlotCluster, directory: Path, node: str, *, replicas: int
+) -> str:
+    """Drain a node while clients ask, until others serve; return what kubectl says."""
+    async with gateway(cluster.pods.plane.kubeconfig, directory / "gateway.log") as url:
+        await cluster.until(NAME, "PlaygroundReady")
+        await until_routed(url)
+        stop, answered = asyncio.Event(), list[str]()
+        async with asyncio.TaskGroup() as clients:
+            for _ in range(CLIENTS):
+                clients.create_task(keep_asking(url, stop, answered))
+            said = await drain(cluster, node)
+            await eventually(
+                lambda: serving_nodes(cluster),
+                lambda found: len(found) == replicas and node not in found,
+                PATIENCE_SECONDS,
+            )
+            stop.set()
+    assert answered
+    return said
+
+
 async def test_a_node_is_drained_by_kubectl_and_no_request_fails(tmp_path: Path) -> None:
     """Two replicas, each of which fills its node, and a third node that takes one over."""
     async with slot_cluster(tmp_path, nodes=("one", "two", "three")) as cluster:
@@ -99,24 +121,26 @@ async def test_a_node_is_drained_by_kubectl_and_no_request_fails(tmp_path: Path)
             lambda: serving_nodes(cluster), lambda found: len(found) == 2, PATIENCE_SECONDS
         )
         node = min(before)
-        early: list[str] = []
-        watched(cluster, early)
-        async with gateway(cluster.pods.plane.kubeconfig, tmp_path / "gateway.log") as url:
-            await cluster.until(NAME, "PlaygroundReady")
-            await until_routed(url)
-            stop, answered = asyncio.Event(), list[str]()
-            async with asyncio.TaskGroup() as clients:
-                for _ in range(CLIENTS):
-                    clients.create_task(keep_asking(url, stop, answered))
-                said = await drain(cluster, node)
-                await eventually(
-                    lambda: serving_nodes(cluster),
-                    lambda found: len(found) == 2 and node not in found,
-                    PATIENCE_SECONDS,
-                )
-                stop.set()
+        seen = watched(cluster)
+        said = await drained_under_load(cluster, tmp_path, node, replicas=2)
         assert f"evicting pod default/{before[node]}" in said
         assert f"node/{node} drained" in said
-        assert early == []
-        assert answered
+        assert [address for address, ready in seen.items() if address in ready] == []
         await kubectl(cluster, "uncordon", node)
+
+
+async def test_the_only_replica_of_a_drained_node_is_served_without_a_gap(tmp_path: Path) -> None:
+    """kubectl asks for its eviction until another slot serves: a budget holds it until then."""
+    async with slot_cluster(tmp_path, nodes=("one", "two")) as cluster:
+        await serve_drowsy(cluster.kube, tmp_path / "tiny.gguf", drain_seconds=10)
+        before = await eventually(
+            lambda: serving_nodes(cluster), lambda found: len(found) == 1, PATIENCE_SECONDS
+        )
+        (node,) = before
+        seen = watched(cluster)
+        said = await drained_under_load(cluster, tmp_path, node, replicas=1)
+        assert REFUSED in said
+        assert f"node/{node} drained" in said
+        ((old, ready),) = seen.items()
+        assert len(ready) == 1
+        assert old not in ready

@@ -67,7 +67,7 @@ async def outlive_the_agent(cluster: SlotCluster, url: str) -> None:
 async def test_a_model_is_served_from_a_pod_that_outlives_the_agent_and_is_replaced_when_evicted(
     tmp_path: Path,
 ) -> None:
-    async with slot_cluster(tmp_path) as cluster:
+    async with slot_cluster(tmp_path, disruptionBudget=False) as cluster:  # evictions come at once
         await serve(cluster)
         pod = await cluster.pod()
         url = await cluster.endpoint("chat")
@@ -116,7 +116,7 @@ async def test_a_slot_runs_in_containers_of_a_real_runtime(tmp_path: Path) -> No
     """The pod's own user, no capabilities, a seccomp profile, and a root with nothing else."""
     async with (
         containerd() as daemon,
-        slot_cluster(tmp_path, make=daemon.container) as cluster,
+        slot_cluster(tmp_path, make=daemon.container, disruptionBudget=False) as cluster,
     ):
         os.chown(cluster.slots, 0, 0)  # a pod that comes before the agent's own to a new node
         later = asyncio.create_task(hand_over(cluster))

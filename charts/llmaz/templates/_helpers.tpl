@@ -87,6 +87,8 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
   "schedulerName" $slots.schedulerName
   "fallbackSeconds" (int $slots.fallbackSeconds)
   "lostSeconds" (int $slots.lostSeconds)
+  "disruptionBudget" $slots.disruptionBudget
+  "drainSeconds" (int $slots.drainSeconds)
   "warm" (int $slots.warm)
   "deviceClaims" $slots.deviceClaims
   | toJson -}}

@@ -31,6 +31,7 @@ def news(before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[RecordEven
             yield from _of_bytes(old, node)
             yield from _of_incidents(old, node, after)
         yield from _of_drain(node, before, after)
+    yield from _of_evictions(before, after)
     yield from told(before.refused, after.refused)
 
 
@@ -126,6 +127,17 @@ def _of_incidents(
             words = f"{one.id} on {node.metadata.name}: {one.message}"
             about = of_service(service_of(one.id), "Warning", one.reason, words, after)
             yield next(about, _of_node(node, "Warning", one.reason, words))
+
+
+def _of_evictions(before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[RecordEvent]:
+    """Tell of evictions that wait no longer: what they take is missing until there is room."""
+    seconds = after.slot_policy.drain_seconds
+    words = f"may be evicted: no other place was found for {seconds} s for slots that shall go"
+    for key, budget in after.budgets.items():
+        old = before.budgets.get(key)
+        if budget.lets_through and old is not None and not old.lets_through:
+            service = budget.namespace, budget.service
+            yield from of_service(service, "Warning", "EvictionsLetThrough", words, after)
 
 
 def _of_drain(

@@ -21,6 +21,7 @@ from llmaz.api.kinds import (
     OPEN_MODEL,
     PLAYGROUND,
     POD,
+    POD_DISRUPTION_BUDGET,
     PRIORITY_CLASS,
     SERVICE,
     TENANT,
@@ -35,6 +36,7 @@ from llmaz.api.tenant import Tenant
 from llmaz.controller.memo import Memo
 from llmaz.controller.readings import Decode, Readings, fresh_until, kube_node, priority_class
 from llmaz.controller.seats import Seat, seats_of
+from llmaz.controller.slots.budget import read_budget
 from llmaz.controller.slots.pod import SlotPod, read_pod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import ClusterSnapshot, Denial, Key, Ref, Unreadable
@@ -56,6 +58,7 @@ _WATCHED = (
     INFERENCE_NODE,
     NODE,
     PRIORITY_CLASS,
+    POD_DISRUPTION_BUDGET,
 )
 
 
@@ -143,6 +146,8 @@ class Observer:
         kube_nodes = self._readings.all(NODE, kube_node, nodes_of_kube, unreadable)
         classes = self._informers[PRIORITY_CLASS].objects
         priorities = self._readings.all(PRIORITY_CLASS, priority_class, classes, unreadable)
+        budgets = self._informers[POD_DISRUPTION_BUDGET].objects
+        limits = self._readings.all(POD_DISRUPTION_BUDGET, read_budget, budgets, {})
         tenants = self._all(TENANT, Tenant, unreadable)
         return ClusterSnapshot(
             models={name: model for (_, name), model in models.items()},
@@ -158,6 +163,7 @@ class Observer:
             leases_heard_since=self._informers[LEASE].heard_since(datetime.now(UTC)),
             manifests=self._manifests(),
             slots=self._slots(),
+            budgets={key: one for key, one in limits.items() if one is not None},
             slot_policy=self._slot_policy,
             unreadable=unreadable,
             refused=refused,
@@ -200,7 +206,7 @@ class Observer:
     def _manifests(self) -> dict[Ref, Manifest]:
         return {
             Ref(kind=kind, namespace=namespace, name=name): manifest
-            for kind in (SERVICE, *_MADE, NODE_FEATURE)
+            for kind in (SERVICE, *_MADE, NODE_FEATURE, POD_DISRUPTION_BUDGET)
             if kind in self._informers
             for (namespace, name), manifest in self._informers[kind].objects.items()
         }

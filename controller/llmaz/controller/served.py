@@ -26,7 +26,7 @@ from llmaz.controller.revisions import Revision, as_pinned, recorded
 from llmaz.controller.rollout import most_surplus
 from llmaz.controller.seats import Seat
 from llmaz.controller.sleeping import able_to_sleep, with_sleeper
-from llmaz.controller.slots.placing import Slotted
+from llmaz.controller.slots.look import Slotted
 from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.serving import (

@@ -17,6 +17,7 @@ from llmaz.api.tenant import Tenant
 from llmaz.api.workload import WorkloadStatus
 from llmaz.controller.memo import Memo
 from llmaz.controller.seats import Seat
+from llmaz.controller.slots.budget import Budget
 from llmaz.controller.slots.pod import SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
 
@@ -109,6 +110,7 @@ class ClusterSnapshot:
     leases_heard_since: datetime | None = None  # without a silence of the API server; None: silent
     manifests: Mapping[Ref, Manifest] = field(default_factory=dict)  # of what the controller makes
     slots: Mapping[Key, tuple[SlotPod, ...]] = field(default_factory=dict)  # by their Services
+    budgets: Mapping[Key, Budget] = field(default_factory=dict)  # of evictions, whosever
     slot_policy: SlotPolicy = field(default_factory=SlotPolicy)
     unreadable: Mapping[Ref, Unreadable] = field(default_factory=dict)
     refused: Mapping[Ref, Denial] = field(default_factory=dict)  # of the writes of the last round

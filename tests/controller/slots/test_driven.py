@@ -1,47 +1,11 @@
 """Slots on nodes that are drained or cordoned: another one first, and nothing is missing."""
 
-import dataclasses
 from typing import Any, cast
 
 import pytest
 
 from llmaz.api.kinds import ENDPOINT_SLICE
-from llmaz.controller.slots.pod import SlotPod
-from support.builders import flavor, model, node, playground, runtime
-from support.controlling import World
-from support.slotworld import SlotWorld, slot_world
-
-DRAIN: dict[str, Any] = {"annotations": {"llmaz.io/drain": "new memory"}}
-CORDON: dict[str, Any] = {"unschedulable": True}
-
-
-def ready(replicas: int = 1) -> SlotWorld:
-    """Replicas that serve from slots on n1, beside a node that has room."""
-    world = slot_world(
-        World().add(
-            model("qwen", flavor("a10")),
-            runtime(),
-            playground("chat", "qwen", replicas),
-            node("n1", 4),
-            node("n2", 4),
-        )
-    )
-    world.settle()
-    for pod in world.pods():
-        world.bind(pod, "n1")
-    world.settle()
-    return world
-
-
-def leave(world: SlotWorld, told: dict[str, Any]) -> None:
-    """Have n1 be drained, or cordoned, as people say it."""
-    old = world.kube_nodes["n1"]
-    notes = {**old.annotations, **told.get("annotations", {})}
-    world.kube_nodes["n1"] = dataclasses.replace(old, **{**told, "annotations": notes})
-
-
-def followers(world: SlotWorld) -> list[SlotPod]:
-    return [pod for pod in world.pods() if not pod.node and pod.lives]
+from support.slotworld import CORDON, DRAIN, SlotWorld, followers, leave, ready
 
 
 def endpoints(world: SlotWorld) -> list[str]:

@@ -71,7 +71,8 @@ class SlotRules(Rules):
         return node is None or name in self._nodes or kube_node(node).unschedulable
 
     def _ended(self, pod: SlotPod) -> None:
-        for seat in super()._seats():
+        """Note what a deletion ends; in a pod that has failed nothing is left to end."""
+        for seat in super()._seats() if pod.ended is None else ():
             if seat.is_ready and seat.engine.slot is not None and seat.engine.slot.uid == pod.uid:
                 self._disturbed(seat)
 

@@ -7,57 +7,25 @@ stays where it is until there is another place for it.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from llmaz.api.node import AssignedEngine, EnginePhase
 from llmaz.api.slot import AssignedSlot
 from llmaz.controller.actions import Action
 from llmaz.controller.demand import Demand, Option
 from llmaz.controller.groups import epoch_alone, epoch_of, is_serving, last_epoch
-from llmaz.controller.nodes import NodeView
 from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.ranks import Spot
 from llmaz.controller.rollout import most_surplus, most_unavailable
 from llmaz.controller.seats import Seat
 from llmaz.controller.slots.attempts import Attempt, attempts_of, option_on
 from llmaz.controller.slots.driven import is_driven, may_be_followed, nodes_to_avoid
+from llmaz.controller.slots.evictions import hold_of
+from llmaz.controller.slots.look import Group, Look, Slotted, slots_of
 from llmaz.controller.slots.making import Making, deleted
 from llmaz.controller.slots.nodes import MEMORY
 from llmaz.controller.slots.pod import SPARE, SlotPod
-from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.said import why_not_bound
-from llmaz.controller.slots.spares import Spares
 from llmaz.controller.slots.unit import Unit, unit_of
-
-Group = tuple[Seat, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What a decision about slots sees besides the demand."""
-
-    pods: Sequence[SlotPod]  # of the Service
-    groups: Mapping[str, Group]
-    views: Mapping[str, NodeView]
-    left: Mapping[str, Seat]  # where replicas serve that are not ready in their new slots
-    policy: SlotPolicy
-    spares: Spares  # of the namespace
-    now: datetime
-    driven: frozenset[str] = frozenset()  # pods on nodes from which they shall go
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slotted:
-    """What becomes of the replicas of one Service.
-
-    The engines of `held` stay as they are assigned, although there is no outcome for them: their
-    pods are gone, and others are not bound yet.
-    """
-
-    outcomes: Mapping[str, Outcome]
-    held: frozenset[str]
-    actions: tuple[Action, ...]
-    look_again_in: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +69,7 @@ def place_slots(demand: Demand, look: Look) -> Slotted:
         held=frozenset().union(*(turn.held for turn in turns.values())),
         actions=(*(action for turn in turns.values() for action in turn.actions), *surplus),
         look_again_in=min(waits, default=None),
+        hold=hold_of(demand, units, followed, look),
     )
 
 
@@ -174,10 +143,7 @@ def _replaceable(demand: Demand, units: Mapping[str, Unit], look: Look) -> set[s
     Not more at a time than maxUnavailable lets be missing; one that does not serve is missing. One
     that is driven away serves until it does so in another slot.
     """
-    living = {pod.uid for pod in look.pods if pod.lives}
-    groups = ((id_, look.groups.get(id_, ())) for id_ in units)
-    serving = {id_ for id_, group in groups if is_serving(group) and _slots_of(group) <= living}
-    serving |= {id_ for id_, seat in look.left.items() if _slots_of((seat,)) <= living}
+    serving = look.serving(tuple(units))
     left = most_unavailable(demand.service) - (len(units) - len(serving))
     free = set()
     for id_, unit in units.items():
@@ -193,7 +159,7 @@ def _replaceable(demand: Demand, units: Mapping[str, Unit], look: Look) -> set[s
 
 def _idle(id_: str, unit: Unit, group: Group, look: Look) -> list[SlotPod]:
     """Return the pods that were bound to a node that slots leave, and that nothing runs in."""
-    used = _slots_of(group) | (_slots_of((look.left[id_],)) if id_ in look.left else set())
+    used = slots_of(group) | (slots_of((look.left[id_],)) if id_ in look.left else set())
     driven = [pod for pod in unit.outdated if pod.uid in look.driven]
     return [pod for pod in driven if pod.uid not in used]
 
@@ -201,15 +167,11 @@ def _idle(id_: str, unit: Unit, group: Group, look: Look) -> list[SlotPod]:
 def _has_moved(group: Group, unit: Unit) -> bool:
     """Tell whether the engines serve from the pods that are as they shall be."""
     uids = {pod.uid for pod in unit.current.values()}
-    return bool(uids) and _slots_of(group) == uids and is_serving(group)
+    return bool(uids) and slots_of(group) == uids and is_serving(group)
 
 
 def _has_failed(seat: Seat) -> bool:
     return seat.report is not None and seat.report.phase is EnginePhase.FAILED
-
-
-def _slots_of(group: Group) -> set[str]:
-    return {seat.engine.slot.uid for seat in group if seat.engine.slot is not None}
 
 
 def _outcome(

@@ -1,7 +1,7 @@
 """The pod of a slot as it was last seen."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
@@ -48,6 +48,7 @@ class SlotPod:
     unschedulable_since: datetime | None = None
     waiting: str | None = None  # why its containers have not begun
     gates: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     sees_memory: bool = False  # the node's copies of weights in memory
 
     @property
@@ -112,6 +113,7 @@ def read_pod(manifest: Manifest) -> SlotPod | None:
         unschedulable_since=_time(scheduled.get("lastTransitionTime")) if is_refused else None,
         waiting=next(_waits(status), None),
         gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
+        labels=labels,
         sees_memory=any(one.get("name") == MEMORY for one in spec.get("volumes") or ()),
     )
 

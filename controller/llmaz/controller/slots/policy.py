@@ -48,6 +48,8 @@ class SlotPolicy:
     node_selector: labels of the nodes that run an agent, and so may run slots
     tolerations: taints that slots don't mind
     lost_seconds: how long pods stay on a node whose kubelet is silent, until others take over
+    disruption_budget: whether evictions wait until other slots have taken over
+    drain_seconds: how long they wait while the slot that is to take over finds no place
     fallback_seconds: how long a pod may stay unschedulable until the next flavor is tried
     warm: spare slots that are kept ready in a namespace for each kind of slot in use
     device_claims: ResourceClaimTemplates to claim devices by, by the extended resource's name
@@ -71,6 +73,8 @@ class SlotPolicy:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[SlotToleration, ...] = ()
     lost_seconds: int = field(default=300, metadata=bounds(minimum=0))
+    disruption_budget: bool = True
+    drain_seconds: int = field(default=600, metadata=bounds(minimum=0))
     fallback_seconds: int = field(default=20, metadata=bounds(minimum=1))
     warm: int = field(default=0, metadata=bounds(minimum=0, maximum=16))
     device_claims: Mapping[str, str] = field(default_factory=dict)

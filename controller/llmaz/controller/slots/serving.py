@@ -14,8 +14,10 @@ from llmaz.controller.nodes import NodeView
 from llmaz.controller.outcomes import Outcome
 from llmaz.controller.seats import Seat
 from llmaz.controller.slots.driven import is_driven
+from llmaz.controller.slots.evictions import guard, let_go, others_of
+from llmaz.controller.slots.look import Group, Look, Slotted
 from llmaz.controller.slots.making import deleted
-from llmaz.controller.slots.placing import Group, Look, Slotted, place_slots
+from llmaz.controller.slots.placing import place_slots
 from llmaz.controller.slots.pod import SPARE, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.spares import Spares
@@ -54,6 +56,7 @@ def serve_slots(
     actions: list[Action] = []
     waits: list[float] = []
     spares = _spares(demands, snapshot, views)
+    others = others_of(snapshot.budgets.values())
     ordered = sorted(demands.items(), key=lambda item: item[0])
     for key, demand in ordered:
         look = Look(
@@ -69,7 +72,9 @@ def serve_slots(
         outcomes |= one.outcomes
         held |= one.held
         actions += one.actions
-        waits += [one.look_again_in] if one.look_again_in is not None else []
+        write, wait = guard(demand, one.hold, others.get(key[0], ()), snapshot, now)
+        actions += [write] if write is not None else []
+        waits += [each for each in (one.look_again_in, wait) if each is not None]
     for namespace, ready in sorted(spares.items()):
         actions += ready.kept(demand for key, demand in ordered if key[0] == namespace)
     return Slotted(
@@ -100,8 +105,8 @@ def _left_over(
 ) -> tuple[Action, ...]:
     """Delete pods of Services whose engines run as processes now, once no engine is in them.
 
-    A Service that is gone takes its pods along, as their owner; of one that can't be read nothing
-    is known.
+    Their budgets go before. A Service that is gone takes its pods along, as their owner; of one
+    that can't be read nothing is known.
     """
     used = {
         seat.engine.slot.uid
@@ -109,13 +114,19 @@ def _left_over(
         for seat in group
         if seat.engine.slot is not None
     }
-    return tuple(
+    pods = (
         deleted(pod)
         for key, pods in sorted(snapshot.slots.items())
         if key not in demands and _is_by_process(key, snapshot)
         for pod in pods
         if pod.uid not in used and not pod.is_ending
     )
+    budgets = (
+        let_go(budget)
+        for key, budget in sorted(snapshot.budgets.items())
+        if _is_by_process((key[0], budget.service), snapshot)
+    )
+    return (*pods, *budgets)
 
 
 def _is_by_process(key: Key, snapshot: ClusterSnapshot) -> bool:
