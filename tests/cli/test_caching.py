@@ -34,6 +34,8 @@ def test_what_is_here_is_listed_pinned_and_removed(tmp_path: Path) -> None:
     assert _llmaz(tmp_path, "unpin", "acme/tiny").stdout == "acme/tiny is not pinned\n"
     assert _llmaz(tmp_path, "rm", "acme/tiny").returncode == 0
     assert list((tmp_path / "cache" / "store").rglob("??/*")) == []
+    again = _llmaz(tmp_path, "rm", "acme/tiny")
+    assert (again.returncode, again.stdout) == (3, "")
 
 
 def test_an_empty_cache_is_said_to_be_empty(tmp_path: Path) -> None:
@@ -66,3 +68,8 @@ def test_what_the_cache_takes_of_the_disk_is_told(tmp_path: Path) -> None:
     put_snapshot(tmp_path / "cache", "tiny", b"a", b"b")
     sizes = json.loads(_llmaz(tmp_path, "df", "-o", "json").stdout)
     assert (sizes["models"], sizes["partial"]) == (2**17, 0)
+    whole = tmp_path / "cache" / "store" / "sha256" / "00" / ("0" * 64)
+    whole.parent.mkdir(exist_ok=True)
+    whole.write_bytes(bytes(2**16))  # a file of a model that is not whole yet
+    sizes = json.loads(_llmaz(tmp_path, "df", "-o", "json").stdout)
+    assert (sizes["models"], sizes["partial"]) == (2**17, 2**16)

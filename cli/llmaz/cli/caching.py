@@ -128,7 +128,7 @@ async def _df(output: Format) -> None:
     disk = shutil.disk_usage(here)
     sizes = {
         "models": used(inventory(here)),
-        "partial": _blocks(here / "partial"),
+        "partial": _blocks(here / "partial") + _unshown(here),
         "quarantine": _blocks(here / "quarantine"),
         "environments": _blocks(here / "environments"),
         "diskFree": disk.free,
@@ -210,7 +210,10 @@ async def _remove(repository: str, *, force: bool) -> None:
         raise CliError(
             f"{repository} is pinned", hint=f"`llmaz cache unpin {repository}`, or --force"
         )
-    for snapshot in sorted((tree.root / "snapshots").iterdir()):
+    snapshots = sorted((tree.root / "snapshots").glob("*"))
+    if not snapshots:
+        raise CliError(f"{repository} is not in the cache at {_cache_dir()}", code=NOT_FOUND)
+    for snapshot in snapshots:
         remove(_cache_dir(), snapshot)
     typer.echo(f"{repository} is removed")
 
@@ -240,6 +243,12 @@ def _name_of(root: Path) -> str:
 def _blocks(folder: Path) -> int:
     files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return sum(path.stat().st_blocks * 512 for path in files)
+
+
+def _unshown(here: Path) -> int:
+    """Return the bytes of whole files whose model is not whole, or came to nothing, yet."""
+    stored = (path.stat() for path in (here / "store" / "sha256").glob("*/*"))
+    return sum(status.st_blocks * 512 for status in stored if status.st_nlink == 1)
 
 
 def _ago(then: float) -> str:

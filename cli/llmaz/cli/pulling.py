@@ -147,7 +147,9 @@ async def _watched(cache: "ModelCache", name: str, changed: asyncio.Event) -> "H
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=error_console(), transient=True) as bar:
+    console = error_console()
+    off = not console.is_terminal  # it would write an empty line into a log
+    with Progress(*columns, console=console, transient=True, disable=off) as bar:
         task = bar.add_task(name, total=None)
         while isinstance(state := cache.seen()[name].state, Fetching):
             bar.update(task, completed=state.bytes_done or 0, total=state.bytes_total)
