@@ -65,9 +65,7 @@ class AssignmentWatch:
         try:
             self._file.save(assignment)
         except OSError as error:  # a full disk: this agent goes on, its successor asks anew
-            logger.error(
-                "the assignment can't be kept on the disk: %s", error
-            )  # no trace is wanted
+            logger.error("the assignment can't be kept on the disk: %s", error)
 
     def _load(self) -> Assignment | None:
         try:

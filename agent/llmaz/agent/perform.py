@@ -45,7 +45,7 @@ class ModelsPort(Protocol):
 
 
 class Performer:
-    """Runs actions, one at a time for each engine."""
+    """Runs actions, one at a time for each engine and each Python environment."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Performer:
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     def perform(self, action: AgentAction) -> None:
-        """Begin an action; while one is under way on an engine, others are left to a later look."""
+        """Begin an action; while one is under way on the same, others are left to a later look."""
         match action:
             case FetchModel() | DropModel() | ListPeers() | AskRight() | DropRight():
                 self._models.perform(action)
@@ -84,23 +84,23 @@ class Performer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, engine_id: str, effect: Coroutine[None, None, None], action: object) -> None:
-        if engine_id in self._under_way:
+    def _begin(self, what: str, effect: Coroutine[None, None, None], action: AgentAction) -> None:
+        """Begin an effect on `what`: an engine's id, or what an environment shall have."""
+        if what in self._under_way:
             effect.close()
             return
-        task = asyncio.create_task(self._run(effect, engine_id, action))
-        self._under_way[engine_id] = task
+        self._under_way[what] = asyncio.create_task(self._run(effect, what, action))
 
     async def _run(
-        self, effect: Coroutine[None, None, None], engine_id: str, action: object
+        self, effect: Coroutine[None, None, None], what: str, action: AgentAction
     ) -> None:
         try:
             await effect
         except Exception:
-            logger.exception("%s of engine %s failed", type(action).__name__, engine_id)
+            logger.exception("%s of %s failed", type(action).__name__, what)
             await asyncio.sleep(FAILED_ACTION_PAUSE_SECONDS)
         finally:
-            del self._under_way[engine_id]
+            del self._under_way[what]
         self._changed.set()
 
     async def _engine(self, action: EngineAction) -> None:

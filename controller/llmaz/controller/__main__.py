@@ -51,11 +51,8 @@ async def run(settings: Settings) -> None:
         )
         leadership = Leadership(kube, settings.identity, changed, observer.list_anew)
         loop = Loop(observer, Performer(kube, observer), leadership, metrics)
-        recording = settings.scaling_record
-        autoscaler = Autoscaler(
-            *(kube, observer, leadership, metrics),
-            recording.open("a") if recording is not None else None,
-        )
+        recording = settings.scaling_record.open("a") if settings.scaling_record else None
+        autoscaler = Autoscaler(kube, observer, leadership, metrics, recording)
         app = web.Application()
         app.add_routes(health_routes(observer.missing, metrics.registry))
         async with listening(app, settings.listen_host, settings.listen_port) as port:

@@ -209,8 +209,5 @@ def _event(action: RecordEvent, name: str, namespace: str, now: str) -> Manifest
 
 
 def _words(ref: Ref) -> str:
-    return (
-        f"{ref.kind.kind} {ref.namespace}/{ref.name}"
-        if ref.namespace
-        else (f"{ref.kind.kind} {ref.name}")
-    )
+    name = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
+    return f"{ref.kind.kind} {name}"

@@ -14,7 +14,6 @@ from support.mirrors import asking, mirroring
 
 FILES = {"config.json": b"{}"}
 CONFIG = f"/acme/tiny/resolve/{COMMIT}/config.json"
-RIGHT = {"Authorization": "Bearer right"}
 
 
 async def test_a_token_does_not_follow_a_redirect_to_another_host(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ MIB = 2**20
 SIZE = 128 * MIB
 
 
-def _fleet(count: int, *, origin: float = 40 * MIB, speed: float = 80 * MIB) -> Simulation:
+def _fleet(count: int, *, origin: float = 40 * MIB) -> Simulation:
     simulation = Simulation(SIZE, origin)
     for number in range(count):
-        simulation.add(f"node-{number}", speed)
+        simulation.add(f"node-{number}", 80 * MIB)
     return simulation
 
 

@@ -40,7 +40,6 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [plugins."io.containerd.internal.v1.opt"]
   path = "{home}/opt"
 """
-_PATH = {"PATH": "/usr/bin:/bin"}  # of an image that says nothing
 _NUMBERS = itertools.count(1)
 
 

@@ -17,9 +17,5 @@ class ShimRefused(EngineError):
         self.code = code
 
 
-class StateDirectoryLocked(EngineError):
-    """Another agent acts on the engines of this directory."""
-
-
 class ReferenceNotFound(EngineError):
     """A Secret or ConfigMap does not exist: a variable may still be optional."""
