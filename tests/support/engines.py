@@ -42,6 +42,11 @@ def assigned(name: str = "fake-0", *switches: str, **fields: object) -> Assigned
     return dataclasses.replace(engine, **fields)  # type: ignore[arg-type]  # as replace itself
 
 
+def engine_log(state_dir: Path) -> str:
+    """Return what the engine of `assigned()` has said."""
+    return (state_dir / "engines" / "default_fake-0" / "engine.log").read_text()
+
+
 class Values:
     """Secrets and ConfigMaps by namespace and name."""
 
