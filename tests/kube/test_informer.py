@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from llmaz.api.kinds import OPEN_MODEL
-from llmaz.kube import Informer, Kube
+from llmaz.kube import Informer, Kube, Unavailable
+from llmaz.kube.informer import pause
 from support.kubeserver import Event, Script, listing, serving, thing
 
 PATIENCE_SECONDS = 120.0
@@ -82,6 +83,24 @@ async def test_what_was_known_counts_no_more_once_a_new_list_is_wanted(tmp_path:
         informer.list_anew()
         assert not informer.synced
         await wait_for(informer, "b")
+
+
+async def test_a_new_list_that_is_wanted_does_not_wait_for_what_failed_before(
+    tmp_path: Path,
+) -> None:
+    script = Script([503] * 30 + [listing(9, thing("b", 8))], [])
+    async with informing(script, tmp_path) as informer:
+        for asked in range(1, 31):  # after so many failures each further one waits half a minute
+            await wait_for_requests(script, asked)
+            informer.list_anew()
+        await wait_for(informer, "b")
+
+
+def test_the_pause_grows_unless_the_server_says_when_to_come_again() -> None:
+    silent, busy = Unavailable("x"), Unavailable("x", retry_after_seconds=1.0)
+    assert [pause(silent, count, jitter=0.0) for count in (1, 4, 9)] == [0.5, 4.0, 30.0]
+    assert [pause(busy, count, jitter=0.0) for count in (1, 4, 9)] == [1.0, 4.0, 5.0]
+    assert pause(Unavailable("x", retry_after_seconds=60.0), 9, jitter=1.0) == 60.0
 
 
 async def test_an_outage_takes_no_object_away(tmp_path: Path) -> None:

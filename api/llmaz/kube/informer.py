@@ -5,6 +5,7 @@ object away.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from llmaz.kube.errors import Gone, KubeError, Unavailable
 logger = logging.getLogger(__name__)
 
 _SHORTEST_SECONDS = 1.0  # a watch that ends sooner is a failure, lest it be opened without a pause
+# A server that says when to come again is asked at least so often, however often it has refused.
+_LONGEST_ADVISED_SECONDS = 5.0
 # A server says something at least once a minute (bookmarks).
 _LONGEST_SILENCE = timedelta(seconds=100)
 
@@ -52,6 +55,7 @@ class Informer:
         self._heard_since: datetime | None = None
         self._last_heard: datetime | None = None
         self._failures = 0
+        self._hurry = asyncio.Event()  # ends the wait after a failure
         self._following: asyncio.Task[None] | None = None
 
     @property
@@ -84,9 +88,14 @@ class Informer:
                     raise  # else it was `list_anew` that ended the watch
 
     def list_anew(self) -> None:
-        """Believe what is known no more until a list that is asked for from now on is there."""
+        """Believe what is known no more until a list that is asked for from now on is there.
+
+        Somebody waits for it: what failed before is no reason to ask later.
+        """
         self.synced = False
         self._version = ""
+        self._failures = 0
+        self._hurry.set()
         if self._following is not None:
             self._following.cancel()
 
@@ -159,11 +168,22 @@ class Informer:
 
     async def _back_off(self, error: KubeError) -> None:
         self._failures += 1
-        wait = backoff.delay(self._failures, jitter=random.random())  # noqa: S311  # no secret
-        wait = max(wait, error.retry_after_seconds or 0.0)
+        self._hurry.clear()
+        wait = pause(error, self._failures, jitter=random.random())  # noqa: S311  # no secret
         level = logging.WARNING if self._failures == 1 else logging.DEBUG
         logger.log(level, "watching %s again in %.1f s: %s", self.kind.plural, wait, error)
-        await asyncio.sleep(wait)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._hurry.wait()
+
+
+def pause(error: KubeError, failures: int, *, jitter: float) -> float:
+    """Return the seconds to wait after so many failures in a row, of which this is the last."""
+    advised = error.retry_after_seconds
+    if advised is None:
+        return backoff.delay(failures, jitter=jitter)
+    longest = max(advised, _LONGEST_ADVISED_SECONDS)
+    return max(advised, backoff.delay(failures, jitter=jitter, longest_seconds=longest))
 
 
 def _metadata(manifest: Manifest) -> Manifest:
