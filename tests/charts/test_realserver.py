@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from charts.conftest import NODE_NAME, TEAM, gather
-from support.apicalls import DEADLINE, MERGE
+from support.apicalls import MERGE
 from support.chart import CHART, Json, rendered
 from support.plane import ControlPlane
 from support.reachable import reachable_address
@@ -23,6 +22,7 @@ from support.realplane import real_control_plane
 from support.recorder import Call
 from support.recordings import Answer, call
 from support.releases import RELEASES
+from support.shims import wait_until
 
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 VALUES = {"agent.secretNamespaces": [TEAM]}
@@ -87,18 +87,23 @@ def _created_by_agent(plane: ControlPlane, name: str) -> Answer:
     return call(plane, "POST", NODES, node | {"metadata": {"name": name}}, headers=AGENT)
 
 
+def _refused_to_agent(plane: ControlPlane, name: str) -> Answer | None:
+    """Return how the creation of a node is refused; one that is not is undone."""
+    answer = _created_by_agent(plane, name)
+    if answer.status == 403:
+        return answer
+    call(plane, "DELETE", f"{NODES}/{name}")
+    return None
+
+
 def _reported_by_agent(plane: ControlPlane, name: str) -> Answer:
     patch = json.dumps({"status": {"address": "10.0.0.1"}})
     return call(plane, "PATCH", f"{NODES}/{name}/status", patch, headers=AGENT | MERGE)
 
 
 def test_an_agent_writes_its_own_node_alone(installed: ControlPlane) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while (refused := _created_by_agent(installed, "other")).status != 403:
-        # A policy takes the server some seconds to heed.
-        assert time.monotonic() < deadline, refused.text
-        call(installed, "DELETE", f"{NODES}/other")
-        time.sleep(0.2)
+    # A policy takes the server some seconds to heed.
+    refused = wait_until(lambda: _refused_to_agent(installed, "other"), "another's node is refused")
     assert "the agent of node own may write" in refused.text
     assert _created_by_agent(installed, "own").status == 201
     assert _reported_by_agent(installed, "own").status == 200
