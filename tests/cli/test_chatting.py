@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from llmaz.cli.chatting import Conversation
-from llmaz.cli.errors import NOT_FOUND, UNREACHABLE, CliError
+from llmaz.cli.errors import NOT_FOUND, UNREACHABLE, USAGE, CliError
 from llmaz.daemon.web import listening
 
 
@@ -80,9 +80,22 @@ async def test_an_error_in_the_middle_of_a_stream_is_an_error(gateway: Gateway) 
 
 
 async def test_a_gateway_that_is_not_there_is_not_reached() -> None:
-    with pytest.raises(CliError, match=r"127\.0\.0\.1") as caught:
+    words = r"http://127\.0\.0\.1:1/v1 is not reached: connect"
+    with pytest.raises(CliError, match=words) as caught:
         await Conversation("http://127.0.0.1:1/v1", "qwen", None, None).say("hello")
     assert caught.value.code == UNREACHABLE
+
+
+async def test_what_is_no_url_is_no_gateway() -> None:
+    with pytest.raises(CliError, match="foo is no URL of a gateway") as caught:
+        await Conversation("foo", "qwen", None, None).say("hello")
+    assert caught.value.code == USAGE
+
+
+async def test_bytes_that_are_no_text_are_not_asked(gateway: Gateway) -> None:
+    with pytest.raises(CliError, match="not text") as caught:
+        await Conversation(gateway.url, "qwen", None, None).say("\udcff")
+    assert (caught.value.code, gateway.asked) == (USAGE, [])
 
 
 async def test_a_gateway_that_asks_for_a_key_is_shown_it(gateway: Gateway) -> None:

@@ -190,6 +190,18 @@ def test_a_server_that_is_not_there_is_not_reached(tmp_path: Path) -> None:
     assert failed.stderr.startswith("error: ")
 
 
+def test_a_question_from_a_pipe_that_fails_ends_the_command(tmp_path: Path) -> None:
+    url = "http://127.0.0.1:1/v1"
+    ran = Llmaz(tmp_path / "home")("chat", "qwen", "--gateway", url, stdin="one\ntwo\n")
+    assert ran.returncode == 4
+    assert ran.stderr.count("is not reached") == 1
+
+
+def test_a_kubeconfig_that_is_a_directory_is_named(tmp_path: Path) -> None:
+    ran = Llmaz(tmp_path / "home", tmp_path)("get", "pl")
+    assert (ran.returncode, ran.stderr) == (1, f"error: {tmp_path}: Is a directory\n")
+
+
 def test_wrong_usage_ends_with_2_and_the_usage(tmp_path: Path) -> None:
     failed = Llmaz(tmp_path)("get")
     assert (failed.returncode, failed.stderr.startswith("Usage: llmaz get")) == (2, True)

@@ -49,7 +49,7 @@ def test_a_namespace_in_the_manifest_wins(tmp_path: Path) -> None:
         ("a: [", r"a\.yaml is not YAML: line 1, column 5: "),
         ("- 1", r"a\.yaml: a manifest is an object, not list"),
         ("a: 1", r"a\.yaml: apiVersion and kind are required"),
-        ("apiVersion: v1\nkind: Pod", r"a\.yaml: v1 Pod is not a kind of llmaz"),
+        ("apiVersion: batch/v1\nkind: Job", r"a\.yaml: batch/v1 Job is not a kind of llmaz"),
         (MODEL.replace("name: a", ""), r"a\.yaml: metadata\.name of a OpenModel is required"),
         ("", r"no object found in .*a\.yaml"),
         ("kind: List\nitems: 3", r"a\.yaml: items: must be a list, not int"),

@@ -1,6 +1,14 @@
 import pytest
 
-from llmaz.api.kinds import OPEN_MODEL, PLAYGROUND, SERVICE
+from llmaz.api.kinds import (
+    CONTROLLER_REVISION,
+    HORIZONTAL_POD_AUTOSCALER,
+    OPEN_MODEL,
+    PLAYGROUND,
+    POD,
+    POD_DISRUPTION_BUDGET,
+    SERVICE,
+)
 from llmaz.cli.errors import USAGE, CliError
 from llmaz.cli.kinds import label, named
 
@@ -12,13 +20,23 @@ def test_a_kind_is_known_by_all_its_names(word: str) -> None:
     assert named(word) == PLAYGROUND
 
 
+@pytest.mark.parametrize("word", ["po", "pods", "hpa", "pdb", "controllerrevisions"])
+def test_what_the_controller_makes_can_be_looked_at(word: str) -> None:
+    assert named(word) in (
+        POD,
+        HORIZONTAL_POD_AUTOSCALER,
+        POD_DISRUPTION_BUDGET,
+        CONTROLLER_REVISION,
+    )
+
+
 def test_of_two_kinds_of_one_name_the_one_of_llmaz_is_meant() -> None:
     assert named("services") == SERVICE
 
 
 def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
-    with pytest.raises(CliError, match="there is no kind 'pods'") as caught:
-        named("pods")
+    with pytest.raises(CliError, match="there is no kind 'jobs'") as caught:
+        named("jobs")
     assert caught.value.code == USAGE
     assert "playgrounds" in caught.value.hint
 

@@ -67,6 +67,7 @@ def test_a_uri_is_taken_as_it_is(tmp_path: Path) -> None:
     [
         ("./none.gguf", "there is no file ./none.gguf"),
         ("just-a-word", "no model is meant by just-a-word"),
+        ("", "no model is named"),
         ("notes.txt", "notes.txt is not a .gguf file"),
     ],
 )

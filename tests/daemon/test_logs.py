@@ -56,3 +56,17 @@ except LineTooLong:
     )
     (line,) = done.stderr.splitlines()
     assert line.endswith("INFO    aiohttp.server: a client sent no HTTP request: LineTooLong")
+
+
+def test_a_name_with_signs_that_move_a_terminal_stays_on_its_line() -> None:
+    program = """
+import logging
+from llmaz.daemon import logs
+logs.configure("text")
+logging.getLogger("llmaz.test").info("no model %s", "a\\0b\\nc\\x1b[2Jd")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    (line,) = done.stderr.splitlines()
+    assert line.endswith(r"no model a\x00b\nc\x1b[2Jd")

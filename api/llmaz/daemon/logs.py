@@ -34,9 +34,17 @@ def _of_clients(record: logging.LogRecord) -> bool:
     return True
 
 
+# What somebody named an object may hold anything, also what ends a line or moves a terminal.
+_ESCAPED = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
+
+
 class _TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's own name
+        record.message = record.message.translate(_ESCAPED)
+        return super().formatMessage(record)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802, ARG002  # logging's own name
         return _moment(record).strftime("%H:%M:%S.%f")[:-3]

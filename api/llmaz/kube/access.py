@@ -42,10 +42,12 @@ async def from_kubeconfig(path: Path) -> Access:
         else:
             who = await asyncio.to_thread(credentials.identity, user, path.parent)
         return await asyncio.to_thread(_access, cluster, who, path.parent)
-    except FileNotFoundError as error:
-        where = path if error.filename == str(path) else f"{path}: {error.filename}"
-        raise KubeError(f"{where}: there is no such file") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        where = path if error.filename in (None, str(path)) else f"{path}: {error.filename}"
+        is_missing = isinstance(error, FileNotFoundError)
+        words = "there is no such file" if is_missing else error.strerror or str(error)
+        raise KubeError(f"{where}: {words}") from error
+    except ValueError as error:
         raise KubeError(f"{path}: {error}") from error
 
 

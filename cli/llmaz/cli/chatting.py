@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from llmaz.cli.errors import CliError
+from llmaz.cli.errors import USAGE, CliError
 from llmaz.cli.openai import Message, stream_chat
 
 _END = "/exit"
@@ -29,6 +29,8 @@ class Conversation:
 
     async def say(self, words: str) -> None:
         """Ask one thing and print the answer as it comes."""
+        if not _is_text(words):
+            raise CliError("the message is not text in this terminal's encoding", code=USAGE)
         asked = [*self._said, {"role": "user", "content": words}]
         answer = []
         stream = stream_chat(
@@ -47,7 +49,8 @@ class Conversation:
     def talk(self) -> None:
         """Ask what the user types until the end of input; an error ends one answer, not all.
 
-        Not a coroutine: what waits for the keyboard inside an event loop can't be interrupted.
+        Of a pipe, which nobody looks at, it ends all. Not a coroutine: what waits for the keyboard
+        inside an event loop can't be interrupted.
         """
         prompt = f"{self._model}> " if sys.stdin.isatty() else ""
         while True:
@@ -62,4 +65,11 @@ class Conversation:
             try:
                 asyncio.run(self.say(words))
             except CliError as error:
+                if not prompt:
+                    raise
                 print(f"error: {error}", file=sys.stderr)
+
+
+def _is_text(words: str) -> bool:
+    """Tell whether all of it was understood: what could not be is a half of a pair of two."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in words)

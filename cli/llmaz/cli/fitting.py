@@ -54,6 +54,8 @@ def fit(
         if not any(one.verdict == "fits" for one in shown):
             raise CliError(f"no node can run {model} now", hint=_hint(shown), code=FAILED)
 
+    if output in (Format.WIDE, Format.NAME):
+        raise typer.BadParameter("-o is table, json or yaml here")
     execute(work())
 
 

@@ -45,6 +45,8 @@ def wanted(text: str, *, directory: Path, name: str | None = None) -> Wanted:
         return Wanted(source={"modelHub": hub}, name=chosen, is_gguf=True)
     if _HUB_ID.match(text) and not is_gguf:
         return Wanted(source={"modelHub": {"modelID": text}}, name=chosen, is_gguf=False)
+    if not text.strip():
+        raise CliError("no model is named", hint=_HINT, code=USAGE)
     what = "there is no file" if is_gguf or text.startswith(("/", ".")) else "no model is meant by"
     raise CliError(f"{what} {text}", hint=_HINT, code=USAGE)
 

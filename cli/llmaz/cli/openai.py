@@ -6,7 +6,7 @@ from typing import cast
 
 import aiohttp
 
-from llmaz.cli.errors import FAILED, NOT_FOUND, UNREACHABLE, CliError
+from llmaz.cli.errors import FAILED, NOT_FOUND, UNREACHABLE, USAGE, CliError
 
 _DATA = b"data: "
 _END = b"[DONE]"
@@ -42,6 +42,15 @@ async def stream_chat(
             async for line in answer.content:
                 if line.startswith(_DATA) and line.removeprefix(_DATA).strip() != _END:
                     yield _text(line.removeprefix(_DATA))
+    except aiohttp.InvalidURL:
+        raise CliError(
+            f"{gateway_url} is no URL of a gateway",
+            hint="write it as http://127.0.0.1:8000/v1",
+            code=USAGE,
+        ) from None
+    except aiohttp.ClientConnectorError as error:
+        words = (error.os_error.strerror or str(error.os_error)).lower()
+        raise CliError(f"{gateway_url} is not reached: {words}", code=UNREACHABLE) from None
     except (aiohttp.ClientError, OSError) as error:
         raise CliError(f"{gateway_url}: {error}", code=UNREACHABLE) from None
 

@@ -69,12 +69,12 @@ def chat(
         key = os.environ.get("LLMAZ_API_KEY", "").strip()
         url = gateway_url(gateway)
         conversation = Conversation(url, playground, system, max_tokens, api_key=key)
+        if message is None:
+            conversation.talk()
+            return
     except CliError as error:
         fail(error)
-    if message is not None:
-        execute(conversation.say(message))
-    else:
-        conversation.talk()
+    execute(conversation.say(message))
 
 
 def logs(

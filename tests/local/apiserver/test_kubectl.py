@@ -186,6 +186,20 @@ def test_kubectl_edits_an_object_in_an_editor(kubectl: Kubectl) -> None:
     assert shown == "opt"
 
 
+def test_kubectl_makes_an_autoscaler(kubectl: Kubectl) -> None:
+    (kubectl.directory / "scaled.yaml").write_text(_manifest("scaled", spec={"model": "qwen"}))
+    kubectl.prints("apply", "-f", "scaled.yaml")
+    kubectl.prints("autoscale", "widget/scaled", "--min=2", "--max=3", "--memory=1Gi")
+    made = json.loads(kubectl.prints("get", "hpa", "scaled", "-o", "json"))["spec"]
+    assert made["scaleTargetRef"] == {
+        "apiVersion": "golden.example.io/v1",
+        "kind": "Widget",
+        "name": "scaled",
+    }
+    assert (made["minReplicas"], made["maxReplicas"]) == (2, 3)
+    assert made["metrics"][0]["resource"]["target"]["averageValue"] == "1Gi"
+
+
 def test_kubectl_waits_for_a_deletion(kubectl: Kubectl) -> None:
     (kubectl.directory / "gone.yaml").write_text(_manifest("gone", spec={"model": "qwen"}))
     kubectl.prints("apply", "-f", "gone.yaml")

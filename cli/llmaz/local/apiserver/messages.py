@@ -67,6 +67,22 @@ _ACCESS_SPEC: Message = {
     1: Field("resourceAttributes", _RESOURCE_ATTRIBUTES),
     2: Field("nonResourceAttributes", _PATH_ATTRIBUTES),
 }
+_METRIC_TARGET: Message = {
+    1: Field("type", "text"),
+    2: Field("value", "quantity"),
+    3: Field("averageValue", "quantity"),
+    4: Field("averageUtilization", "int"),
+}
+_RESOURCE_METRIC: Message = {1: Field("name", "text"), 2: Field("target", _METRIC_TARGET)}
+_AUTOSCALER_SPEC: Message = {
+    1: Field(
+        "scaleTargetRef",
+        {1: Field("kind", "text"), 2: Field("name", "text"), 3: Field("apiVersion", "text")},
+    ),
+    2: Field("minReplicas", "int"),
+    3: Field("maxReplicas", "int"),
+    4: Field("metrics", {1: Field("type", "text"), 4: Field("resource", _RESOURCE_METRIC)}, "list"),
+}
 _DELETE_OPTIONS: Message = {
     1: Field("gracePeriodSeconds", "int"),
     2: Field("preconditions", {1: Field("uid", "text"), 2: Field("resourceVersion", "text")}),
@@ -105,6 +121,7 @@ MESSAGES: dict[tuple[str, str], Message] = {
             4: Field("automountServiceAccountToken", "bool"),
         }
     ),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): _kind({2: Field("spec", _AUTOSCALER_SPEC)}),
     ("v1", "DeleteOptions"): _DELETE_OPTIONS,
     ("authentication.k8s.io/v1", "SelfSubjectReview"): _kind({}),
     ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): _kind({2: Field("spec", _ACCESS_SPEC)}),

@@ -16,7 +16,7 @@ from llmaz.local.objects.values import Json, Object
 MAGIC = b"k8s\x00"  # before the envelope that names the object's kind
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-Form = Literal["text", "bytes", "int", "bool", "time", "int-or-string"]
+Form = Literal["text", "bytes", "int", "bool", "time", "int-or-string", "quantity"]
 
 
 class ProtobufError(ValueError):
@@ -57,6 +57,7 @@ def decoded(body: bytes, kinds: Mapping[tuple[str, str], Message]) -> Object:
 
 _TYPE: Message = {1: Field("apiVersion", "text"), 2: Field("kind", "text")}
 _TIME: Message = {1: Field("seconds", "int"), 2: Field("nanos", "int")}
+_QUANTITY: Message = {1: Field("text", "text")}
 _INT_OR_STRING: Message = {
     1: Field("type", "int"),
     2: Field("number", "int"),
@@ -91,6 +92,8 @@ def _value(raw: bytes | int, holds: "Form | Message") -> Json:
         seconds = _message(raw, _TIME).get("seconds")
         moment = None if seconds is None else datetime.fromtimestamp(seconds, UTC)
         return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if holds == "quantity":
+        return _message(raw, _QUANTITY).get("text", "")
     if holds == "int-or-string":
         either = _message(raw, _INT_OR_STRING)
         return either.get("text", "") if either.get("type") else either.get("number", 0)
