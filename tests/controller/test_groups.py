@@ -10,7 +10,6 @@ from llmaz.controller.actions import Assign
 from llmaz.controller.groups import groups_of, is_serving
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.ranks import leader_id
-from llmaz.controller.seats import seats_by_engine
 from llmaz.controller.snapshot import KubeNode
 from support.builders import flavor, model, node, on, playground
 from support.controlling import World, told
@@ -24,6 +23,7 @@ from support.groups import (
     runs_later,
 )
 from support.manifests import PUBLISHED, documents
+from support.seated import seats_by_engine
 
 
 def variables(engine: AssignedEngine) -> dict[str, str]:
@@ -343,7 +343,7 @@ def test_what_is_left_of_a_group_does_not_count_as_serving() -> None:
     world = group_world(nodes=3)
     world.settle()
     del world.nodes["n1"]
-    (worker,) = groups_of(seats_by_engine(world.snapshot().seats))["default/chat-0"]
+    (worker,) = groups_of(seats_by_engine(world.snapshot()))["default/chat-0"]
     assert worker.is_ready
     assert not is_serving([worker])
     world.settle()

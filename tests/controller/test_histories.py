@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmaz.controller.nodes import LOST_AFTER
-from llmaz.controller.seats import seats_by_engine
 from support.builders import flavor, model, node, playground, runtime
 from support.controlling import World
+from support.seated import seats_by_engine
 
 NODES = ("n0", "n1", "n2")
 PLAYGROUNDS = ("p0", "p1", "p2")
@@ -74,7 +74,7 @@ def test_every_history_keeps_the_rules_and_settles(history: list[tuple[str, str,
     )
     for event in history:
         happen(world, event)
-        seats = seats_by_engine(world.snapshot().seats)
+        seats = seats_by_engine(world.snapshot())
         before = {
             id_: seat
             for id_, seat in seats.items()

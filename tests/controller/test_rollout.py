@@ -13,9 +13,9 @@ from llmaz.api.playground import BackendRuntimeConfig
 from llmaz.api.service import RollingUpdate, RolloutStrategy, Service
 from llmaz.api.source import ModelHub, ModelSource
 from llmaz.controller.rollout import most_surplus, most_unavailable
-from llmaz.controller.seats import seats_by_engine
 from support.controlling import World, told, world_of
 from support.failing import fail_first
+from support.seated import seats_by_engine
 
 
 def test_an_edit_replaces_engines_one_at_a_time() -> None:
@@ -111,7 +111,7 @@ def test_a_surplus_replica_serves_while_the_others_are_replaced() -> None:
     counts = []
     for _ in range(20):
         acted = bool(world.decide())
-        seats = seats_by_engine(world.snapshot().seats).values()
+        seats = seats_by_engine(world.snapshot()).values()
         counts.append((sum(seat.is_ready for seat in seats), len(seats)))
         if not world.tick() and not acted:
             break

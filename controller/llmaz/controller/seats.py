@@ -1,6 +1,5 @@
 """Seats: the engines that a node is told to run, each with what the node's agent says of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmaz.api.fingerprint import fingerprint
@@ -30,17 +29,6 @@ def seats_of(node: InferenceNode) -> tuple[Seat, ...]:
         )
         for engine, report in engines
     )
-
-
-def seats_by_engine(seats: Mapping[str, tuple[Seat, ...]]) -> dict[str, Seat]:
-    """Return the seats of all nodes by engine, each once: where it is ready, else on the first."""
-    found: dict[str, Seat] = {}
-    for name in sorted(seats):
-        for seat in seats[name]:
-            known = found.get(seat.engine.id)
-            if known is None or (seat.is_ready and not known.is_ready):
-                found[seat.engine.id] = seat
-    return found
 
 
 def _is_ready(engine: AssignedEngine, report: EngineReport | None) -> bool:
