@@ -23,7 +23,7 @@ T = TypeVar("T")
 SLEEPER = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(100000)")
 
 
-def wait_until(condition: Callable[[], T], what: str) -> T:
+def wait_until(condition: Callable[[], T | None], what: str) -> T:
     """Return the condition's value once it is true."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
