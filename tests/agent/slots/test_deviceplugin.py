@@ -1,15 +1,13 @@
 """The device plugin of tests, as a kubelet asks one; a real kubelet has taken it as well."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import grpc
 
 from llmaz.agent.slots.podresources import fields
 from support.kubelet.deviceplugin import KUBELET, REGISTER, VERSION, DevicePlugin
-from support.kubelet.podresources import part
+from support.kubelet.podresources import answering, part
 from support.shims import PATIENCE_SECONDS
 
 RESOURCE = "nvidia.com/gpu"
@@ -22,21 +20,12 @@ class Registry:
     def __init__(self) -> None:
         self.registered: list[list[str]] = []
 
-    def register(self, request: bytes, context: object) -> bytes:
+    def register(self, request: bytes) -> bytes:
         self.registered.append([text.decode() for _, text in fields(request)])
         return b""
 
-    @contextmanager
-    def listening(self, directory: Path) -> Iterator[None]:
-        method = grpc.unary_unary_rpc_method_handler(self.register)
-        service = grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})
-        server = grpc.server(ThreadPoolExecutor(2), handlers=(service,))
-        server.add_insecure_port(f"unix://{directory / KUBELET}")
-        server.start()
-        try:
-            yield
-        finally:
-            server.stop(None).wait()
+    def listening(self, directory: Path) -> AbstractContextManager[None]:
+        return answering(directory / KUBELET, SERVICE, METHOD, self.register)
 
 
 def devices(message: bytes) -> list[list[str]]:

@@ -43,13 +43,18 @@ def _size(value: int) -> bytes:
 @contextmanager
 def pod_resources(socket: Path, look: Callable[[], Ledger]) -> Iterator[None]:
     """Serve at a socket what `look` says whenever somebody asks."""
+    with answering(socket, "v1.PodResourcesLister", "List", lambda _: listing(look())):
+        yield
 
-    def answer(request: bytes, context: object) -> bytes:
-        return listing(look())
 
-    method = grpc.unary_unary_rpc_method_handler(answer)
-    service = grpc.method_handlers_generic_handler("v1.PodResourcesLister", {"List": method})
-    server = grpc.server(ThreadPoolExecutor(2), handlers=(service,))
+@contextmanager
+def answering(
+    socket: Path, service: str, method: str, answer: Callable[[bytes], bytes]
+) -> Iterator[None]:
+    """Serve one call of a gRPC service at a Unix socket inside the `with` block."""
+    handler = grpc.unary_unary_rpc_method_handler(lambda request, _: answer(request))
+    handlers = grpc.method_handlers_generic_handler(service, {method: handler})
+    server = grpc.server(ThreadPoolExecutor(2), handlers=(handlers,))
     server.add_insecure_port(f"unix://{socket}")
     server.start()
     try:
