@@ -226,7 +226,25 @@ def simulated(count: int, shape: Shape) -> dict[str, float]:
     return {"origin_ratio": ratio, "time_over_bound": simulation.seconds / shape.bound}
 
 
-def main() -> None:
+def conditions(shape: Shape) -> dict[str, float]:
+    """Return what the figures were measured with."""
+    said: dict[str, float] = {"nodes": shape.nodes, "bytes": shape.size, "bound_s": shape.bound}
+    said |= {"origin_mbit": shape.origin_mbit, "node_mbit": shape.node_mbit}
+    if shape.connection_mbit is not None:
+        said["connection_mbit"] = shape.connection_mbit
+    if shape.zones > 1:
+        said["zones"] = shape.zones
+    return said
+
+
+def measured(name: str, way: Way, shape: Shape, rounds: int) -> dict[str, float]:
+    """Return the figures of the median round; whoever is no way of ours has but one."""
+    count = rounds if name.startswith("swarm") else 1
+    took = sorted((brought(way, shape) for _ in range(count)), key=lambda one: one.seconds)
+    return figures(name, took[len(took) // 2], shape)
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="4 nodes, 64 MiB, no rivals")
     parser.add_argument("--nodes", type=int, default=4)
@@ -240,7 +258,11 @@ def main() -> None:
     parser.add_argument("--tls", action="store_true", help="the same between nodes of TLS as well")
     parser.add_argument("--kill", action="store_true", help="a node in the middle, once more")
     parser.add_argument("--simulate", type=int, metavar="NODES", help="nodes in one process")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # namespaces are taken down with it
     shape = Shape(
         nodes=given.simulate or given.nodes,
@@ -250,23 +272,14 @@ def main() -> None:
         connection_mbit=given.connection_mbit,
         zones=given.zones,
     )
-    said: dict[str, float] = {"nodes": shape.nodes, "bytes": shape.size, "bound_s": shape.bound}
-    said |= {"origin_mbit": shape.origin_mbit, "node_mbit": shape.node_mbit}
-    if shape.connection_mbit is not None:
-        said["connection_mbit"] = shape.connection_mbit
-    if shape.zones > 1:
-        said["zones"] = shape.zones
+    said = conditions(shape)
     if given.simulate:
         report(simulated=True, **said, **simulated(given.simulate, shape))
         return
     found: dict[str, float] = {}
-    for name, way in ways(
-        rivals=not (given.quick or given.no_rivals), tls=given.tls, kill=given.kill
-    ):
-        count = given.rounds if name.startswith("swarm") else 1
-        rounds = [brought(way, shape) for _ in range(count)]
-        rounds.sort(key=lambda took: took.seconds)
-        found |= figures(name, rounds[len(rounds) // 2], shape)
+    rivals = not (given.quick or given.no_rivals)
+    for name, way in ways(rivals=rivals, tls=given.tls, kill=given.kill):
+        found |= measured(name, way, shape, given.rounds)
     ours = {
         "time_over_bound": found["swarm_over_bound"],
         "origin_ratio": found["swarm_origin_ratio"],
