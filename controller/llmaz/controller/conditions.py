@@ -6,7 +6,7 @@ PlaygroundNotReady or ServiceNotReady after it; so the condition itself remember
 one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from llmaz.api.meta import Condition, find_condition, with_condition
@@ -60,37 +60,31 @@ def playground_conditions(
     A refusal says why there is nothing to see of it yet: it has no Service.
     """
     why = seen if isinstance(seen, Refusal) else seen.why
-    was_available = _was_available(old, "PlaygroundReady", "PlaygroundNotReady")
-    progressing = find_condition(old, PROGRESSING)
-    new = []
-    if progressing is None or progressing.reason == "AbortProcessing":
-        new.append(
-            _condition(PROGRESSING, "True", "Pending", "Waiting for inference Service ready")
-        )
-    elif why is not None and was_available:
-        new.append(
-            _condition(
-                PROGRESSING,
-                "True",
-                "PlaygroundInProgress",
-                "Waiting for inference Service progressing",
-            )
-        )
+    progressing = _playground_progressing(old, waits=why is not None)
     if why is None:
         words = "PlaygroundReady", "Playground is ready"
         done = [_condition(PROGRESSING, "False", *words)] if progress_ends else []
-        new += [*done, _condition(AVAILABLE, "True", *words)]
-    else:
-        new.append(
-            _unavailable(
-                old,
-                why,
-                ready="PlaygroundReady",
-                unready="PlaygroundNotReady",
-                waiting="inference Service",
-            )
-        )
-    return _set(old, new, generation, now)
+        available = _condition(AVAILABLE, "True", *words)
+        return _set(old, [*progressing, *done, available], generation, now)
+    unavailable = _unavailable(
+        old,
+        why,
+        ready="PlaygroundReady",
+        unready="PlaygroundNotReady",
+        waiting="inference Service",
+    )
+    return _set(old, [*progressing, unavailable], generation, now)
+
+
+def _playground_progressing(old: Conditions, *, waits: bool) -> Iterator[Condition]:
+    """Yield Progressing where it begins: at first, and when what was available waits again."""
+    known = find_condition(old, PROGRESSING)
+    if known is None or known.reason == "AbortProcessing":
+        words = "Pending", "Waiting for inference Service ready"
+        yield _condition(PROGRESSING, "True", *words)
+    elif waits and _was_available(old, "PlaygroundReady", "PlaygroundNotReady"):
+        words = "PlaygroundInProgress", "Waiting for inference Service progressing"
+        yield _condition(PROGRESSING, "True", *words)
 
 
 def with_rollout(
