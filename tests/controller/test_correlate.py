@@ -74,3 +74,12 @@ def test_one_object_takes_no_other_ones_allowance() -> None:
     for _ in range(BURST + 1):
         correlator.judge(EVENT, 0)
     assert correlator.judge(saying("hello", "uid-other"), 0) is not None
+
+
+def test_what_is_normal_silences_no_warning() -> None:
+    correlator = Correlator()
+    started = dataclasses.replace(EVENT, type="Normal", reason="EngineStarted")
+    for _ in range(BURST + 1):
+        last = correlator.judge(started, 0)
+    assert last is None
+    assert correlator.judge(EVENT, 0) is not None

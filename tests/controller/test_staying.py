@@ -2,12 +2,16 @@
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from llmaz.api.fingerprint import fingerprint
 from llmaz.api.node import AssignedEngine, EnginePhase, EngineReport, NodeSpec
 from llmaz.controller.actions import Assign
 from llmaz.controller.nodes import LOST_AFTER
 from llmaz.controller.plan import plan
+from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import KubeNode, Taint
 from support.builders import GPU, flavor, gpu, model, node, on, playground, runtime
 from support.controlling import World
@@ -68,6 +72,18 @@ def test_replicas_of_a_lost_node_go_elsewhere_after_a_grace_and_do_not_come_back
     assert world.engines() == {"default/chat-0": ("n2", ("n2-0",))}
 
 
+def test_how_long_a_silent_node_keeps_its_replicas_can_be_said() -> None:
+    world = two_nodes()
+    world.lose("n1")
+    policy = SlotPolicy(lost_seconds=30)
+    moved = []
+    for seconds in (29, 30):
+        snapshot = dataclasses.replace(world.snapshot(), slot_policy=policy)
+        decided = plan(snapshot, world.now + timedelta(seconds=seconds))
+        moved.append([one.node for one in decided.actions if isinstance(one, Assign)])
+    assert moved == [[], ["n1", "n2"]]
+
+
 def test_replicas_of_a_lost_node_stay_where_there_is_no_room_elsewhere() -> None:
     world = two_nodes()
     del world.nodes["n2"]
@@ -96,6 +112,37 @@ def test_an_engine_stays_on_a_sick_accelerator_while_there_is_no_other() -> None
     world.nodes["n1"] = dataclasses.replace(world.nodes["n1"], status=status)
     world.settle()
     assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
+
+
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [
+        (
+            {"taints": (Taint(key="karpenter.sh/disrupted", effect="NoSchedule"),)},
+            "n1 is about to be taken away (karpenter.sh/disrupted)",
+        ),
+        ({"annotations": {"llmaz.io/drain": "new memory"}}, "n1 is drained (new memory)"),
+        (
+            {"taints": (Taint(key="repair", effect="NoExecute"),)},
+            "n1 is tainted repair:NoExecute",
+        ),
+    ],
+)
+def test_what_is_driven_away_and_has_nowhere_to_go_serves_on_and_says_why(
+    there: dict[str, Any], why: str
+) -> None:
+    world = World().add(model("qwen", flavor("a10")), runtime(), playground("chat", "qwen"))
+    world.add(node("n1", 1))
+    world.settle()
+    world.kube_nodes["n1"] = KubeNode(name="n1", **there)
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n1", ("n1-0",))}
+    told = world.playgrounds["default", "chat"].status.message
+    assert told.startswith(f"replica 0 stays until there is room elsewhere, though {why}: a10: 0 ")
+    world.add(node("n2", 1))
+    world.settle()
+    assert world.engines() == {"default/chat-0": ("n2", ("n2-0",))}
+    assert world.playgrounds["default", "chat"].status.message == ""
 
 
 def test_a_taint_keeps_off_what_does_not_ask_for_the_resource_of_its_name() -> None:

@@ -2,7 +2,8 @@
 
 The rules are those of Kubernetes' own components: after ten different messages of one reason within
 ten minutes the next ones count up one Event, and of one object there are 25 at once, then one every
-five minutes. What is left out here stands in the log all the same.
+five minutes. Warnings have an allowance of their own: the start of many replicas silences none of
+them. What is left out here stands in the log all the same.
 """
 
 from collections import OrderedDict
@@ -38,14 +39,14 @@ class Correlator:
 
     def __init__(self) -> None:
         self._alike: OrderedDict[tuple[str, str, str], _Alike] = OrderedDict()
-        self._allowances: OrderedDict[str, _Allowance] = OrderedDict()
+        self._allowances: OrderedDict[tuple[str, str], _Allowance] = OrderedDict()
 
     def judge(self, event: RecordEvent, now: float) -> tuple[str, str] | None:
         """Return the key that tells the Event from others, and its message; None to leave it out.
 
         `now` is in seconds, of any clock that never goes back.
         """
-        if not self._is_allowed(event.uid, now):
+        if not self._is_allowed((event.uid, event.type), now):
             return None
         about = (event.uid, event.type, event.reason)
         alike = self._alike.pop(about, None)
@@ -58,11 +59,11 @@ class Correlator:
         alike.messages.add(event.message)
         return f"{event.uid} {event.reason} {event.message}", event.message
 
-    def _is_allowed(self, uid: str, now: float) -> bool:
-        found = self._allowances.pop(uid, None) or _Allowance(now)
+    def _is_allowed(self, of: tuple[str, str], now: float) -> bool:
+        found = self._allowances.pop(of, None) or _Allowance(now)
         found.left = min(BURST, found.left + (now - found.at) / REFILL_SECONDS)
         found.at = now
-        self._allowances[uid] = found
+        self._allowances[of] = found
         _bound(self._allowances)
         if found.left < 1:
             return False

@@ -12,9 +12,11 @@ from llmaz.controller.accelerators import accelerator_labels
 from llmaz.controller.demand import Needs
 from llmaz.controller.leaving import Leaving, capacity_type, leaving, tolerates
 from llmaz.controller.shared import NOT_SHARED, Sharing, sharing
+from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import ClusterSnapshot, Taint
 
-# From the end of a node's Lease until its replicas go elsewhere; as long as Kubernetes waits.
+# From the end of a node's Lease until its replicas go elsewhere, where nobody says otherwise; as
+# long as Kubernetes waits.
 LOST_AFTER = timedelta(minutes=5)
 # Taints that tell of a kubelet's silence. Engines are no business of a kubelet's: Leases decide.
 _OF_KUBELETS = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
@@ -60,15 +62,21 @@ class NodeView:
         self, resources: Collection[str], tolerations: Sequence[Toleration] = ()
     ) -> bool:
         """Tell whether engines that ask for these resources shall go elsewhere."""
-        return (
-            self.is_lost
-            or self.leaving is not None
-            or any(
-                taint.effect == "NoExecute" and not tolerates(tolerations, taint)
-                for taint in self.taints
-                if taint.key not in resources and taint.key not in _OF_KUBELETS
-            )
-        )
+        return self.why_left(resources, tolerations) is not None
+
+    def why_left(
+        self, resources: Collection[str], tolerations: Sequence[Toleration] = ()
+    ) -> str | None:
+        """Say why engines that ask for these resources shall go elsewhere; None: they may stay."""
+        if self.leaving is not None:
+            return self.leaving.words
+        if self.is_lost:
+            return "has had no living agent for long"
+        for taint in self.taints:
+            is_ours = taint.key not in resources and taint.key not in _OF_KUBELETS
+            if taint.effect == "NoExecute" and is_ours and not tolerates(tolerations, taint):
+                return f"is tainted {taint}"
+        return None
 
 
 def node_views(snapshot: ClusterSnapshot, now: datetime) -> dict[str, NodeView]:
@@ -118,6 +126,12 @@ def _view(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> Node
     )
 
 
+def lost_after(policy: SlotPolicy) -> timedelta:
+    """Return for how long a silent node keeps its replicas, in slots and as processes alike."""
+    told = policy.lost_seconds
+    return LOST_AFTER if told is None else timedelta(seconds=told)
+
+
 def _is_lost(name: str, snapshot: ClusterSnapshot, now: datetime) -> bool:
     """Tell whether a node was silent for all of the grace, and somebody listened all the while.
 
@@ -126,7 +140,8 @@ def _is_lost(name: str, snapshot: ClusterSnapshot, now: datetime) -> bool:
     since = snapshot.leases_heard_since
     if since is None:
         return False
-    return now >= max(snapshot.leases.get(name, since), since) + LOST_AFTER
+    heard = max(snapshot.leases.get(name, since), since)
+    return now >= heard + lost_after(snapshot.slot_policy)
 
 
 def _closed(node: InferenceNode, snapshot: ClusterSnapshot, now: datetime) -> str | None:

@@ -19,6 +19,7 @@ class Placed:
     workers: tuple["Placed", ...] = ()  # of a group that the engine leads
     displaced: tuple[str, ...] = ()  # replicas that make way for it
     lingers: tuple[str, ...] = ()  # why it is nowhere else, though no flavor allows it here
+    stranded: tuple[str, ...] = ()  # why it is nowhere else, though it is driven away from here
 
     @property
     def members(self) -> tuple["Placed", ...]:

@@ -7,6 +7,7 @@ others, flavor by flavor in order of preference, to a node that has the weights,
 one, then to the first by name. The same snapshot always gives the same answer.
 """
 
+import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from llmaz.api.fingerprint import but_for_epoch
@@ -21,7 +22,7 @@ from llmaz.controller.outcomes import Outcome, Placed, Unplaced
 from llmaz.controller.preempt import Displacing
 from llmaz.controller.refusals import is_runnable, unplaced
 from llmaz.controller.seats import Seat
-from llmaz.controller.staying import Group, is_driven, stay, stays
+from llmaz.controller.staying import Group, is_driven, stay, stays, why_driven
 from llmaz.controller.taking import place_many, place_one
 
 
@@ -221,6 +222,10 @@ def _place_new(
         for id_ in reversed(left):
             group = groups.get(id_, ())
             if _has_place(id_, demand, group, board):
+                driven = why_driven(group, board.fleet, demand)
+                if driven and _is_where_it_was(id_, group, board):
+                    why = why or unplaced(demand, options, board)
+                    _strand(id_, (driven, *why.reasons), board)
                 continue
             if displacing is None or displacing.place(demand, id_, group) is None:
                 why = why or unplaced(demand, options, board)
@@ -235,6 +240,19 @@ def _has_place(id_: str, demand: Demand, group: Group, board: Board) -> bool:
         if is_runnable(option) and place_one(board, demand, option, id_, group):
             return True
     return stay(demand, group, board) is not None
+
+
+def _is_where_it_was(id_: str, group: Group, board: Board) -> bool:
+    outcome = board.outcomes[id_]
+    assert isinstance(outcome, Placed)
+    return [one.node for one in outcome.members] == [seat.node for seat in group]
+
+
+def _strand(id_: str, reasons: tuple[str, ...], board: Board) -> None:
+    """Say of a replica that is driven away why it stays."""
+    here = board.outcomes[id_]
+    assert isinstance(here, Placed)
+    board.outcomes[id_] = dataclasses.replace(here, stranded=reasons)
 
 
 def _regroup(id_: str, demand: Demand, groups: Mapping[str, Group], board: Board) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 from llmaz.api.fingerprint import fingerprint
 from llmaz.api.service import Service
@@ -106,7 +107,7 @@ def progress(
             else current(service, served.revisions.get(key, []), snapshot.memo)
         ),
         pinned=refusal is None and wanted_revision(service) is not None,
-        refused=refusal or next(iter(lingering), None),
+        refused=refusal or next(chain(lingering, _stranded(ids, served.outcomes)), None),
         why=_worst(waits, wanted) if wanted else _at_rest(key, demand, served, snapshot, now),
         waits=Counter(why.reason for _, _, why in waits),
         reloaded=_reloaded(ids, demand, served),
@@ -209,6 +210,16 @@ def _lingering(ids: Sequence[str], outcomes: Mapping[str, Outcome]) -> Iterator[
                 reason="Unplaceable",
                 message=f"{words}there is room: {'; '.join(outcome.lingers)}",
             )
+
+
+def _stranded(ids: Sequence[str], outcomes: Mapping[str, Outcome]) -> Iterator[Refusal]:
+    """Yield why replicas are still where they are driven away from."""
+    for index, id_ in enumerate(ids):
+        outcome = outcomes.get(id_)
+        if isinstance(outcome, Placed) and outcome.stranded:
+            why, *flavors = outcome.stranded
+            words = f"replica {index} stays until there is room elsewhere, though {why}"
+            yield Refusal(reason="Unplaceable", message=f"{words}: {'; '.join(flavors)}")
 
 
 def _is_placed(outcome: Outcome | None) -> bool:

@@ -29,8 +29,24 @@ def stays(demand: Demand, ids: Iterable[str], groups: Mapping[str, Group], board
 
 def is_driven(seat: Seat, fleet: Fleet, demand: Demand) -> bool:
     """Tell whether its node drives an engine away."""
-    resources = {*seat.engine.resources.limits, *seat.engine.resources.requests}
-    return fleet.ledgers[seat.node].view.drives_away(resources, tolerations_of(demand.service))
+    view = fleet.ledgers[seat.node].view
+    return view.drives_away(_asked(seat), tolerations_of(demand.service))
+
+
+def why_driven(group: Group, fleet: Fleet, demand: Demand) -> str | None:
+    """Say what drives a replica away from where it is; None where nothing does."""
+    for seat in group:
+        if not fleet.ledgers[seat.node].sick.isdisjoint(seat.engine.accelerators):
+            return f"{seat.node} has an accelerator that is not well"
+        view = fleet.ledgers[seat.node].view
+        why = view.why_left(_asked(seat), tolerations_of(demand.service))
+        if why is not None:
+            return f"{seat.node} {why}"
+    return None
+
+
+def _asked(seat: Seat) -> set[str]:
+    return {*seat.engine.resources.limits, *seat.engine.resources.requests}
 
 
 def _is_settled(seat: Seat, fleet: Fleet, demand: Demand) -> bool:

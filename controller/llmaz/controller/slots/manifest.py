@@ -14,6 +14,7 @@ from llmaz.api.kinds import SERVICE
 from llmaz.api.manifest import Json, Manifest, digest, encode
 from llmaz.api.service import Service
 from llmaz.controller.demand import Demand, Option
+from llmaz.controller.nodes import lost_after
 from llmaz.controller.owned import reference
 from llmaz.controller.slots.attempts import Attempt
 from llmaz.controller.slots.containers import bringer, claims_of, runner, volumes
@@ -190,7 +191,7 @@ def _while_lost(said: Sequence[Manifest], policy: SlotPolicy) -> list[Json]:
             "key": key,
             "operator": "Exists",
             "effect": "NoExecute",
-            "tolerationSeconds": policy.lost_seconds,
+            "tolerationSeconds": int(lost_after(policy).total_seconds()),
         }
         for key in _OF_LOST
         if key not in told

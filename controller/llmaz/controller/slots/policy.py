@@ -47,7 +47,8 @@ class SlotPolicy:
     scheduler_name: who binds slots; empty for the cluster's own scheduler
     node_selector: labels of the nodes that run an agent, and so may run slots
     tolerations: taints that slots don't mind
-    lost_seconds: how long pods stay on a node whose kubelet is silent, until others take over
+    lost_seconds: how long replicas, pods or processes, stay on a node that is silent, until others
+        take over; five minutes without it
     disruption_budget: whether evictions wait until other slots have taken over
     drain_seconds: how long they wait while the slot that is to take over finds no place
     fallback_seconds: how long a pod may stay unschedulable until the next flavor is tried
@@ -72,7 +73,7 @@ class SlotPolicy:
     scheduler_name: str = ""
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[SlotToleration, ...] = ()
-    lost_seconds: int = field(default=300, metadata=bounds(minimum=0))
+    lost_seconds: int | None = field(default=None, metadata=bounds(minimum=0))
     disruption_budget: bool = True
     drain_seconds: int = field(default=600, metadata=bounds(minimum=0))
     fallback_seconds: int = field(default=20, metadata=bounds(minimum=1))
