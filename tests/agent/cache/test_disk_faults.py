@@ -18,7 +18,7 @@ from llmaz.agent.cache.pins import USER, pin, unpin
 from llmaz.agent.cache.remote import Listing, RemoteFile
 from llmaz.agent.cache.room import inventory, make_room
 from llmaz.agent.cache.scrub import scrub
-from llmaz.agent.cache.state import Fetching, FetchModel, Held
+from llmaz.agent.cache.state import DropModel, Fetching, FetchModel, Held, ListPeers
 from llmaz.agent.cache.store import Store, Tree, publish
 from llmaz.agent.cache.upkeep import SCRUB_SECONDS, Upkeep
 from llmaz.agent.cache.usage import measure
@@ -26,7 +26,7 @@ from llmaz.api.node import AssignedModel
 from llmaz.api.source import ModelHub, ModelSource
 from support.disks import KEY
 from support.downloads import Downloads
-from support.hub import Repository, serving
+from support.hub import Hub, Repository, serving
 from support.loopdisk import LoopDisk, loop_disk, small_tmpfs
 from support.secrets import NoSecrets
 from support.snapshots import put_snapshot
@@ -114,20 +114,44 @@ def _rot(shown: Path) -> None:
         file.write(bytes([byte ^ 1]))
 
 
+TINY = AssignedModel(name="m", source=ModelSource(model_hub=ModelHub(model_id="acme/tiny")))
+
+
+def _cache(cache_dir: Path, hub: Hub, changed: asyncio.Event) -> ModelCache:
+    return ModelCache(
+        cache_dir,
+        fetcher=FetchChild({**os.environ, "HF_ENDPOINT": hub.url}),
+        secrets=NoSecrets(),
+        now=lambda: datetime.now(UTC),
+        changed=changed,
+        endpoint=hub.url,
+        limits=Limits(reserve=0),
+    )
+
+
+async def test_an_agent_that_begins_on_a_read_only_disk_has_what_is_there(disk: LoopDisk) -> None:
+    changed = asyncio.Event()
+    async with serving({"acme/tiny": Repository({"m.gguf": MODEL})}) as hub:
+        cache = _cache(disk.path / "cache", hub, changed)
+        cache.perform(FetchModel(model=TINY))
+        before = await _settled(cache, changed)
+        await cache.aclose()
+        with disk.read_only():
+            cache = _cache(disk.path / "cache", hub, changed)
+            cache.perform(FetchModel(model=TINY))
+            found = await _settled(cache, changed)
+            cache.perform(ListPeers(model=TINY))
+            cache.perform(DropModel(name="m"))
+            await cache.aclose()
+    assert (found.path, found.revision) == (before.path, before.revision)
+
+
 async def test_what_a_scrub_finds_wrong_is_brought_anew_without_a_hand(tmp_path: Path) -> None:
     downloads, changed = Downloads(), asyncio.Event()
     async with serving({"acme/tiny": Repository({"m.gguf": MODEL}, downloads=downloads)}) as hub:
-        cache = ModelCache(
-            tmp_path,
-            fetcher=FetchChild({**os.environ, "HF_ENDPOINT": hub.url}),
-            secrets=NoSecrets(),
-            now=lambda: datetime.now(UTC),
-            changed=changed,
-            endpoint=hub.url,
-        )
+        cache = _cache(tmp_path, hub, changed)
         upkeep = Upkeep(tmp_path, recheck=cache.recheck, evictions=cache.evictions)
-        source = ModelSource(model_hub=ModelHub(model_id="acme/tiny"))
-        cache.perform(FetchModel(model=AssignedModel(name="m", source=source)))
+        cache.perform(FetchModel(model=TINY))
         held = await _settled(cache, changed)
         _rot(Path(held.path))
         before = downloads.sent

@@ -6,6 +6,7 @@ import errno
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -134,11 +135,13 @@ class ModelCache:
                 self._begin(model)
             case ListPeers(model=model):
                 self._seen[model.name] = dataclasses.replace(self._seen[model.name], model=model)
-                self._asking.share(model)
+                with suppress(OSError):  # a fetch says that the cache can't be written
+                    self._asking.share(model)
             case DropModel(name=name):
                 self._cancel(name)
                 self._rights.forget(name)
-                peers_path(self._cache_dir, name).unlink(missing_ok=True)
+                with suppress(OSError):  # a cache that can't be written keeps the list, to no harm
+                    peers_path(self._cache_dir, name).unlink(missing_ok=True)
                 dropped = self._seen.pop(name, None)
                 if dropped is not None and isinstance(dropped.state, Held):
                     touch(Path(dropped.state.path))

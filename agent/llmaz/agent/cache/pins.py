@@ -28,9 +28,15 @@ def pin(cache_dir: Path, tree: Tree, who: str) -> None:
 
 
 def unpin(cache_dir: Path, tree: Tree, who: str) -> bool:
-    """Take back one's pin; tell whether others keep the tree still."""
+    """Take back one's pin; tell whether others keep the tree still.
+
+    Who has none writes nothing, so that a cache that can't be written serves what is in it.
+    """
     file = _file(cache_dir, tree)
-    asked = [one for one in _asked(file) if one != who]
+    before = _asked(file)
+    if who not in before:
+        return bool(before)
+    asked = [one for one in before if one != who]
     if asked:
         write_atomically(file, "".join(f"{one}\n" for one in asked))
     else:
