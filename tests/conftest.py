@@ -1,12 +1,18 @@
 """Fixtures and settings that tests of several programs share."""
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from support.leftgroups import remove_old
 
-# The same examples in each run, and no clock: the cores may be shared.
-settings.register_profile("llmaz", deadline=None, derandomize=True)
+# The same examples in each run, and no clock, which health checks have as well: the cores may be
+# shared.
+settings.register_profile(
+    "llmaz",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("llmaz")
 
 pytest_plugins = ("support.controlplane",)
