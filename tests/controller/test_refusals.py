@@ -6,13 +6,14 @@ from collections.abc import Callable
 import pytest
 
 from llmaz.api.backendruntime import RecommendedConfig
+from llmaz.api.placement import Capacity
 from llmaz.controller.metrics import Metrics
 from llmaz.controller.plan import plan
 from llmaz.controller.shortage import Lack
-from llmaz.controller.snapshot import Taint
+from llmaz.controller.snapshot import KubeNode, Taint
 from support.builders import asks, flavor, gpu, model, node, on, playground, runtime
 from support.controlling import World
-from support.placing import needing, sentence, tenant
+from support.placing import needing, placed_as, sentence, tenant
 
 
 def asking(world: World) -> World:
@@ -101,3 +102,17 @@ def test_more_than_three_nodes_are_counted_and_not_named() -> None:
     world = asking(World()).add(*(node(f"n{number}") for number in range(1, 6)))
     world.settle()
     assert sentence(world).endswith("n3 has 0 of 1 nvidia.com/gpu, and 2 more")
+
+
+def test_nodes_that_have_no_such_flavor_are_counted_by_what_they_lack() -> None:
+    base = Capacity(base=1, base_type="spot")
+    world = World().add(model("qwen", on(flavor("a10"), pool="a")), runtime())
+    world.add(placed_as("chat", "qwen", capacity=base))
+    for name, pool, price in (("n1", "a", "spot"), ("n2", "a", "on-demand"), ("n3", "b", "spot")):
+        world.add(node(name))
+        labels = {"pool": pool, "karpenter.sh/capacity-type": price}
+        world.kube_nodes[name] = KubeNode(name=name, labels=labels)
+    world.settle()
+    assert sentence(world).endswith(
+        "n1 has 0 of 1 nvidia.com/gpu, 1 not labelled pool=a, 1 not spot"
+    )

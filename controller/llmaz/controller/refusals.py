@@ -58,17 +58,27 @@ def _of_nodes(name: str, option: Option, fleet: Fleet) -> tuple[str, list[Lack]]
         none_fits = f"{name}: {refusal(option, fleet)}"
         problems = {one: short_of(option, ledger) for one, ledger in chosen.items()}
     if not chosen:
-        if fleet.labelled(option):
-            return f"{none_fits}: none is {option.capacity}", [Lack.LABELS]
-        wanted = ",".join(f"{key}={value}" for key, value in option.selector)
-        return f"{none_fits}: none is labelled {wanted}", [Lack.LABELS]
+        which = option.capacity if fleet.labelled(option) else _labels(option)
+        return f"{none_fits}: none is {which}", [Lack.LABELS]
     short = [(one, problem) for one, problem in problems.items() if problem is not None]
     if not short:
         return none_fits, [Lack.LABELS]
     named = ", ".join(f"{one} {problem}" for one, problem in short[:_NAMED])
     more = f", and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
     lacks = [problem.lack for _, problem in short]
-    return f"{none_fits}: {named}{more}{_made_up(option, chosen)}", lacks
+    return f"{none_fits}: {named}{more}{_others(option, fleet)}{_made_up(option, chosen)}", lacks
+
+
+def _others(option: Option, fleet: Fleet) -> str:
+    """Count the nodes that are none of a flavor's, so that all are accounted for."""
+    labelled = len(fleet.labelled(option))
+    unlike = len(fleet.ledgers) - labelled, labelled - len(fleet.selected(option))
+    kinds = _labels(option), option.capacity
+    return "".join(f", {many} not {kind}" for many, kind in zip(unlike, kinds, strict=True) if many)
+
+
+def _labels(option: Option) -> str:
+    return "labelled " + ",".join(f"{key}={value}" for key, value in option.selector)
 
 
 def _called(option: Option) -> str:
