@@ -112,6 +112,15 @@ def test_a_budget_says_one_of_both(control_plane: ControlPlane) -> None:
     assert "minAvailable and maxUnavailable cannot be both set" in refused.json()["message"]
 
 
+@pytest.mark.parametrize("field", ["minAvailable", "maxUnavailable"])
+def test_a_budget_says_a_number_or_a_share(control_plane: ControlPlane, field: str) -> None:
+    space = space_of(control_plane, f"number-or-share-{field.lower()}")
+    for value in ("one", "1", "101%", -1):
+        refused = call(control_plane, "POST", ANY.format(space), budget("chat", **{field: value}))
+        assert (value, refused.status) == (value, 422)
+        assert f"spec.{field}: Invalid value" in refused.json()["message"]
+
+
 @pytest.mark.parametrize(
     ("spec", "pods", "least"),
     [

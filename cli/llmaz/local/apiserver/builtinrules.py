@@ -2,6 +2,7 @@
 
 import base64
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from llmaz.local.apiserver.metadata import meta
@@ -87,13 +88,26 @@ def unchanged_data(obj: Object, old: Object | None) -> list[FieldError]:
 
 
 def disruption_budget_errors(obj: Object, _old: Object | None) -> list[FieldError]:
-    """A budget says how many stay, or how many may be missing."""
+    """A budget says how many stay, or how many may be missing: a number, or a share of them."""
     spec = member(obj, "spec")
-    if spec.get("minAvailable") is None or spec.get("maxUnavailable") is None:
-        return []
-    return [
-        FieldError("spec", "invalid", spec, "minAvailable and maxUnavailable cannot be both set")
+    errors = [
+        FieldError(f"spec.{field}", "invalid", value, words)
+        for field in ("minAvailable", "maxUnavailable")
+        if (value := spec.get(field)) is not None and (words := _no_amount(value))
     ]
+    if None not in (spec.get("minAvailable"), spec.get("maxUnavailable")):
+        words = "minAvailable and maxUnavailable cannot be both set"
+        errors.append(FieldError("spec", "invalid", spec, words))
+    return errors
+
+
+def _no_amount(value: Json) -> str:
+    """Say why a value is no number of pods, nor a share of them; nothing where it is."""
+    if isinstance(value, str):
+        if not re.fullmatch(r"[0-9]+%", value):
+            return "must be a number of percent, such as 50%"
+        return "must not be greater than 100%" if int(value[:-1]) > 100 else ""
+    return "must be greater than or equal to 0" if int(value) < 0 else ""
 
 
 def endpoint_slice(obj: Object) -> Object:
