@@ -87,6 +87,20 @@ def test_a_revision_that_is_named_runs_whatever_is_edited() -> None:
     assert last_args(world) == {"--three"}
 
 
+def test_a_revision_that_is_named_is_found_though_its_state_is_asked_for_again() -> None:
+    world = settled("--one", "--two")
+    kept_at(world, "1")
+    world.settle()
+    edited(world, "--one")
+    world.settle()
+    assert numbers(world) == [1, 2]
+    assert world.playground("chat").status.message == "kept at revision 1"
+    kept_at(world, None)
+    world.settle()
+    assert (numbers(world), last_args(world)) == ([2, 3], {"--one"})
+    assert world.playground("chat").status.revision == 3
+
+
 def test_an_edited_runtime_is_taken_back_as_well() -> None:
     world = settled("--one")
     world.add(runtime("vllm", "--of-the-runtime"))

@@ -69,15 +69,19 @@ def record(
 ) -> Iterator[ApplyOwned | DeleteOwned]:
     """Yield the writes that record the state of a Service and forget its oldest ones.
 
-    A state that comes back gets the next number: the newest has the highest.
+    A state that comes back gets the next number: the newest has the highest. The one that is named
+    keeps its own as long as it is, or nobody would find it.
     """
     asked, recall = essence(service, snapshot.memo), snapshot.memo.recall
     name, _ = recall(_named, asked)
+    wanted = wanted_revision(service)
+    held = {one.name: one.number for one in there if one.number == wanted}
+    number = held.get(name) or _number(name, there)
     ref = Ref(kind=CONTROLLER_REVISION, namespace=service.metadata.namespace or "", name=name)
-    write = recall(_write, asked, _number(name, there), snapshot.manifests.get(ref))
+    write = recall(_write, asked, number, snapshot.manifests.get(ref))
     if write is not None:
         yield write
-    kept = {name, *(one.name for one in there if one.number == wanted_revision(service))}
+    kept = {name, *held}
     others = [one for one in there if one.name not in kept]
     for one in others[: max(0, len(others) + len(kept) - HISTORY)]:
         old = Ref(kind=CONTROLLER_REVISION, namespace=ref.namespace, name=one.name)
