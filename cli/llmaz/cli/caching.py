@@ -3,7 +3,11 @@
 The directory is the agent's own, and the files are the agent's own code: both may work at once.
 """
 
+import contextlib
+import os
+import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -241,14 +245,23 @@ def _name_of(root: Path) -> str:
 
 
 def _blocks(folder: Path) -> int:
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return sum(path.stat().st_blocks * 512 for path in files)
+    return sum(status.st_blocks * 512 for status in _files(folder))
 
 
 def _unshown(here: Path) -> int:
     """Return the bytes of whole files whose model is not whole, or came to nothing, yet."""
-    stored = (path.stat() for path in (here / "store" / "sha256").glob("*/*"))
+    stored = _files(here / "store" / "sha256")
     return sum(status.st_blocks * 512 for status in stored if status.st_nlink == 1)
+
+
+def _files(folder: Path) -> Iterator[os.stat_result]:
+    """Yield what the disk says of the files in a folder; some may go meanwhile."""
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                status = Path(where, name).lstat()
+                if stat.S_ISREG(status.st_mode):
+                    yield status
 
 
 def _ago(then: float) -> str:
