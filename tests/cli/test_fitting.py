@@ -72,7 +72,7 @@ async def test_it_tells_each_node_and_what_is_short(plane: ControlPlane) -> None
         ("two", "fit-1", "no"),
         ("two", "fit-2", "yes"),
     } <= rows
-    assert "one: of each accelerator 16.0 of weights, 1.0 of KV cache for 8192 tokens" in ran.stdout
+    assert " GiB of each accelerator are 16.0 of weights, 1.0 of KV cache for 8192 " in ran.stdout
 
     ran = fit(plane, "fitting", "--context", "131072", "--flavor", "one", "-o", "json")
     assert ran.returncode == 1

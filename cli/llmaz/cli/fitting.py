@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmaz.api.manifest import Json
     from llmaz.api.openmodel import OpenModel
     from llmaz.controller.fitting import Fit
+    from llmaz.controller.memory import Estimate
     from llmaz.controller.snapshot import ClusterSnapshot
     from llmaz.kube import Kube
 
@@ -179,8 +180,16 @@ def _print(fits: "list[Fit]", output: Format) -> None:
     memory = {one.flavor: one.memory for one in fits}
     typer.echo()
     for name, estimate in memory.items():
-        words = f"of each accelerator {estimate}" if estimate else "its memory is not known"
-        typer.echo(f"{name}: {words}")
+        typer.echo(f"{name}: {_made_up(estimate)}")
+
+
+def _made_up(estimate: "Estimate | None") -> str:
+    """Say what the memory is needed for, in the words of a refusal."""
+    from llmaz.controller.memory import gib
+
+    if estimate is None:
+        return "its memory is not known"
+    return f"{gib(estimate.each)} GiB of each accelerator are {estimate}"
 
 
 def _needs(one: "Fit") -> str:
