@@ -202,6 +202,23 @@ def test_a_kubeconfig_that_is_a_directory_is_named(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (1, f"error: {tmp_path}: Is a directory\n")
 
 
+def test_an_interrupt_while_the_command_is_loaded_leaves_no_trace() -> None:
+    program = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "llmaz.cli.commands":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from llmaz.cli.__main__ import main
+main()
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (130, "")
+
+
 def test_wrong_usage_ends_with_2_and_the_usage(tmp_path: Path) -> None:
     failed = Llmaz(tmp_path)("get")
     assert (failed.returncode, failed.stderr.startswith("Usage: llmaz get")) == (2, True)

@@ -16,6 +16,13 @@ _START = "start llmaz on this machine with `llmaz up -d`, or name another cluste
 
 def execute(work: Coroutine[object, object, None]) -> None:
     """Do the work of one command."""
+    try:
+        _run(work)
+    finally:
+        work.close()  # an interrupt may come before it has begun
+
+
+def _run(work: Coroutine[object, object, None]) -> None:
     from llmaz.kube import KubeError
 
     # What libraries log is for programs; without any handler Python would print it to the user.
