@@ -4,7 +4,7 @@ An engine has the same id on both nodes meanwhile. Where it is to be is its home
 as soon as the home is ready. Which is which follows from what is seen: nothing is remembered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -37,11 +37,13 @@ def homes(
     seats: Mapping[str, Sequence[Seat]],
     demands: Mapping[str, Demand],
     views: Mapping[str, NodeView],
+    slots: Collection[str] = (),
 ) -> Homes:
     """Tell the two places of an engine apart; `demands` are by the engines' ids.
 
     Home is where nothing drives it away; of two such places the one on the better flavor, if it may
-    go back to that, else the one where it is ready, else the first by name.
+    go back to that, else the one where it is ready, else the first by name. `slots` are the uids of
+    the pods that live: an engine in any other is driven away, since it goes with its pod.
     """
     found: dict[str, list[Seat]] = {}
     for name in sorted(seats):
@@ -51,7 +53,7 @@ def homes(
     for id_, places in found.items():
         demand = demands.get(id_)
         first, *others = (
-            sorted(places, key=lambda seat: _preference(seat, demand, views))  # used at once
+            sorted(places, key=lambda seat: _preference(seat, demand, views, slots))  # at once
             if len(places) > 1
             else places
         )
@@ -89,24 +91,24 @@ def better_options(demand: Demand, seat: Seat, view: NodeView) -> Sequence[Optio
 
 
 def _preference(
-    seat: Seat, demand: Demand | None, views: Mapping[str, NodeView]
+    seat: Seat, demand: Demand | None, views: Mapping[str, NodeView], slots: Collection[str]
 ) -> tuple[bool, int, bool, str]:
     view, order, may_stay = views[seat.node], 0, True
     if demand is not None and seat.engine.rank == 0:
-        may_stay = _may_stay(seat, demand, view)
+        may_stay = _may_stay(seat, demand, view, slots)
         if demand.service.spec.placement.move_back is not None:
             order = _order(seat, demand, view)
     return not may_stay, order, not seat.is_ready, seat.node
 
 
-def _may_stay(seat: Seat, demand: Demand, view: NodeView) -> bool:
-    """Tell whether neither its node nor its accelerators nor its flavor drive an engine away."""
+def _may_stay(seat: Seat, demand: Demand, view: NodeView, slots: Collection[str]) -> bool:
+    """Tell whether neither node, accelerators, flavor nor its pod drive an engine away."""
     engine = seat.engine
     asked = {*engine.resources.limits, *engine.resources.requests}
     if view.drives_away(asked, tolerations_of(demand.service)):
         return False
     if engine.slot is not None:  # the scheduler judges the rest
-        return not view.is_cordoned
+        return engine.slot.uid in slots and not view.is_cordoned
     if view.accelerators is not None:
         well = {device.uuid for device in view.accelerators if device.healthy}
         if not well.issuperset(engine.accelerators):

@@ -79,7 +79,8 @@ def serve(snapshot: ClusterSnapshot, made_anew: Mapping[Key, ApplyOwned], now: d
         key: _demand(service, revisions.get(key, []), snapshot) for key, service in living(snapshot)
     }
     views = node_views(snapshot, now)
-    places = homes(snapshot.seats, _by_engine(needed), views)
+    pods = {pod.uid for there in snapshot.slots.values() for pod in there if pod.lives}
+    places = homes(snapshot.seats, _by_engine(needed), views, pods)
     groups = groups_of(places.seated)
     demands = {key: with_sleeper(one, groups, snapshot, now) for key, one in needed.items()}
     kept = frozenset(id_ for id_ in places.seated if _is_kept(id_, demands, made_anew, snapshot))
