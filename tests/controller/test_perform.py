@@ -6,15 +6,16 @@ import pytest
 from llmaz.api.kinds import INFERENCE_NODE, POD
 from llmaz.api.manifest import Manifest
 from llmaz.api.meta import ObjectMeta
+from llmaz.api.names import SERVICE_NAME
 from llmaz.api.node import NodeSpec
-from llmaz.controller.actions import ApplyOwned, Assign, Refusal, SetLabels
+from llmaz.controller.actions import ApplyOwned, Assign, Known, Refusal, SetLabels
 from llmaz.controller.demand import Demand, demand
 from llmaz.controller.observe import Observer
 from llmaz.controller.owned import reference
-from llmaz.controller.perform import Performer
+from llmaz.controller.perform import Performer, Superseded
 from llmaz.controller.slots.attempts import attempts_of
 from llmaz.controller.slots.manifest import Place, slot_pod
-from llmaz.controller.slots.pod import ATTEMPT, REPLICA, SPARE
+from llmaz.controller.slots.pod import ATTEMPT, RANK, REPLICA, SPARE
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import Ref
 from llmaz.kube import Conflict
@@ -57,6 +58,35 @@ async def test_a_spare_slot_becomes_the_pod_of_another_owner(cluster: Cluster) -
     await cluster.kube.delete(POD, ref.name, ref.namespace)
     for one in (former, owner):
         await cluster.kube.delete(INFERENCE_NODE, str(one["name"]))
+
+
+async def test_no_second_pod_is_made_where_one_of_another_name_was_not_seen(
+    cluster: Cluster,
+) -> None:
+    """The first pod of a replica has gone, and its successor has a name of its own."""
+    performer = Performer(cluster.kube, Observer(cluster.kube, asyncio.Event(), gateway_url=""))
+    owner = await _owner(cluster, "one")
+
+    def making(after: str, *seen: str) -> ApplyOwned:
+        place = Place(replica="0", after=after)
+        made = slot_pod(slotted(), attempts_of(slotted())[0], place, SlotPolicy())
+        metadata = cast("Manifest", made["metadata"])
+        ref = Ref(kind=POD, namespace=cluster.namespace, name=str(metadata["name"]))
+        own: Manifest = {**metadata, "namespace": ref.namespace, "ownerReferences": [owner]}
+        labels = {SERVICE_NAME: "chat", REPLICA: "0", RANK: "0"}
+        known = Known(labels=labels, uids=frozenset(seen))
+        return ApplyOwned(ref=ref, manifest={**made, "metadata": own}, known=known)
+
+    successor = making("first")
+    await performer.perform(successor)
+    with pytest.raises(Superseded, match="another has its place"):
+        await performer.perform(making(""))
+    seen = await cluster.kube.get(POD, successor.ref.name, cluster.namespace)
+    another = making("", str(cast("Manifest", seen["metadata"])["uid"]))
+    await performer.perform(another)
+    for made in (successor, another):
+        await cluster.kube.delete(POD, made.ref.name, cluster.namespace)
+    await cluster.kube.delete(INFERENCE_NODE, str(owner["name"]))
 
 
 async def _owner(cluster: Cluster, name: str) -> Manifest:

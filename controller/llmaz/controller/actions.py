@@ -24,6 +24,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The objects of a place that were seen: another one is made only where there are no more."""
+
+    labels: Mapping[str, str]  # that objects of the place have
+    uids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyOwned:
     """Make an object that the controller owns (Service, `-lb` Service, EndpointSlice) look so.
 
@@ -33,6 +41,7 @@ class ApplyOwned:
     ref: Ref
     manifest: Manifest
     version: str = ""  # of the object; without one, nothing of that name was seen
+    known: Known | None = None  # of what takes its place under another name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

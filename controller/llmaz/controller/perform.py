@@ -15,6 +15,7 @@ from llmaz.controller.actions import (
     ApplyOwned,
     Assign,
     DeleteOwned,
+    Known,
     OpenGate,
     RecordEvent,
     SetLabels,
@@ -22,7 +23,7 @@ from llmaz.controller.actions import (
 )
 from llmaz.controller.correlate import Correlator
 from llmaz.controller.observe import Observer
-from llmaz.controller.owned import owner_of
+from llmaz.controller.owned import owner_of, uid_of
 from llmaz.controller.snapshot import Ref
 from llmaz.kube import Conflict, Kube, NotFound
 
@@ -74,6 +75,8 @@ class Performer:
     async def _refuse_unseen(self, action: ApplyOwned) -> None:
         """Raise Conflict where an object that was not seen is there, which may be another's."""
         ref = action.ref
+        if action.known is not None:
+            await self._refuse_beside(action.ref, action.known)
         try:
             there = await self._kube.get(ref.kind, ref.name, ref.namespace)
         except NotFound:
@@ -81,6 +84,19 @@ class Performer:
         if owner_of(there) != owner_of(action.manifest):
             raise Conflict(f"{_words(ref)} exists and belongs to somebody else")
         raise Superseded(f"{_words(ref)} was made since")
+
+    async def _refuse_beside(self, ref: Ref, known: Known) -> None:
+        """Raise Conflict where something has its place that was not seen.
+
+        It has a name of its own if it was made after something that is gone by now.
+        """
+        labels = ",".join(f"{key}={value}" for key, value in sorted(known.labels.items()))
+        listing = await self._kube.list(ref.kind, ref.namespace, label_selector=labels)
+        unseen = [one for one in listing.items if uid_of(one) not in known.uids]
+        for one in unseen:
+            self._observer.learn(ref.kind, one)
+        if unseen:
+            raise Superseded(f"{_words(ref)}: another has its place")
 
     async def _delete(self, ref: Ref, uid: str) -> None:
         try:

@@ -13,9 +13,10 @@ from llmaz.api.kinds import INFERENCE_NODE, LEASE, Kind
 from llmaz.api.manifest import Manifest
 from llmaz.api.node import InferenceNode
 from llmaz.controller.memo import Memo
+from llmaz.controller.owned import labels_of
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.snapshot import Ref
-from llmaz.kube import Conflict, Invalid, NotFound, Unavailable, WatchEvent
+from llmaz.kube import Conflict, Invalid, Listing, NotFound, Unavailable, WatchEvent
 from support.simulator.decoding import Decoder
 from support.simulator.merging import Merge, quickly
 
@@ -146,6 +147,17 @@ class Client:
         if found is None:
             raise NotFound(f"{kind.kind} {name} does not exist")
         return found
+
+    async def list(self, kind: Kind, namespace: str, *, label_selector: str) -> Listing:
+        self._may_fail()
+        wanted = dict(part.split("=") for part in label_selector.split(","))
+        found = (
+            manifest
+            for ref, manifest in self._server.objects.items()
+            if (ref.kind, ref.namespace) == (kind, namespace)
+        )
+        items = tuple(one for one in found if wanted.items() <= labels_of(one).items())
+        return Listing(items, str(self._server.version))
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         fault = self._may_fail()

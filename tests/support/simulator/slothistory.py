@@ -23,9 +23,8 @@ def _deafen_of_pods(world: World) -> None:
 def _restart_without_pods(world: World) -> None:
     """Let a controller start whose list of pods is empty, until its watch tells it.
 
-    It may make the first pod of a replica again, whose successor it does not see.
+    The first pod of a replica would be made again where its successor is not seen.
     """
-    world.rules.has_rival = True
     world.leader = Controller(world.server, blind=(POD,))
 
 

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 
 from llmaz.api import names
 from llmaz.api.kinds import POD
-from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, OpenGate, SetLabels
+from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, Known, OpenGate, SetLabels
 from llmaz.controller.demand import Demand
 from llmaz.controller.owned import ensure
 from llmaz.controller.slots.attempts import Attempt, patience
 from llmaz.controller.slots.driven import kept_off
 from llmaz.controller.slots.manifest import LEFT_ALONE, LET_GO, Place, slot_pod
-from llmaz.controller.slots.pod import GATE, SlotPod
+from llmaz.controller.slots.pod import GATE, RANK, REPLICA, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
 from llmaz.controller.slots.unit import Unit
 from llmaz.controller.snapshot import Ref
@@ -82,7 +82,17 @@ class Making:
             name = place.name(meta.name, attempt.key)
             write = ensure(_ref(meta.namespace or "", name), manifest, None)
             if write is not None:
-                yield write
+                yield dataclasses.replace(write, known=self._known(rank))
+
+    def _known(self, rank: int) -> Known:
+        """Return the pods that a member has, or had, as far as this decision knows."""
+        labels = {
+            "app.kubernetes.io/managed-by": names.CONTROLLER,
+            names.SERVICE_NAME: self.demand.service.metadata.name,
+            REPLICA: self.unit.replica,
+            RANK: str(rank),
+        }
+        return Known(labels=labels, uids=self.unit.uids)
 
     def _told(self) -> Iterator[SetLabels]:
         """Have pods tell what is theirs to tell: the model, and whether they may be disturbed.

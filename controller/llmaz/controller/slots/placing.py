@@ -140,11 +140,14 @@ def _is_surplus(pod: SlotPod, demand: Demand) -> bool:
 def _replaceable(demand: Demand, units: Mapping[str, Unit], look: Look) -> set[str]:
     """Return the replicas whose outdated pods may go now.
 
-    Not more at a time than maxUnavailable lets be missing; one that does not serve is missing. One
-    that is driven away serves until it does so in another slot.
+    Not more at a time than maxUnavailable lets be missing; one that does not serve is missing. What
+    never had a place and fits nowhere holds up no update of the rest: it would wait for ever. What
+    lost its place in the update does: what it became may fit nowhere at all. One that is driven
+    away serves until it does so in another slot.
     """
     serving = look.serving(tuple(units))
-    left = most_unavailable(demand.service) - (len(units) - len(serving))
+    nowhere = {id_ for id_, unit in units.items() if unit.fits_nowhere and not look.groups.get(id_)}
+    left = most_unavailable(demand.service) - len(units.keys() - serving - nowhere)
     free = set()
     for id_, unit in units.items():
         if not unit.outdated or (unit.current and id_ in serving):

@@ -19,6 +19,7 @@ class Unit:
     surplus: tuple[SlotPod, ...] = ()  # that live, of a former attempt or twice the same
     ended: tuple[SlotPod, ...] = ()
     leaving: tuple[SlotPod, ...] = ()
+    uids: frozenset[str] = frozenset()  # of all of them
 
     @property
     def is_whole(self) -> bool:
@@ -29,6 +30,12 @@ class Unit:
         """Whether every member has a node; those of a group tell each other their addresses."""
         members = self.current.values()
         return self.is_whole and all(pod.node and (pod.ip or self.size == 1) for pod in members)
+
+    @property
+    def fits_nowhere(self) -> bool:
+        """Whether the scheduler finds no node for what is to be the first pod to be bound."""
+        is_first = not (self.outdated or self.leaving)
+        return is_first and any(pod.unschedulable and not pod.node for pod in self.current.values())
 
     def before(self, rank: int) -> SlotPod | None:
         """Return the pod that a member comes after: the newest of those that are over."""
@@ -64,4 +71,5 @@ def unit_of(replica: str, pods: Sequence[SlotPod], attempts: Sequence[Attempt]) 
         surplus=tuple(pod for pod in fitting if pod.uid not in chosen),
         ended=tuple(pod for pod in mine if pod.ended is not None and not pod.is_ending),
         leaving=tuple(pod for pod in mine if pod.is_ending),
+        uids=frozenset(pod.uid for pod in mine),
     )
