@@ -2,6 +2,8 @@
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from support.leftgroups import remove_old
 
@@ -14,6 +16,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("llmaz")
+
+# Nor do examples depend on which modules a process has imported by then, and so on which tests it
+# has had: constants of the code that is tested are drawn by no example.
+providers._get_local_constants = Constants
 
 pytest_plugins = ("support.controlplane",)
 
