@@ -23,7 +23,7 @@ providers._get_local_constants = Constants
 
 pytest_plugins = ("support.controlplane",)
 
-SLOW_SECONDS = 900  # that a slow test may take, on cores that are shared with four others
+SLOW_SECONDS = 1800  # that a slow test may take, on cores that are shared with four others
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -14,7 +14,7 @@ from support.gatewayprocess import gateway
 from support.kubelet.cluster import PATIENCE_SECONDS, SlotCluster, slot_cluster
 from support.kubelet.objects import Object
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CLIENTS = 3
 TOKENS = 20

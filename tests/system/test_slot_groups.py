@@ -8,13 +8,13 @@ import pytest
 from llmaz.api.kinds import CORE_SERVICE, ENDPOINT_SLICE, OPEN_MODEL, SERVICE
 from llmaz.api.node import EngineReport
 from support.cluster import eventually
-from support.kubelet.cluster import SlotCluster, slot_cluster
+from support.kubelet.cluster import PATIENCE_SECONDS, SlotCluster, slot_cluster
 from support.kubelet.objects import Object
 from support.nodes import FAKE_ENGINE
 from support.twonodes import LEADER, WORKER, pair
 from support.weights import gguf
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def member() -> Any:  # noqa: ANN401  # JSON
@@ -44,7 +44,7 @@ async def members(cluster: SlotCluster, *, later_than: int = 0) -> dict[str, Eng
         epochs = {report.epoch for report in found.values()}
         return found.keys() == {LEADER, WORKER} and len(epochs) == 1 and min(epochs) > later_than
 
-    return await eventually(look, is_whole, 240.0)
+    return await eventually(look, is_whole, PATIENCE_SECONDS)
 
 
 async def pods_by_rank(cluster: SlotCluster) -> list[Object]:

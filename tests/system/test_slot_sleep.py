@@ -11,7 +11,7 @@ from support.drowsy import NAME, lighten, serve_drowsy
 from support.gatewayprocess import gateway
 from support.kubelet.cluster import PATIENCE_SECONDS, SlotCluster, slot_cluster
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 async def asks(cluster: SlotCluster, url: str) -> None:

@@ -19,7 +19,7 @@ from support.kubelet.containerd import containerd, why_no_containerd
 from support.kubelet.objects import Object
 from support.smollm2 import SMOLLM2
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 async def serve(cluster: SlotCluster, model: str = "smollm2") -> None:

@@ -28,7 +28,7 @@ from support.nodes import Node, node
 
 NODE_NAME = "worker"
 HOST_PATH = "/var/lib/llmaz"  # on every node, each of which has a directory of this machine for it
-PATIENCE_SECONDS = 300.0  # for a pod: an interpreter is copied, programs start, an engine loads
+PATIENCE_SECONDS = 600.0  # for a pod: an interpreter is copied, programs start, an engine loads
 _ALLOCATABLE = {"cpu": "8", "memory": "32Gi", "pods": "110"}
 
 
