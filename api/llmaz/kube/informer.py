@@ -99,17 +99,19 @@ class Informer:
         if self._following is not None:
             self._following.cancel()
 
-    def learn(self, manifest: Manifest) -> None:
-        """Take in the server's answer to a write of ours, before the watch brings it.
+    def learn(self, manifest: Manifest) -> bool:
+        """Take in an answer of the server before the watch brings it; tell whether it is news.
 
-        Older news than what the watch has brought are passed over, so that an object which was
+        What is older than what the watch has brought is passed over, so that an object which was
         deleted since does not come back.
         """
         if not self._version.isdecimal() or _order(_version(manifest)) <= _order(self._version):
-            return
+            return False
         known = self._objects.get(_key(manifest))
-        if known is None or _order(_version(manifest)) > _order(_version(known)):
+        is_news = known is None or _order(_version(manifest)) > _order(_version(known))
+        if is_news:
             self._keep(manifest)
+        return is_news
 
     async def _follow(self) -> None:
         """Watch until the stream ends, after a list where there is no version to resume from."""

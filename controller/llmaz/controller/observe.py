@@ -113,10 +113,9 @@ class Observer:
         for informer in self._informers.values():
             informer.list_anew()
 
-    def learn(self, kind: Kind, answer: Manifest) -> None:
-        """Take in the server's answer to a write, so that the next look sees it."""
-        if kind in self._informers:
-            self._informers[kind].learn(answer)
+    def learn(self, kind: Kind, answer: Manifest) -> bool:
+        """Take in an answer of the server, so that the next look sees it; tell if it is news."""
+        return kind in self._informers and self._informers[kind].learn(answer)
 
     def tell_unknown_loads(self, playgrounds: frozenset[Key]) -> None:
         """Take in which elastic Playgrounds can't be scaled: their load is not known."""

@@ -86,16 +86,15 @@ class Performer:
         raise Superseded(f"{_words(ref)} was made since")
 
     async def _refuse_beside(self, ref: Ref, known: Known) -> None:
-        """Raise Conflict where something has its place that was not seen.
+        """Raise Conflict where something has its place that was not seen as it is.
 
-        It has a name of its own if it was made after something that is gone by now.
+        It has a name of its own if it was made after something that is gone by now, and may have
+        become the place meanwhile: a pod that was bound a moment ago needs no other.
         """
         labels = ",".join(f"{key}={value}" for key, value in sorted(known.labels.items()))
         listing = await self._kube.list(ref.kind, ref.namespace, label_selector=labels)
-        unseen = [one for one in listing.items if uid_of(one) not in known.uids]
-        for one in unseen:
-            self._observer.learn(ref.kind, one)
-        if unseen:
+        news = [self._observer.learn(ref.kind, one) for one in listing.items]
+        if any(news) or any(uid_of(one) not in known.uids for one in listing.items):
             raise Superseded(f"{_words(ref)}: another has its place")
 
     async def _delete(self, ref: Ref, uid: str) -> None:

@@ -10,6 +10,7 @@ from llmaz.api.manifest import encode
 from llmaz.api.node import InferenceNode
 from llmaz.controller.snapshot import Ref
 from support.simulator import machines, users
+from support.simulator.history import Step
 from support.simulator.slothistory import run_slots, slot_steps_of
 from support.simulator.slotted import SlottedWorld, evict
 
@@ -27,6 +28,43 @@ def test_a_random_history_of_slots_breaks_no_rule_and_settles(quarter: int) -> N
 def test_many_random_histories_of_slots_break_no_rule_and_settle(fifth: int) -> None:
     for seed in range(SEEDS + fifth, MORE_SEEDS, 5):
         run_slots(seed, slot_steps_of(seed))
+
+
+def test_no_pod_is_made_beside_one_that_has_found_its_node_unheard_of() -> None:
+    run_slots(
+        379,
+        [
+            Step("offer", ("m0", "v1")),
+            Step("offer", ("m1", "v1")),
+            Step("serve", ("p0", 3)),
+            Step("serve", ("p1", 3)),
+            Step("join", ("n0", 2)),
+            Step("provide", ("v1",)),
+            Step("calm"),
+            Step("preempt", (2,)),
+            Step("serve", ("p2", 0)),
+            Step("serve", ("p1", 2)),
+            Step("deafen_of_pods"),
+            Step("rival", (3,)),
+            Step("cut", (1,)),
+            Step("join", ("n2", 4)),
+            Step("pass_time", (60,)),
+        ],
+    )
+
+
+def test_a_pod_that_was_kept_off_a_silent_node_may_go_there_when_it_is_back() -> None:
+    run_slots(
+        1324,
+        [
+            Step("join", ("n0", 2)),
+            Step("provide", ("v1",)),
+            Step("offer", ("m1", "v1")),
+            Step("serve", ("p1", 2)),
+            Step("silence", ("n0", True)),
+            Step("calm"),
+        ],
+    )
 
 
 def one_served() -> SlottedWorld:

@@ -4,7 +4,7 @@ Another slot comes first, whatever maxSurge is, and takes over when its engine i
 that comes before that finds it on its way.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
 from llmaz.api.manifest import Manifest
@@ -70,3 +70,11 @@ def kept_off(pod: Manifest, nodes: Iterable[str]) -> Manifest:
         "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms},
     }
     return {**pod, "spec": {**spec, "affinity": {**affinity, "nodeAffinity": wanted}}}
+
+
+def is_kept_off_in_vain(pod: SlotPod, avoid: Collection[str]) -> bool:
+    """Tell whether a pod that fits nowhere may not go to a node that is there again by now.
+
+    Its affinity can't be changed: another has to be made.
+    """
+    return bool(pod.unschedulable and not pod.node and pod.kept_off - set(avoid))

@@ -15,7 +15,7 @@ from llmaz.controller.actions import Action, ApplyOwned, DeleteOwned, Known, Ope
 from llmaz.controller.demand import Demand
 from llmaz.controller.owned import ensure
 from llmaz.controller.slots.attempts import Attempt, patience
-from llmaz.controller.slots.driven import kept_off
+from llmaz.controller.slots.driven import is_kept_off_in_vain, kept_off
 from llmaz.controller.slots.manifest import LEFT_ALONE, LET_GO, Place, slot_pod
 from llmaz.controller.slots.pod import GATE, RANK, REPLICA, SlotPod
 from llmaz.controller.slots.policy import SlotPolicy
@@ -48,6 +48,9 @@ class Making:
         unit = self.unit
         yield from self._told()
         yield from map(deleted, unit.surplus)
+        yield from (
+            deleted(pod) for pod in unit.current.values() if is_kept_off_in_vain(pod, self.avoid)
+        )
         if unit.is_whole:  # what is over is told by what came after it
             yield from map(deleted, unit.ended)
         next_in = self._until_next()

@@ -48,6 +48,7 @@ class SlotPod:
     unschedulable_since: datetime | None = None
     waiting: str | None = None  # why its containers have not begun
     gates: tuple[str, ...] = ()
+    kept_off: frozenset[str] = frozenset()  # the nodes that it may not be bound to, by name
     labels: Mapping[str, str] = field(default_factory=dict)
     sees_memory: bool = False  # the node's copies of weights in memory
 
@@ -113,9 +114,19 @@ def read_pod(manifest: Manifest) -> SlotPod | None:
         unschedulable_since=_time(scheduled.get("lastTransitionTime")) if is_refused else None,
         waiting=next(_waits(status), None),
         gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
+        kept_off=frozenset(_kept_off(spec)),
         labels=labels,
         sees_memory=any(one.get("name") == MEMORY for one in spec.get("volumes") or ()),
     )
+
+
+def _kept_off(spec: dict[str, Any]) -> Iterator[str]:
+    """Yield the nodes that all terms of its affinity leave out, as driven.py writes them."""
+    near = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = near.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    for one in (required.get("nodeSelectorTerms") or [{}])[0].get("matchFields") or ():
+        if one.get("operator") == "NotIn":
+            yield from one.get("values") or ()
 
 
 def _ended(status: dict[str, Any]) -> str | None:
