@@ -15,6 +15,7 @@ from llmaz.api.node import AssignedModel, ModelPhase
 from llmaz.api.source import ModelHub, ModelSource
 from llmaz.kube import NotFound
 from support.attempts import best_within
+from support.cluster import eventually
 from support.controlplane import EmbeddedServer
 from support.hub import COMMIT, Repository, serving
 from support.nodes import Node, fake_engine, node, on_path, serve_inference_nodes
@@ -56,7 +57,7 @@ async def test_an_agent_makes_its_node_known(worker: Node) -> None:
     ]
     assert status.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert int(status.capacity["memory"]) > 0
-    lease = await worker.kube.get(LEASE, worker.name, SYSTEM_NAMESPACE)
+    lease = await eventually(lambda: worker.kube.get(LEASE, worker.name, SYSTEM_NAMESPACE), bool)
     assert isinstance(lease["spec"], dict)
     assert lease["spec"]["holderIdentity"] == worker.name
 

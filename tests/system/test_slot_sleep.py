@@ -10,6 +10,7 @@ from support.cluster import eventually
 from support.drowsy import NAME, lighten, serve_drowsy
 from support.gatewayprocess import gateway
 from support.kubelet.cluster import PATIENCE_SECONDS, SlotCluster, slot_cluster
+from support.kubelet.objects import Object
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -27,6 +28,11 @@ async def until_released(cluster: SlotCluster) -> None:
     await eventually(pods, lambda found: not found, PATIENCE_SECONDS)
 
 
+def are_running(pods: dict[str, Object]) -> bool:
+    """What sleeps is not ready."""
+    return all(pod["status"].get("phase") == "Running" for pod in pods.values())
+
+
 async def test_an_engine_sleeps_in_its_pod_and_a_playground_at_zero_has_none(
     tmp_path: Path,
 ) -> None:
@@ -37,8 +43,7 @@ async def test_an_engine_sleeps_in_its_pod_and_a_playground_at_zero_has_none(
         await serve_drowsy(cluster.kube, tmp_path / "tiny.gguf", sleepSeconds=1, idleSeconds=3600)
         await cluster.until(NAME, "sleeps on")
         asleep = await cluster.agent.engine("Asleep", f"default/{NAME}-0")
-        pod = await cluster.pod()
-        name = pod["metadata"]["name"]
+        ((name, pod),) = (await eventually(cluster.living, are_running)).items()
         await asks(cluster, url)  # wakes it
         status = (await cluster.agent.shown()).status
         assert status is not None
