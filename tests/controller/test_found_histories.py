@@ -133,3 +133,20 @@ def test_what_serves_on_a_drained_node_goes_on_when_its_flavor_is_taken_away() -
         ("fail", 0),
         ("offer", "m0", "last flavor only"),
     )
+
+
+def test_a_replica_on_a_sick_accelerator_makes_way_for_who_is_more_important() -> None:
+    """Its room was kept, and nobody could take it while it had found no other."""
+    assert not breaks(
+        1211032,
+        ("offer", "m1", "v1"),
+        ("offer", "m2", "v1"),
+        ("provide", "v1"),
+        ("serve", "p1", 1),
+        ("serve", "p3", 1),
+        ("join", "n0", 2),
+        ("join", "n1", 4),
+        ("sicken", "n1", False),
+        ("place", "p3", "low"),
+        ("serve", "p1", 2),
+    )

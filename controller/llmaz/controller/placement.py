@@ -114,7 +114,7 @@ def _reserve_driven(
     """Keep the room of replicas that are driven away: they serve until they have moved.
 
     Nodes drive away, and accelerators that are not well what is alone. A group with a member on a
-    lost node serves nobody, and has nothing to keep. Yields the groups.
+    lost node serves nobody, and has nothing to keep. Yields who may make way for others.
     """
     for id_, group in ((id_, groups[id_]) for id_ in ids if id_ in groups):
         is_lost = any(board.fleet.ledgers[seat.node].view.is_lost for seat in group)
@@ -125,17 +125,18 @@ def _reserve_driven(
         if driven or is_sick:
             for seat in group:
                 board.reserve(seat)
-            if driven and len(group) > 1:
+            if is_sick or len(group) > 1:
                 yield id_
 
 
 def _displace_driven(
     waiting: Sequence[tuple[Demand, list[str]]], groups: Mapping[str, Group], board: Board
 ) -> None:
-    """Let groups that are driven away and have nowhere to go make way, as others do.
+    """Let those make way, as others do, that are driven away and have nowhere to go.
 
-    Their room was kept until they had looked for another. What they have on nodes that drive
-    nothing away is of use to who is more important, and found no place before.
+    Their room was kept until they had looked for another. What groups have on nodes that drive
+    nothing away, and others beside a sick accelerator, is of use to who is more important, and
+    found no place before.
     """
     homeless = [
         (demand, [id_ for id_ in ids if isinstance(board.outcomes.get(id_), Unplaced)])
