@@ -47,6 +47,14 @@ def test_of_an_island_those_of_one_processor_are_taken() -> None:
     assert nearest(linked([0, 1, 2, 3, 4], numa=numa), 4) == ["0", "1", "2", "3"]
 
 
+def test_without_any_link_those_of_one_processor_are_taken() -> None:
+    numa = {0: 0, 1: 0, 2: 0, 3: 1, 4: 1}
+    assert nearest(linked([1], [2], [3], numa=numa), 2) == ["1", "2"]
+    assert nearest(linked([0], [3], [4], numa=numa), 2) == ["3", "4"]
+    assert nearest(linked([0], [1], [2], [3], [4], numa=numa), 2) == ["3", "4"]
+    assert nearest(linked([0], [1], [3], [4], numa=numa), 3) == ["0", "1", "3"]
+
+
 @given(
     cuts=st.lists(st.integers(1, 4), min_size=1, max_size=4),
     numa=st.dictionaries(st.integers(0, 15), st.integers(0, 1)),

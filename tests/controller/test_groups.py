@@ -331,6 +331,16 @@ def test_no_group_spans_zones_and_that_is_told() -> None:
     assert sentence(world) == "pair: a group takes 2 nodes, and 2 of 2 fit, but not in one zone"
 
 
+def test_racks_of_one_name_in_two_zones_are_two_racks() -> None:
+    world = group_world(nodes=4)
+    for name, zone in (("n1", "a"), ("n2", "b"), ("n3", "c"), ("n4", "c")):
+        rack = "r1" if zone != "c" else name
+        labels = {"topology.kubernetes.io/zone": zone, "topology.kubernetes.io/rack": rack}
+        world.kube_nodes[name] = KubeNode(name=name, labels=labels)
+    world.settle()
+    assert {name for name, _ in world.engines().values()} == {"n3", "n4"}
+
+
 def test_members_are_in_one_nvlink_domain_where_one_has_room() -> None:
     world = group_world(nodes=4)
     for name, clique in (("n1", "x.1"), ("n3", "x.2"), ("n4", "x.2")):

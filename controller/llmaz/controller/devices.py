@@ -31,6 +31,8 @@ def nearest(free: Sequence[Accelerator], count: int) -> list[str]:
     if len(free) <= count or not any(one.peers or one.numa_node is not None for one in free):
         return [one.uuid for one in free[:count]]
     islands = list(_islands(free))
+    if len(islands) == len(free):  # none reaches another: their processors alone tell them apart
+        islands = [list(free)]
     enough = [island for island in islands if len(island) >= count]
     if not enough:
         largest = sorted(islands, key=lambda island: (-len(island), island[0].index))

@@ -166,13 +166,15 @@ def _shortage(option: Option, ledger: Ledger) -> Shortage | None:
 def _neighbourhoods(fitting: Sequence[Ledger]) -> Iterator[list[Ledger]]:
     """Yield the nodes of each NVLink domain, of each rack, of each zone, then those of no zone.
 
-    No group spans zones: what members say to each other all the time would be slow, and cost.
+    No group spans zones: what members say to each other all the time would be slow, and cost. Racks
+    often have the same names in every zone.
     """
     for label in _NEAREST_FIRST:
-        found: dict[str, list[Ledger]] = {}
+        found: dict[tuple[str, str], list[Ledger]] = {}
         for ledger in fitting:
-            if value := ledger.view.labels.get(label):
-                found.setdefault(value, []).append(ledger)
+            labels = ledger.view.labels
+            if value := labels.get(label):
+                found.setdefault((labels.get(ZONE, ""), value), []).append(ledger)
         yield from found.values()
     yield [ledger for ledger in fitting if not ledger.view.labels.get(ZONE)]
 
