@@ -6,7 +6,7 @@ from llmaz.controller.actions import Plan
 from llmaz.controller.metrics import Metrics
 from llmaz.controller.plan import plan
 from support.builders import flavor, model, node, playground, runtime
-from support.controlling import World
+from support.controlling import World, told
 
 
 def test_gauges_say_what_was_seen_last() -> None:
@@ -75,6 +75,23 @@ def test_the_longest_wait_is_that_of_a_playground_that_shall_be_available() -> N
     world.settle()
     metrics.saw(world.snapshot())
     assert sample("llmaz_controller_longest_wait_seconds") == 0
+
+
+def test_the_wait_of_what_comes_back_from_zero_begins_when_it_is_called_back() -> None:
+    world = World().add(
+        model("qwen", flavor("a10")), runtime(), playground("chat", "qwen", 0), node("n1", 0)
+    )
+    world.now = datetime.now(UTC) - timedelta(hours=1)
+    world.settle()
+    metrics = Metrics()
+    metrics.saw(world.snapshot())
+    world.edit("chat", 1)
+    world.settle()
+    metrics.saw(world.snapshot())
+    assert told(world.available("chat")) == ("False", "Unplaceable")
+    waited = metrics.registry.get_sample_value("llmaz_controller_longest_wait_seconds")
+    assert waited is not None
+    assert waited < 1800
 
 
 def test_an_update_is_counted_once_for_each_turn_that_it_takes() -> None:

@@ -1,9 +1,10 @@
 """Conditions of Playgrounds and Services: upstream's types, reasons and transitions; more words.
 
-Progressing is set to False by AbortProcessing, and by success only where it is asked for: upstream
-leaves it True. Available is False with the reason of the wait until the first success, and
-PlaygroundNotReady or ServiceNotReady after it; so the condition itself remembers whether there was
-one.
+Progressing is set to False by AbortProcessing, and by success or at rest only where it is asked
+for: upstream leaves it True. Available is False with the reason of the wait until the first
+success, and PlaygroundNotReady or ServiceNotReady after it; so the condition itself remembers
+whether there was one. At rest that is forgotten: what comes back says what it waits for, also
+where it never served.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,19 +33,14 @@ def service_conditions(
         words = "ServiceReady", "Inference Service is ready"
         done = [_condition(PROGRESSING, "False", *words)] if progress_ends else []
         return _set(old, [*done, _condition(AVAILABLE, "True", *words)], generation, now)
-    return _set(
-        old,
-        [
-            _condition(
-                PROGRESSING, "True", "ServiceInProgress", "Inference Service is progressing"
-            ),
-            _unavailable(
-                old, seen.why, ready="ServiceReady", unready="ServiceNotReady", waiting="replicas"
-            ),
-        ],
-        generation,
-        now,
+    words = "ServiceInProgress", "Inference Service is progressing"
+    progressing = _condition(PROGRESSING, "True", *words)
+    if progress_ends and seen.why.reason in AT_REST:
+        progressing = _done(seen.why)
+    unavailable = _unavailable(
+        old, seen.why, ready="ServiceReady", unready="ServiceNotReady", waiting="replicas"
     )
+    return _set(old, [progressing, unavailable], generation, now)
 
 
 def playground_conditions(
@@ -60,7 +56,8 @@ def playground_conditions(
     A refusal says why there is nothing to see of it yet: it has no Service.
     """
     why = seen if isinstance(seen, Refusal) else seen.why
-    progressing = _playground_progressing(old, waits=why is not None)
+    rest = why if progress_ends and why is not None and why.reason in AT_REST else None
+    progressing = _playground_progressing(old, waits=why is not None and rest is None)
     if why is None:
         words = "PlaygroundReady", "Playground is ready"
         done = [_condition(PROGRESSING, "False", *words)] if progress_ends else []
@@ -73,16 +70,19 @@ def playground_conditions(
         unready="PlaygroundNotReady",
         waiting="inference Service",
     )
-    return _set(old, [*progressing, unavailable], generation, now)
+    done = [_done(rest)] if rest else []
+    return _set(old, [*progressing, *done, unavailable], generation, now)
 
 
 def _playground_progressing(old: Conditions, *, waits: bool) -> Iterator[Condition]:
-    """Yield Progressing where it begins: at first, and when what was available waits again."""
+    """Yield Progressing where it begins: at first, and when what was done waits again."""
     known = find_condition(old, PROGRESSING)
     if known is None or known.reason == "AbortProcessing":
         words = "Pending", "Waiting for inference Service ready"
         yield _condition(PROGRESSING, "True", *words)
-    elif waits and _was_available(old, "PlaygroundReady", "PlaygroundNotReady"):
+    elif waits and (
+        known.reason in AT_REST or _was_available(old, "PlaygroundReady", "PlaygroundNotReady")
+    ):
         words = "PlaygroundInProgress", "Waiting for inference Service progressing"
         yield _condition(PROGRESSING, "True", *words)
 
@@ -147,7 +147,11 @@ def _unavailable(
 
 def _was_available(old: Conditions, *reasons: str) -> bool:
     available = find_condition(old, AVAILABLE)
-    return available is not None and available.reason in (*reasons, *AT_REST)
+    return available is not None and available.reason in reasons
+
+
+def _done(rest: Refusal) -> Condition:
+    return _condition(PROGRESSING, "False", rest.reason, rest.message)
 
 
 def _condition(type_: str, status: str, reason: str, message: str) -> Condition:

@@ -36,6 +36,7 @@ class Metrics:
             registry=self.registry,
         )
         self._waiting_since: datetime | None = None
+        self._rested: Mapping[str, datetime] = {}  # when Playgrounds were last seen at rest
         self._waited_before: Mapping[str, int] = {}
 
     def _make_gauges(self) -> None:
@@ -102,7 +103,8 @@ class Metrics:
             for condition in playground.status.conditions
             if condition.type == "Available"
         )
-        self._waiting_since = min(_waits_since(snapshot), default=None)
+        self._rested = _rested(self._rested, snapshot, datetime.now(UTC))
+        self._waiting_since = min(_waits_since(snapshot, self._rested), default=None)
         self._waiting.clear()
         for reason, count in reasons.items():
             self._waiting.labels(reason).set(count)
@@ -147,11 +149,30 @@ class Metrics:
         return 0.0 if since is None else max(0.0, (datetime.now(UTC) - since).total_seconds())
 
 
-def _waits_since(snapshot: ClusterSnapshot) -> Iterator[datetime]:
-    """Yield since when each Playground is not available that shall be."""
+def _rested(
+    before: Mapping[str, datetime], snapshot: ClusterSnapshot, now: datetime
+) -> dict[str, datetime]:
+    """Return when each Playground that there still is was last at rest."""
+    last = {}
+    for playground in snapshot.playgrounds.values():
+        uid = playground.metadata.uid
+        available = find_condition(playground.status.conditions, AVAILABLE)
+        if available is not None and available.reason in AT_REST:
+            last[uid] = now
+        elif uid in before:
+            last[uid] = before[uid]
+    return last
+
+
+def _waits_since(snapshot: ClusterSnapshot, rested: Mapping[str, datetime]) -> Iterator[datetime]:
+    """Yield since when each Playground is not available that shall be.
+
+    Its condition has been False since it went to rest: it waits since it was called back.
+    """
     for playground in snapshot.playgrounds.values():
         available = find_condition(playground.status.conditions, AVAILABLE)
         if available is None or available.is_true or available.reason in AT_REST:
             continue
-        if available.last_transition_time is not None:
-            yield available.last_transition_time
+        since = available.last_transition_time
+        if since is not None:
+            yield max(since, rested.get(playground.metadata.uid, since))
