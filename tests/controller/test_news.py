@@ -8,9 +8,10 @@ from llmaz.api.cache import CacheReport, RotReport
 from llmaz.api.incident import EngineIncident, Incident
 from llmaz.api.node import Accelerator, EnginePhase, EngineReport, InferenceNode, NodeStatus
 from llmaz.controller.news import news
-from llmaz.controller.snapshot import ClusterSnapshot, KubeNode
+from llmaz.controller.snapshot import ClusterSnapshot, KubeNode, Taint
 from support.builders import NOW, flavor, gpu, model, node, on, playground, runtime
 from support.controlling import World, world_of
+from support.groups import group_world, reachable
 
 Told = list[tuple[str, str, str]]
 
@@ -182,6 +183,36 @@ def test_a_replica_that_falls_back_to_another_flavor_is_told() -> None:
     seen = {(event.reason, event.message) for event in world.events}
     assert ("FlavorFallback", "default/chat-0 takes a10 on n1: no room on a100") in seen
     assert ("FlavorSelected", "replicas run on a10") in seen
+
+
+def moved(world: World) -> list[str]:
+    return [event.message for event in world.events if event.reason == "Moving"]
+
+
+def test_a_replica_that_is_driven_away_says_from_where_and_why_once() -> None:
+    world = world_of()
+    world.settle()
+    world.add(node("n2", 1))
+    world.settle()
+    assert moved(world) == []
+    world.kube_nodes["n1"] = KubeNode(name="n1", annotations={"llmaz.io/drain": "new memory"})
+    world.settle()
+    assert moved(world) == ["default/chat-0 goes from n1 to n2: n1 is drained (new memory)"]
+    taint = Taint(key="broken", value="fan", effect="NoExecute")
+    world.kube_nodes = {"n2": KubeNode(name="n2", taints=(taint,))}
+    world.settle()
+    assert moved(world)[1:] == [
+        "default/chat-0 goes from n2 to n1: n2 is tainted broken=fan:NoExecute"
+    ]
+
+
+def test_a_group_that_is_driven_away_says_from_where_and_why_once() -> None:
+    world = group_world(nodes=2)
+    world.settle()
+    world.add(reachable(3)).add(reachable(4))
+    world.kube_nodes["n2"] = KubeNode(name="n2", annotations={"llmaz.io/drain": ""})
+    world.settle()
+    assert moved(world) == ["default/chat-0 goes from n1 and n2 to n1 and n3: n2 is drained"]
 
 
 def test_what_an_agent_did_to_an_engine_is_told_once_and_of_the_node_where_nobody_owns_it() -> None:

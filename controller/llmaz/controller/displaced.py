@@ -1,12 +1,17 @@
-"""What is told of replicas as they are assigned: who makes way for whom, who falls back. Once."""
+"""What is told of replicas as they are assigned: who makes way, who falls back, who is driven away.
+
+Once: of an engine that is alone as it comes, since it serves where it was until it is ready. A
+group ends before it comes, and with its assignment goes what was known of where it was.
+"""
 
 from collections.abc import Iterator
 
 from llmaz.api.node import InferenceNode, NodeSpec
 from llmaz.controller.actions import RecordEvent
-from llmaz.controller.demand import Demand
+from llmaz.controller.demand import Demand, tolerations_of
 from llmaz.controller.events import of_service
 from llmaz.controller.outcomes import Displacement, Placed, Unplaced
+from llmaz.controller.seats import Seat
 from llmaz.controller.served import Served, service_of
 from llmaz.controller.snapshot import ClusterSnapshot
 
@@ -18,17 +23,50 @@ def told(
 ) -> Iterator[RecordEvent]:
     """Yield the events of those whose engine, or whose leader, ends on a node to make way.
 
-    And of those that come to it since the flavor that they prefer has no room.
+    And of those that come to it since the flavor that they prefer has no room, or since another
+    node, or an accelerator, drives them away.
     """
     staying = {engine.id for engine in spec.engines}
     for engine in node.spec.engines:
         outcome = served.outcomes.get(engine.id)
-        if engine.id not in staying and isinstance(outcome, Unplaced) and outcome.displaced:
+        if engine.id in staying:
+            continue
+        if isinstance(outcome, Unplaced) and outcome.displaced:
             yield from _pair(engine.id, node.metadata.name, outcome.displaced, outcome, snapshot)
+        elif isinstance(outcome, Placed) and outcome.workers:
+            yield from _move(engine.id, outcome, served, snapshot)
     known = {engine.id for engine in node.spec.engines}
     for engine in spec.engines:
-        if engine.id not in known and engine.rank == 0:
-            yield from _fallback(engine.id, node.metadata.name, served, snapshot)
+        if engine.id in known or engine.rank > 0:
+            continue
+        yield from _fallback(engine.id, node.metadata.name, served, snapshot)
+        outcome = served.outcomes.get(engine.id)
+        if isinstance(outcome, Placed) and not outcome.workers:
+            yield from _move(engine.id, outcome, served, snapshot)
+
+
+def _move(
+    id_: str, outcome: Placed, served: Served, snapshot: ClusterSnapshot
+) -> Iterator[RecordEvent]:
+    """Tell what drives a replica away from where it was, if anything does."""
+    demand, group = served.demands.get(service_of(id_)), served.groups.get(id_, ())
+    if not isinstance(demand, Demand):
+        return
+    reasons = [words for seat in group if (words := _driven(seat, demand, served)) is not None]
+    if reasons:
+        there, here = (seat.node for seat in group), (one.node for one in outcome.members)
+        way = f"from {' and '.join(there)} to {' and '.join(here)}"
+        words = f"{id_} goes {way}: {', '.join(reasons)}"
+        yield from of_service(service_of(id_), "Normal", "Moving", words, snapshot)
+
+
+def _driven(seat: Seat, demand: Demand, served: Served) -> str | None:
+    view, asked = served.views[seat.node], seat.engine.resources
+    why = view.why_left({*asked.limits, *asked.requests}, tolerations_of(demand.service))
+    sick = {one.uuid for one in view.accelerators or () if not one.healthy}
+    if why is None and not sick.isdisjoint(seat.engine.accelerators):
+        why = "has an accelerator that is not well"
+    return f"{seat.node} {why}" if why is not None else None
 
 
 def _fallback(
