@@ -37,6 +37,7 @@ NUMBERS = Numbers(
     generation_tokens=70,
     first_tokens=Durations(seconds=1.5, count=6),
     activity=Activity(in_flight=3, tokens=70),
+    proofs=2,
 )
 DEVICE = Device(
     accelerator=Accelerator(
@@ -95,6 +96,7 @@ def test_an_engines_own_numbers_are_told_under_names_that_all_engines_share() ->
     whose = '{engine="default/a-0",model="m",namespace="default",playground="",service="a"}'
     assert f"llmaz_engine_requests_running{whose} 3.0" in lines
     assert f"llmaz_engine_generation_tokens_total{whose} 70.0" in lines
+    assert f"llmaz_engine_proofs_total{whose} 2.0" in lines
     assert f"llmaz_engine_time_to_first_token_seconds_sum{whose} 1.5" in lines
     assert f"llmaz_engine_time_to_first_token_seconds_count{whose} 6.0" in lines
     assert not any(line.startswith("llmaz_engine_kv_cache_usage_ratio{") for line in lines)

@@ -141,6 +141,27 @@ def test_nothing_goes_to_zero_while_requests_run_or_wait_or_may(last: Sample) ->
     assert decided(TO_ZERO, looks(look(IDLE), 120), [last]).replicas == 1
 
 
+def test_tokens_by_which_idle_engines_prove_that_they_live_keep_none_of_them() -> None:
+    proofs = [
+        *looks(look(EngineLoad(running=0, tokens=2)), 60),
+        look(EngineLoad(running=1, tokens=2, proofs=1)),
+        *looks(look(EngineLoad(running=0, tokens=4, proofs=2)), 55),
+    ]
+    assert decided(TO_ZERO, proofs).replicas == 0
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        EngineLoad(running=0, tokens=100, proofs=1),
+        EngineLoad(running=2, tokens=2, proofs=1),
+        EngineLoad(running=1, waiting=1, tokens=2, proofs=1),
+    ],
+)
+def test_requests_beside_a_proof_of_life_keep_an_engine(last: EngineLoad) -> None:
+    assert decided(TO_ZERO, looks(look(EngineLoad(running=0)), 120), [look(last)]).replicas == 1
+
+
 def test_a_playground_that_was_just_woken_has_its_idle_time_before_it() -> None:
     asleep, starting = look(replicas=0), look(replicas=1, serving=0)
     woken = (looks(asleep, 300), looks(starting, 60), looks(look(IDLE), 100))
@@ -185,9 +206,11 @@ llmaz_engine_requests_waiting{{{labels}}} 1.0
 llmaz_engine_kv_cache_usage_ratio{{{labels}}} 0.5
 llmaz_engine_prompt_tokens_total{{{labels}}} 10.0
 llmaz_engine_generation_tokens_total{{{labels}}} 5.0
+llmaz_engine_proofs_total{{{labels}}} 3.0
 llmaz_engine_phase{{engine="a/c-0",phase="Ready"}} 1.0
 """
-    assert read_loads(page) == {"a/b-0": EngineLoad(running=2, waiting=1, kv_cache=0.5, tokens=15)}
+    told = EngineLoad(running=2, waiting=1, kv_cache=0.5, tokens=15, proofs=3)
+    assert read_loads(page) == {"a/b-0": told}
 
 
 def test_an_elastic_config_has_targets_of_its_own() -> None:

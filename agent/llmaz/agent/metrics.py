@@ -103,6 +103,7 @@ _NUMBERS = (
     (GaugeMetricFamily, "kv_cache_usage_ratio", "Share of the engine's KV cache in use."),
     (CounterMetricFamily, "prompt_tokens", "Tokens of prompts that the engine has read."),
     (CounterMetricFamily, "generation_tokens", "Tokens that the engine has generated."),
+    (CounterMetricFamily, "proofs", "Looks while the agent had it prove that it lives."),
 )
 _DURATIONS = (
     ("time_to_first_token_seconds", "first_tokens", "From a request to its first token."),

@@ -114,6 +114,7 @@ class Numbers:
     inter_tokens: Durations | None = None
     requests: Durations | None = None
     activity: Activity
+    proofs: int = 0  # looks of this run until now that its agent's own token may have moved
 
 
 def activity_of_connections(count: int | None) -> Activity:

@@ -1,5 +1,6 @@
 """What one run of an engine is asked, and for how long an answer is waited for."""
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ class Questions:
         self._prober = prober
         self._patience = patience
         self._name = ""
+        self._proofs = 0
+        self._asked = False  # for a token, when its metrics were read last
 
     async def probe(self, probe: Probe) -> Answer:
         """Ask a probe; a kubelet's default of 1 s would fail healthy engines under load."""
@@ -58,10 +61,18 @@ class Questions:
         name = self._name or self._watched.target.model
         return await self._prober.token(self._watched.target, name, seconds)
 
-    async def numbers(self) -> Numbers | None:
-        """Read its metrics, and tell them to whom they concern."""
+    async def numbers(self, *, asking: bool) -> Numbers | None:
+        """Read its metrics, and tell them to whom they concern.
+
+        While a token is asked for they tell of that as well, though nobody uses the engine; and so
+        does the reading after, as its answer may come beside one.
+        """
         seconds = self._patience.health_seconds
         numbers = await self._prober.numbers(self._watched.target, seconds)
+        self._proofs += asking or self._asked
+        self._asked = asking
+        if numbers is not None:
+            numbers = dataclasses.replace(numbers, proofs=self._proofs)
         self._watched.count(numbers)
         return numbers
 

@@ -86,7 +86,7 @@ class Vigil:
 
     async def _work(self) -> tuple[Numbers | None, int | None]:
         """Read its metrics, and the time of its processors where that may prove something."""
-        numbers = await self._questions.numbers()
+        numbers = await self._questions.numbers(asking=self._token is not None)
         accelerated = bool(self._watched.engine.accelerators)
         if numbers is not None and (accelerated or not numbers.activity.in_flight):
             return numbers, None

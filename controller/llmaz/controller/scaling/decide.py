@@ -6,11 +6,11 @@ not known never takes a replica away.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, starmap
 from math import ceil
 
 from llmaz.api.scaling import ElasticConfig, LoadTargets
-from llmaz.controller.scaling.load import Sample
+from llmaz.controller.scaling.load import EngineLoad, Sample
 
 _LONGEST_GAP_SECONDS = (
     30.0  # looks that are further apart than this saw nothing of the time between
@@ -18,6 +18,7 @@ _LONGEST_GAP_SECONDS = (
 _UP_PERIOD_SECONDS = 15.0  # within which replicas at most double, or grow by this many
 _UP_STEP = 4
 _DOWN_PERIOD_SECONDS = 60.0  # within which at most half of the replicas go
+_PROOF_TOKENS = 64  # that a request for one token takes at most, with the words around it
 _PANIC_FACTOR = 2  # so many times the replicas are needed: more are made at once
 
 
@@ -89,16 +90,27 @@ def _idle(series: Sequence[Sample], policy: Policy) -> Decision | None:
     if policy.minimum > 0 or (policy.only_to_zero and last.replicas != 1):
         return None
     window = _window(series, seconds)
-    if window is None or not all(map(_does_nothing, window)):
+    if window is None or not all(one.is_complete for one in window):
         return None
-    if any(_tokens(one) != _tokens(last) for one in window):
+    first = window[0]
+    if first.running or first.waiting or not all(starmap(_did_nothing, pairwise(window))):
         return None
     words = f"no request for {seconds} seconds"
     return Decision(replicas=0, reason="Sleep" if policy.sleeps else "Idle", message=words)
 
 
-def _does_nothing(sample: Sample) -> bool:
-    return sample.is_complete and sample.running == 0 and sample.waiting == 0
+def _did_nothing(old: Sample, new: Sample) -> bool:
+    """Tell whether nobody used the engines between two looks: proofs of life are no use."""
+    if old.engines.keys() != new.engines.keys():
+        return False
+    return all(_rested(engine, new.engines[id_]) for id_, engine in old.engines.items())
+
+
+def _rested(old: EngineLoad, new: EngineLoad) -> bool:
+    in_flight, tokens = new.running + new.waiting, new.tokens - old.tokens
+    if new.proofs > old.proofs:
+        return in_flight <= 1 and 0 <= tokens <= _PROOF_TOKENS
+    return in_flight == 0 and tokens == 0
 
 
 def _by_load(series: Sequence[Sample], policy: Policy) -> Decision:
@@ -178,10 +190,6 @@ def _capacity(series: Sequence[Sample]) -> float | None:
         if engine.waiting > 0
     ]
     return max(1.0, *full) if full else None
-
-
-def _tokens(sample: Sample) -> dict[str, float]:
-    return {id_: engine.tokens for id_, engine in sample.engines.items()}
 
 
 def _tokens_a_second(old: Sample | None, new: Sample) -> float | None:

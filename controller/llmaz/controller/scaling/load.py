@@ -10,12 +10,17 @@ _ENGINE = re.compile(r'(?:^|,)engine="([^"]*)"')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLoad:
-    """What one ready engine does. `kv_cache` is a share; `tokens` counts since its start."""
+    """What one ready engine does. `kv_cache` is a share; `tokens` counts since its start.
+
+    `proofs` grows with each look that may tell of a token which its agent asked for: an idle engine
+    has to prove each minute that it lives.
+    """
 
     running: float
     waiting: float = 0.0
     kv_cache: float | None = None
     tokens: float = 0.0
+    proofs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ def read_loads(page: str) -> dict[str, EngineLoad]:
             kv_cache=numbers.get("kv_cache_usage_ratio"),
             tokens=numbers.get("prompt_tokens_total", 0.0)
             + numbers.get("generation_tokens_total", 0.0),
+            proofs=numbers.get("proofs_total", 0.0),
         )
         for engine, numbers in found.items()
         if "requests_running" in numbers
