@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from llmaz.api.fields import bounds, named
 
+MOST_REPLICAS = 10_000  # of one object; a typing error beyond would keep all others waiting
+
 
 class Role(StrEnum):
     """What a model is for."""

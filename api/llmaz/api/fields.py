@@ -74,6 +74,19 @@ def has_default(field: "dataclasses.Field[object]") -> bool:
     )
 
 
+def reach(maximum: int) -> Metadata:
+    """Bound a number by what the programs can work with.
+
+    The definitions do not say it: what those of a release took is taken for good.
+    """
+    return {"reach": maximum}
+
+
+def reach_of(field: "dataclasses.Field[object]") -> int | None:
+    """Return the largest value that the programs can work with, where that is not any."""
+    return cast("int | None", field.metadata.get("reach"))
+
+
 def bounds(
     *,
     minimum: int | None = None,
@@ -97,6 +110,10 @@ class Bounds:
     @classmethod
     def of(cls, field: "dataclasses.Field[object]") -> "Bounds":
         return cast("Bounds", field.metadata.get("bounds", UNBOUNDED))
+
+    def within(self, reach: int | None) -> "Bounds":
+        """Return these bounds with the maximum that the programs alone set."""
+        return self if reach is None else dataclasses.replace(self, maximum=reach)
 
     def problem(self, value: object) -> str | None:
         """Return what is wrong with a value in words, or None."""

@@ -1,15 +1,19 @@
 """OpenModel: a model of the catalogue: where its weights are, which accelerators may serve it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from llmaz.api.fields import STRINGLY, bounds, formerly
+from llmaz.api.manifest import ManifestError, at
 from llmaz.api.memory import ModelMemory
 from llmaz.api.meta import Condition, ObjectMeta
-from llmaz.api.quantity import Quantity
+from llmaz.api.quantity import Quantity, check_counts
 from llmaz.api.source import ModelSource
+
+_COUNT = re.compile("[1-9][0-9]{0,3}")  # of accelerators or nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,15 @@ class Flavor:
         default_factory=dict, metadata=STRINGLY | bounds(longest=32)
     )
     params: Mapping[str, str] = field(default_factory=dict, metadata=STRINGLY | bounds(longest=32))
+
+    def check(self, path: str) -> None:
+        """Refuse a count that is none: a replica would get other accelerators than were meant."""
+        check_counts(self.limits, at(path, "limits"))
+        for key in ("TP", "PP"):
+            text = self.params.get(key, "1")
+            if not _COUNT.fullmatch(text):
+                problem = f"must be a whole number from 1 to 9999, not {text[:64]!r}"
+                raise ManifestError(at(path, f"params.{key}"), problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llmaz.api.fields import bounds
+from llmaz.api.fields import bounds, reach
 from llmaz.api.memory import ReplicaMemory
 
 CapacityType = Literal["on-demand", "spot", "reserved"]
@@ -48,7 +48,7 @@ class MoveBack:
     after_seconds: how long a replica has served where it is before it may move
     """
 
-    after_seconds: int = field(default=600, metadata=bounds(minimum=0))
+    after_seconds: int = field(default=600, metadata=bounds(minimum=0) | reach(10**9))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

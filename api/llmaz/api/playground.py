@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llmaz.api.claims import ModelClaim, ModelClaims
-from llmaz.api.fields import RESHAPED, bounds, formerly
+from llmaz.api.claims import MOST_REPLICAS, ModelClaim, ModelClaims
+from llmaz.api.fields import RESHAPED, bounds, formerly, reach
 from llmaz.api.manifest import ManifestError, at, decode
 from llmaz.api.meta import ObjectMeta
 from llmaz.api.placement import Placement
@@ -79,7 +79,7 @@ class PlaygroundSpec:
     placement: where replicas run, beyond the flavors
     """
 
-    replicas: int = field(default=1, metadata=bounds(minimum=0))
+    replicas: int = field(default=1, metadata=bounds(minimum=0) | reach(MOST_REPLICAS))
     model_claim: ModelClaim | None = None
     model_claims: ModelClaims | None = None
     backend_runtime_config: BackendRuntimeConfig = field(default_factory=BackendRuntimeConfig)

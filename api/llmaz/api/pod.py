@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from llmaz.api.fields import bounds
-from llmaz.api.quantity import Quantity
+from llmaz.api.manifest import at
+from llmaz.api.quantity import Quantity, check_counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,11 @@ class Resources:
 
     limits: Mapping[str, Quantity] = field(default_factory=dict, metadata=bounds(longest=32))
     requests: Mapping[str, Quantity] = field(default_factory=dict, metadata=bounds(longest=32))
+
+    def check(self, path: str) -> None:
+        """Refuse a part of a device."""
+        check_counts(self.limits, at(path, "limits"))
+        check_counts(self.requests, at(path, "requests"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,17 @@
 """Kubernetes quantities: `8Gi`, `500m`, `2`, and their comparison by value.
 
 The grammar is that of k8s.io/apimachinery's resource.Quantity: a decimal number with a binary
-suffix (Ki to Ei), a decimal suffix (n, u, m, k to E) or an exponent.
+suffix (Ki to Ei), a decimal suffix (n, u, m, k to E) or an exponent. A manifest's are never
+negative: whoever asked for less than nothing would give others what nobody has.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import total_ordering
 
-from llmaz.api.manifest import Json, ManifestError
+from llmaz.api.manifest import Json, ManifestError, at
 
 _NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
 PATTERN = rf"^(\+|-)?{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?{_NUMBER}))?$"
@@ -51,7 +53,10 @@ class Quantity:
             raise ValueError(f"{self.text!r} is not a quantity such as 2, 500m or 8Gi")
         number, suffix = _SPLIT.match(self.text).groups()  # type: ignore[union-attr]  # PATTERN matched
         factor = _SUFFIXES.get(suffix)
-        value = Decimal(self.text) if factor is None else Decimal(number) * factor
+        try:
+            value = Decimal(self.text) if factor is None else Decimal(number) * factor
+        except InvalidOperation:  # the pattern, which is Kubernetes' own, lets 1e1.5 pass
+            raise ValueError(f"{self.text!r} has an exponent that is none") from None
         if value.adjusted() > _LARGEST_EXPONENT:
             raise ValueError(f"{self.text!r} is too large")
         object.__setattr__(self, "value", value)
@@ -61,9 +66,12 @@ class Quantity:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ManifestError(path, "must be a quantity such as 2, 500m or 8Gi")
         try:
-            return cls(str(value))
+            found = cls(str(value))
         except ValueError as error:
             raise ManifestError(path, str(error)) from None
+        if found.value < 0:
+            raise ManifestError(path, f"must not be negative, as {found} is")
+        return found
 
     @classmethod
     def of_bytes(cls, amount: int) -> "Quantity":
@@ -84,6 +92,13 @@ class Quantity:
 
     def __str__(self) -> str:
         return self.text
+
+
+def check_counts(amounts: Mapping[str, Quantity], path: str) -> None:
+    """Refuse a part of a device: what is counted, as extended resources are, is not divided."""
+    for name, amount in amounts.items():
+        if "/" in name and amount.value % 1:
+            raise ManifestError(at(path, name), f"must be a whole number, not {amount}")
 
 
 def in_words(amount: int) -> str:

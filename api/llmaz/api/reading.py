@@ -18,12 +18,14 @@ from typing import TypeAlias, TypeVar, cast
 from llmaz.api.fields import UNBOUNDED
 from llmaz.api.wire import (
     PLAIN,
+    Checked,
     ManifestError,
     Member,
     Scalar,
     UnknownFieldError,
     Upgraded,
     at,
+    is_checked,
     is_scalar,
     keys,
     members,
@@ -120,7 +122,10 @@ def _instance(cls: type, value: object, path: str) -> object:
             arguments[member.name] = item if is_read else _bounded(slot, item, at(path, key))
         elif member.is_required:
             raise ManifestError(at(path, key), "is required")
-    return cast("Callable[..., object]", cls)(**arguments)
+    made = cast("Callable[..., object]", cls)(**arguments)
+    if is_checked(cls):
+        cast("Checked", made).check(path)
+    return made
 
 
 def _bounded(slot: _Slot, value: object, path: str) -> object:

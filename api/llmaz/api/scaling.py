@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llmaz.api.fields import OPAQUE, bounds
+from llmaz.api.claims import MOST_REPLICAS
+from llmaz.api.fields import OPAQUE, bounds, reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ class ElasticConfig:
     """
 
     min_replicas: int = field(default=1, metadata=bounds(minimum=0))
-    max_replicas: int = field(metadata=bounds(minimum=1))
+    max_replicas: int = field(metadata=bounds(minimum=1) | reach(MOST_REPLICAS))
     scale_trigger: ScaleTrigger | None = None
     scale_trigger_ref: ScaleTriggerRef | None = None
     load: LoadTargets = field(default_factory=LoadTargets)

@@ -7,8 +7,9 @@ can't say, such as groups of a leader and workers.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llmaz.api.claims import ModelClaims
-from llmaz.api.fields import WRITTEN, bounds
+from llmaz.api.claims import MOST_REPLICAS, ModelClaims
+from llmaz.api.fields import WRITTEN, bounds, reach
+from llmaz.api.manifest import ManifestError, at
 from llmaz.api.meta import ObjectMeta
 from llmaz.api.placement import Placement
 from llmaz.api.podtemplate import PodTemplate
@@ -55,8 +56,14 @@ class RollingUpdate:
     max_surge: how many there may be in excess, a number or a share such as 25%
     """
 
-    max_unavailable: int | str = 1
-    max_surge: int | str = 0
+    max_unavailable: int | str = field(default=1, metadata=reach(MOST_REPLICAS))
+    max_surge: int | str = field(default=0, metadata=reach(MOST_REPLICAS))
+
+    def check(self, path: str) -> None:
+        """Refuse a share of more replicas than anybody could mean."""
+        for key, share in (("maxUnavailable", self.max_unavailable), ("maxSurge", self.max_surge)):
+            if isinstance(share, str) and len(share) > len("999%"):
+                raise ManifestError(at(path, key), f"must be at most 999%, not {share[:64]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +90,7 @@ class ServiceSpec:
     """
 
     model_claims: ModelClaims
-    replicas: int = field(default=1, metadata=bounds(minimum=0))
+    replicas: int = field(default=1, metadata=bounds(minimum=0) | reach(MOST_REPLICAS))
     workload_template: WorkloadTemplate
     rollout_strategy: RolloutStrategy = field(default_factory=RolloutStrategy, metadata=WRITTEN)
     placement: Placement = field(default_factory=Placement)

@@ -10,7 +10,14 @@ import typing
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from llmaz.api.fields import Bounds, has_default, key_of, older_key_of, older_key_wins
+from llmaz.api.fields import (
+    Bounds,
+    has_default,
+    key_of,
+    older_key_of,
+    older_key_wins,
+    reach_of,
+)
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Manifest: TypeAlias = "dict[str, Json]"
@@ -45,6 +52,16 @@ class Upgraded(Protocol):
 
     @classmethod
     def upgraded(cls, members: dict[str, object], path: str) -> dict[str, object]: ...
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A class whose values can be wrong in ways that the definitions of a release let pass.
+
+    What a release took an API server takes for good. The programs say what they can't work with.
+    """
+
+    def check(self, path: str) -> None: ...
 
 
 def at(path: str, key: str | int) -> str:
@@ -93,7 +110,7 @@ def members(cls: type) -> tuple[Member, ...]:
             key=key_of(field),
             older=older_key_of(field),
             hint=hints[field.name],
-            bounds=Bounds.of(field),
+            bounds=Bounds.of(field).within(reach_of(field)),
             is_required=not has_default(field),
             unwritten=_unwritten(field),
         )
@@ -106,6 +123,11 @@ def keys(cls: type) -> frozenset[str]:
     """Return every key that a manifest may use for a field."""
     found = (key for member in members(cls) for key in (member.key, member.older))
     return frozenset(key for key in found if key is not None)
+
+
+@functools.cache
+def is_checked(cls: type) -> bool:
+    return issubclass(cls, Checked)
 
 
 @functools.cache
