@@ -1,3 +1,5 @@
+import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -7,9 +9,9 @@ import pytest
 from llmaz.api.kinds import LEASE
 from llmaz.api.manifest import Manifest
 from llmaz.api.names import CONTROLLER, SYSTEM_NAMESPACE
-from llmaz.controller.leader import DURATION_SECONDS, RETRY_SECONDS, may_take, taken
+from llmaz.controller.leader import DURATION_SECONDS, RETRY_SECONDS, Leadership, may_take, taken
 from support.cluster import eventually
-from support.controllerprocess import Cluster, ControllerProcess
+from support.controllerprocess import PATIENCE_SECONDS, Cluster, ControllerProcess
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -67,6 +69,32 @@ async def test_a_standby_takes_over_when_the_leader_stops(
     finally:
         controller.start()
         assert standby.stop() == 0
+    await eventually(lease, lambda seen: held_by(seen) == "tests")
+
+
+async def test_who_holds_the_lease_no_more_says_so_and_looks_again(
+    cluster: Cluster, controller: ControllerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lease() -> Manifest:
+        return await cluster.kube.get(LEASE, CONTROLLER, SYSTEM_NAMESPACE)
+
+    caplog.set_level(logging.INFO)
+    changed = asyncio.Event()
+    controller.stop()
+    try:
+        leadership = Leadership(cluster.kube, "me", changed, lambda: None)
+        leading = asyncio.create_task(leadership.run())
+        for words in ("leading as me", "standing by as me"):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while words not in caplog.messages:
+                    changed.clear()
+                    await changed.wait()
+            await leadership.give_up()
+        leading.cancel()
+        await asyncio.gather(leading, return_exceptions=True)
+        await leadership.give_up()
+    finally:
+        controller.start()
     await eventually(lease, lambda seen: held_by(seen) == "tests")
 
 

@@ -19,10 +19,38 @@ PATIENCE_SECONDS = 120.0
 
 
 class Held:
-    """A Lease that is held for ever."""
+    """A Lease that is held until somebody says otherwise."""
 
     is_held = True
     seconds_left = PATIENCE_SECONDS
+
+
+async def test_a_controller_that_leads_no_more_tells_nothing_of_what_it_saw(
+    controller: ControllerProcess,
+) -> None:
+    held, metrics = Held(), Metrics()
+
+    def nodes() -> float | None:
+        labels = {"kind": "InferenceNode"}
+        return metrics.registry.get_sample_value("llmaz_controller_objects", labels)
+
+    async with await Kube.connect(controller.kubeconfig) as kube:
+        observer = Observer(kube, asyncio.Event(), gateway_url="")
+        performer = Performer(kube, observer)
+        loop = Loop(observer, performer, held, metrics, decide=lambda *_: Plan(actions=()))
+        tasks = [*observer.tasks(), asyncio.create_task(loop.run())]
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while nodes() is None:
+                    await asyncio.sleep(0.01)
+                held.is_held = False
+                observer.changed.set()
+                while nodes() is not None:
+                    await asyncio.sleep(0.01)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_the_lease_can_be_renewed_while_a_large_cluster_is_decided_on(

@@ -58,6 +58,23 @@ def test_what_waits_is_counted_by_why_and_refusals_when_they_begin() -> None:
     assert sample("llmaz_controller_refusals_total", unplaceable) == 2
 
 
+def test_a_controller_that_stands_by_tells_nothing_of_what_it_saw_while_it_led() -> None:
+    world = World().add(
+        model("qwen", flavor("a10")), runtime(), playground("chat", "qwen", 3), node("n1", 1)
+    )
+    world.settle()
+    metrics = Metrics()
+    untold = {one.name: one.samples for one in metrics.registry.collect() if one.type == "gauge"}
+    metrics.decided(0.002, plan(world.snapshot(), world.now))
+    metrics.saw(world.snapshot())
+    assert metrics.registry.get_sample_value("llmaz_controller_longest_wait_seconds")
+    metrics.stands_by()
+    told = {one.name: one.samples for one in metrics.registry.collect() if one.type == "gauge"}
+    assert told == untold
+    unplaceable = {"reason": "Unplaceable"}
+    assert metrics.registry.get_sample_value("llmaz_controller_refusals_total", unplaceable) == 2
+
+
 def test_the_longest_wait_is_that_of_a_playground_that_shall_be_available() -> None:
     world = World().add(
         model("qwen", flavor("a10")), runtime(), playground("chat", "qwen", 1), node("n1", 0)

@@ -78,8 +78,9 @@ class Leadership:
         return self._until - time.monotonic()
 
     async def run(self) -> None:
+        led = False
         while True:
-            was_held = self.is_held
+            led = self._turned(led)  # a process that was halted wakes up after its Lease ran out
             try:
                 async with asyncio.timeout(ATTEMPT_SECONDS):
                     held = await self._renew()
@@ -87,10 +88,16 @@ class Leadership:
                 words = str(error) or f"no answer in {ATTEMPT_SECONDS:.0f} s"
                 logger.warning("Lease %s not renewed: %s", CONTROLLER, words)
                 held = False
-            if self.is_held and not was_held:
-                logger.info("leading as %s", self._identity)
-                self._changed.set()
+            led = self._turned(led)
             await asyncio.sleep(RENEW_SECONDS if held else RETRY_SECONDS)
+
+    def _turned(self, led: bool) -> bool:
+        """Tell if it holds the Lease otherwise than it did, and return whether it holds it."""
+        leads = self.is_held
+        if leads != led:
+            logger.info("leading as %s" if leads else "standing by as %s", self._identity)
+            self._changed.set()
+        return leads
 
     async def give_up(self) -> None:
         """Let the next controller start at once."""

@@ -87,6 +87,8 @@ class Loop:
             await self._wait(wait)
             if not self._may_act():
                 self._saw = wait = None
+                if not self._leadership.is_held:
+                    self._metrics.stands_by()
                 continue
             try:
                 wait = await self._round()

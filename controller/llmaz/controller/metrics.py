@@ -115,6 +115,16 @@ class Metrics:
         for state, count in states.items():
             self._slots.labels(state).set(count)
 
+    def stands_by(self) -> None:
+        """Forget what was seen: what is so now is told by who leads, and alerts ask for the most.
+
+        Counters stay: they are of what this controller did.
+        """
+        seen = self._objects, self._replicas, self._waiting, self._slots
+        for gauge in (*seen, self._unplaced, self._waits):
+            gauge.clear()
+        self._waiting_since, self._rested, self._waited_before = None, {}, {}
+
     def decided(self, seconds: float, decided: Plan) -> None:
         self._seconds.observe(seconds)
         for lack in Lack:
