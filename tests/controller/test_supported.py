@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from llmaz.api.pod import EnvVar, EnvVarSource, FieldSelector
-from llmaz.api.podtemplate import Container, PodSpec, PodTemplate, Volume, VolumeMount
+from llmaz.api.podtemplate import Container, HostPath, PodSpec, PodTemplate, Volume, VolumeMount
 from llmaz.api.service import SubGroupPolicy, WorkloadTemplate
 from llmaz.controller.ranks import told_env
 from llmaz.controller.supported import unsupported
@@ -34,6 +34,13 @@ def runner(**changes: object) -> Container:
         (template(runner(working_dir="/srv")), "workerTemplate.spec.containers[0].workingDir"),
         (
             template(runner(volume_mounts=(VolumeMount(name="v", mount_path="/v"),))),
+            "workerTemplate.spec.containers[0].volumeMounts",
+        ),
+        (
+            template(
+                runner(volume_mounts=(VolumeMount(name="v", mount_path="/v", sub_path="in"),)),
+                volumes=(Volume(name="v", host_path=HostPath(path="/v")),),
+            ),
             "workerTemplate.spec.containers[0].volumeMounts",
         ),
         (

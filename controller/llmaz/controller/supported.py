@@ -73,6 +73,8 @@ def _unmountable(pod: PodSpec, container: Container) -> str | None:
         volume = volumes.get(mount.name)
         if volume is None:
             return f"there is no volume {mount.name}"
+        if mount.sub_path:
+            return f"{mount.mount_path}: subPath {mount.sub_path} would be another path of the node"
         on_host = volume.host_path is not None and volume.host_path.path == mount.mount_path
         if not on_host and mount.mount_path != SHARED_MEMORY_PATH:
             return f"{mount.mount_path}: a process on a node sees the node's own files"

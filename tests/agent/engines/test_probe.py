@@ -154,6 +154,26 @@ async def test_a_probe_may_run_a_command(target: Target, prober: Prober) -> None
     assert not (await prober.probe(missing, ready, SECONDS)).ok
 
 
+@pytest.mark.parametrize(
+    ("probe", "words"),
+    [
+        (Probe(http_get=HttpGet(port="serve")), "port serve is neither a number"),
+        (Probe(tcp_socket=TcpSocket(port=70000)), "port 70000 is neither a number"),
+        (Probe(tcp_socket=TcpSocket(port=-1)), "port -1 is neither a number"),
+        (Probe(grpc=Grpc(port=10**9)), "port 1000000000 is neither a number"),
+        (Probe(exec=Exec()), "its command is empty"),
+        (Probe(exec=Exec(command=("true", "\0"))), "embedded null byte"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+async def test_a_probe_that_can_not_be_asked_fails_and_says_why(
+    target: Target, prober: Prober, probe: Probe, words: str
+) -> None:
+    answer = await prober.probe(probe, target, SECONDS)
+    assert not answer.ok
+    assert words in answer.detail
+
+
 async def test_an_engine_that_does_not_listen_is_said_so(prober: Prober) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and not listened on

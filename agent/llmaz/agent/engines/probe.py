@@ -58,13 +58,16 @@ class Prober:
         self._session = session
 
     async def probe(self, probe: Probe, target: Target, seconds: float) -> Answer:
-        """Ask a runtime's own probe; a gRPC one is taken as a TCP one."""
+        """Ask a runtime's own probe; a gRPC one is taken as a TCP one.
+
+        One that can't be asked fails with words, or its engine would wait for it unwatched.
+        """
         try:
             async with asyncio.timeout(seconds):
                 return await self._probe(probe, target)
         except TimeoutError:
             return Answer(ok=False, detail=f"no answer within {seconds:g} s", heard=False)
-        except (OSError, aiohttp.ClientError) as error:
+        except (OSError, ValueError, aiohttp.ClientError) as error:
             return _failed(error)
 
     async def health(self, target: Target, seconds: float) -> Answer:
@@ -154,6 +157,8 @@ class Prober:
 
     async def run(self, action: Exec, target: Target) -> Answer:
         """Run a command of a probe or a hook, in the engine's environment and without a shell."""
+        if not action.command:
+            return Answer(ok=False, detail="its command is empty")
         if target.slot is not None:
             return await execute(target.slot, action, target.env)
         process = await asyncio.create_subprocess_exec(
@@ -216,8 +221,16 @@ async def connects(socket: TcpSocket, target: Target) -> Answer:
 
 
 def actual_port(named: int | str, port: int) -> int:
-    """Return the port that a probe means: 8080 and `http` are the engine's, whichever it has."""
-    return port if str(named) in PORT_NAMES else int(named)
+    """Return the port that a probe means: 8080 and `http` are the engine's, whichever it has.
+
+    Raises ValueError for what is neither a number nor a name that is known of an engine.
+    """
+    text = str(named)
+    if text in PORT_NAMES:
+        return port
+    if not text.isdecimal() or len(text) > len("65535") or not 0 < int(text) <= 65535:
+        raise ValueError(f"port {text[:64]} is neither a number from 1 to 65535 nor http")
+    return int(text)
 
 
 def _found(listing: object, target: Target) -> tuple[Answer, str]:
