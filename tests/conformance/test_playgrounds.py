@@ -1,10 +1,10 @@
-"""Upstream's cases of the Playground controller, by their numbers (docs/compatibility.md, 6)."""
+"""Upstream's cases of the Playground controller, by their numbers (docs/compatibility.md, 7)."""
 
 import dataclasses
 
 import pytest
 
-from llmaz.api.backendruntime import BackendRuntime
+from llmaz.api.backendruntime import BackendRuntime, RecommendedConfig
 from llmaz.api.manifest import decode
 from llmaz.api.meta import ObjectMeta
 from llmaz.api.node import EnginePhase
@@ -115,14 +115,17 @@ def test_8_5_3_to_7_an_advanced_configuration(number: int, backend: str) -> None
     probes = (container.startup_probe, container.liveness_probe, container.readiness_probe)
     assert probes == (spec.startup_probe, spec.liveness_probe, spec.readiness_probe)
     assert container.lifecycle == spec.lifecycle
+    assert container.command == ((spec.process and spec.process.command) or spec.command)
     assert service(world).metadata.labels["llmaz.io/model-name"] == "llama3-8b"
     assert service(world).spec.model_claims == world.playground(NAME).spec.claims
 
 
 def test_8_5_8_arguments_are_appended_to_those_of_the_configuration_that_is_named() -> None:
-    world = served(runtime("fake", "--of", "default"), backend_name="fake", args=("--mine",))
+    configs = [RecommendedConfig(name=name, args=("--of", name)) for name in ("default", "named")]
+    fake = runtime("fake", recommended_configs=tuple(configs))
+    world = served(fake, backend_name="fake", config_name="named", args=("--mine",))
     world.decide()
-    assert runner(world).args == ("--of", "default", "--mine")
+    assert runner(world).args == ("--of", "named", "--mine")
 
 
 def test_8_5_9_a_foreign_service_of_the_name_aborts_and_its_deletion_recovers() -> None:

@@ -41,6 +41,7 @@ def test_weights_one_context_and_the_engine_fit_into_the_part_that_it_uses() -> 
         (("--max-model-len", "16384"), (16 + 2 + 1) / 0.9),
         (("--max-model-len=16K",), (16 + 2 + 1) / 0.9),
         (("--max-model-len", "auto"), (16 + 1) / 0.9),
+        (("--max-model-len", "9" * 400), (16 + 1) / 0.9),
         (("--kv-cache-dtype", "fp8"), (16 + 0.5 + 1) / 0.9),
         (("--gpu-memory-utilization", "0.5"), 18 / 0.5),
         (("--gpu-memory-utilization", "0.5", "--gpu-memory-utilization=0.8"), 18 / 0.8),

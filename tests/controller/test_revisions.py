@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from llmaz.api import names
 from llmaz.api.kinds import CONTROLLER_REVISION
 from llmaz.api.playground import BackendRuntimeConfig
@@ -140,6 +142,15 @@ def test_a_revision_that_is_not_recorded_leaves_everything_as_it_is() -> None:
         assert last_args(world) == {"--one"}
         assert f"names {said}; recorded are 1, 2" in world.playground("chat").status.message
         assert told(world.available("chat"))[0] == "True"
+
+
+@pytest.mark.parametrize("revision", ["-1", "two", "9" * 19, "9" * 5000])
+def test_a_revision_that_is_no_number_leaves_everything_as_it_is(revision: str) -> None:
+    world = settled("--one")
+    kept_at(world, revision)
+    edited(world, "--two")
+    world.settle()
+    assert last_args(world) == {"--one"}
 
 
 def test_the_oldest_are_forgotten_but_not_the_one_in_use() -> None:

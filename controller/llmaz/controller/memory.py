@@ -203,5 +203,5 @@ def _last(args: Sequence[str], flags: Sequence[str]) -> str | None:
 
 def _count(text: str) -> int:
     """Read a number of tokens, such as 8192 or 32k; 0, which is any, where it is none."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", text)
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)([kKmM]?)", text)
     return int(float(match[1]) * _SUFFIXES[match[2]]) if match else 0

@@ -22,6 +22,7 @@ from llmaz.controller.snapshot import ClusterSnapshot, Key, Ref
 
 HISTORY = 10  # revisions that are kept of a Service: the default of a Deployment
 _RECORDED = ("modelClaims", "workloadTemplate")
+_DIGITS = 18  # of a revision's number, which has 64 bits
 _NAME_LENGTH = 253  # of an object, in bytes: Kubernetes' limit
 
 
@@ -61,7 +62,8 @@ def wanted_revision(service: Service) -> int | None:
     text = service.metadata.annotations.get(names.REVISION, "").strip()
     if not text:
         return None
-    return int(text) if text.isascii() and text.isdigit() else -1
+    is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    return int(text) if is_number else -1
 
 
 def record(
