@@ -29,28 +29,25 @@ async def test_a_controller_that_leads_no_more_tells_nothing_of_what_it_saw(
     controller: ControllerProcess,
 ) -> None:
     held, metrics = Held(), Metrics()
+    held.is_held = False
+    metrics.saw(ClusterSnapshot())
 
     def nodes() -> float | None:
         labels = {"kind": "InferenceNode"}
         return metrics.registry.get_sample_value("llmaz_controller_objects", labels)
 
+    assert nodes() == 0
     async with await Kube.connect(controller.kubeconfig) as kube:
         observer = Observer(kube, asyncio.Event(), gateway_url="")
-        performer = Performer(kube, observer)
-        loop = Loop(observer, performer, held, metrics, decide=lambda *_: Plan(actions=()))
-        tasks = [*observer.tasks(), asyncio.create_task(loop.run())]
+        loop = asyncio.create_task(Loop(observer, Performer(kube, observer), held, metrics).run())
+        observer.changed.set()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while nodes() is None:
-                    await asyncio.sleep(0.01)
-                held.is_held = False
-                observer.changed.set()
                 while nodes() is not None:
                     await asyncio.sleep(0.01)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
 
 
 async def test_the_lease_can_be_renewed_while_a_large_cluster_is_decided_on(
