@@ -1,6 +1,12 @@
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
 from llmaz.api.manifest import Json, decode
+from llmaz.api.meta import ObjectMeta
+from llmaz.gateway.answers import model_entry
 from llmaz.gateway.objects import EndpointSlice, Playground
 from llmaz.gateway.routes import AmbiguousName, Endpoint, Route, Table, UnknownName, table
+from support.builders import model
 
 
 def playground(
@@ -79,8 +85,24 @@ def test_a_playground_can_be_asked_for_by_its_name_with_and_without_the_namespac
 
 
 def test_engines_may_know_a_model_by_another_name() -> None:
-    found = table([playground("a")], [engine("a", "10.0.0.1")], {"qwen": "qwen2:0.5b"})
+    pulled = model("qwen", uri="ollama://qwen2:0.5b")
+    found = table([playground("a")], [engine("a", "10.0.0.1")], [pulled])
     assert found.find("qwen") == Route("qwen", found.served, "qwen2:0.5b")
+
+
+def test_a_model_is_listed_with_its_owner_and_as_old_as_its_open_model_says() -> None:
+    made = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    plain = model("qwen")
+    old = dataclasses.replace(plain, metadata=ObjectMeta(name="qwen", creation_timestamp=made))
+    said = dataclasses.replace(plain.spec, owned_by="research", created_at=made - timedelta(days=9))
+    for one, owner, age in [
+        (plain, "llmaz", 0),
+        (old, "llmaz", int(made.timestamp())),
+        (dataclasses.replace(old, spec=said), "research", int(made.timestamp()) - 9 * 86400),
+    ]:
+        found = table([playground("a")], [], [one])
+        entry = model_entry("qwen", found.served, found.origin("qwen"))
+        assert (entry["owned_by"], entry["created"]) == (owner, age)
 
 
 def test_a_bare_name_that_two_namespaces_have_is_ambiguous() -> None:

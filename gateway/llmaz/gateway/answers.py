@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from llmaz.gateway.routes import Served, Table
+from llmaz.gateway.routes import Origin, Served, Table
 
 INVALID_REQUEST = "invalid_request_error"
 UNAVAILABLE = "service_unavailable_error"
@@ -44,19 +44,25 @@ def model_list(table: Table) -> dict[str, object]:
     """List every served model, also those whose engines are not ready."""
     return {
         "object": "list",
-        "data": [model_entry(name, served) for name, served in table.models.items()],
+        "data": [
+            model_entry(name, served, table.origin(name)) for name, served in table.models.items()
+        ],
     }
 
 
-def model_entry(name: str, served: tuple[Served, ...]) -> Mapping[str, object]:
-    """Describe one model; `llmaz` says what OpenAI's fields can't."""
-    created = [int(one.created_at.timestamp()) for one in served if one.created_at is not None]
+def model_entry(name: str, served: tuple[Served, ...], origin: Origin) -> Mapping[str, object]:
+    """Describe one model; `llmaz` says what OpenAI's fields can't.
+
+    Without its OpenModel it is as old as the first Playground that serves it.
+    """
+    known = [origin.created_at] if origin.created_at else [one.created_at for one in served]
+    created = [int(moment.timestamp()) for moment in known if moment is not None]
     ready = sum(len(one.endpoints) for one in served)
     waiting = {} if ready else {"message": "; ".join(one.waits_because for one in served)}
     return {
         "id": name,
         "object": "model",
         "created": min(created, default=0),
-        "owned_by": "llmaz",
+        "owned_by": origin.owned_by,
         "llmaz": {"served_by": [one.name for one in served], "ready_engines": ready, **waiting},
     }

@@ -83,8 +83,9 @@ class Gateway:
 
     async def _model(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        route = named(self._known(), name)
-        return web.json_response(model_entry(name, route.served))
+        known = self._known()
+        route = named(known, name)
+        return web.json_response(model_entry(name, route.served, known.origin(route.model)))
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         if not is_open(request.path):

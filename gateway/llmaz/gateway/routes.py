@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from llmaz.api.names import MODEL_NAME, PLAYGROUND_NAME, SERVICE_NAME
+from llmaz.api.openmodel import OpenModel
 from llmaz.gateway.objects import EndpointSlice, Playground
 
 _HTTP = "http"
@@ -35,6 +36,19 @@ class Served:
     wakes: bool = False  # it comes back from zero replicas for a request
     replicas: int = 1  # that are asked for
     version: str = ""  # of the Playground that says so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What an OpenModel says of where its model comes from."""
+
+    owned_by: str = "llmaz"
+    created_at: datetime | None = None
+
+    @classmethod
+    def of(cls, model: OpenModel) -> "Origin":
+        since = model.spec.created_at or model.metadata.creation_timestamp
+        return cls(owned_by=model.spec.owned_by, created_at=since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,7 @@ class Table:
 
     served: tuple[Served, ...] = ()
     engine_names: Mapping[str, str] = field(default_factory=dict)  # where not the OpenModel's own
+    origins: Mapping[str, Origin] = field(default_factory=dict)  # by the OpenModel's name
 
     @cached_property
     def models(self) -> Mapping[str, tuple[Served, ...]]:
@@ -114,6 +129,10 @@ class Table:
             return AmbiguousName(tuple(one.name for one in matches))
         return self._route(matches[0].model, tuple(matches))
 
+    def origin(self, model: str) -> Origin:
+        """Return where a model comes from, by the OpenModel's name."""
+        return self.origins.get(model, Origin())
+
     def _route(self, model: str, served: tuple[Served, ...]) -> Route:
         return Route(model, served, self.engine_names.get(model, model))
 
@@ -121,12 +140,12 @@ class Table:
 def table(
     playgrounds: Collection[Playground],
     slices: Collection[EndpointSlice],
-    engine_names: Mapping[str, str] | None = None,
+    catalogue: Collection[OpenModel] = (),
 ) -> Table:
     """Join Playgrounds with the ready endpoints of their engines.
 
     A slice belongs to its Playground, or to a Service that somebody made without one.
-    `engine_names` has the names that engines give to models, by the OpenModel's name.
+    The catalogue has the names that engines give to models, and where those come from.
     """
     endpoints: dict[str, list[Endpoint]] = {}
     models: dict[str, str] = {}
@@ -153,7 +172,11 @@ def table(
             replicas=playground.spec.replicas,
             version=playground.metadata.resource_version,
         )
-    return Table(tuple(served[name] for name in sorted(served)), engine_names or {})
+    return Table(
+        tuple(served[name] for name in sorted(served)),
+        {model.metadata.name: model.served_name for model in catalogue},
+        {model.metadata.name: Origin.of(model) for model in catalogue},
+    )
 
 
 def _ready(one: EndpointSlice) -> list[Endpoint]:

@@ -38,12 +38,11 @@ async def follow(kube: Kube, gateway: Gateway) -> None:
             await changed.wait()
             changed.clear()
             if all(informer.synced for informer in informers):
-                known = _read(OpenModel, models.objects.values())
                 gateway.show(
                     table(
                         list(_read(Playground, playgrounds.objects.values())),
                         list(_read(EndpointSlice, slices.objects.values())),
-                        {model.metadata.name: model.served_name for model in known},
+                        list(_read(OpenModel, models.objects.values())),
                     )
                 )
 
