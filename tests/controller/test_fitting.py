@@ -63,6 +63,13 @@ def test_a_flavor_of_several_nodes_tells_of_each_member() -> None:
     assert {one.nodes for one in found} == {2}
 
 
+def test_a_flavor_of_several_nodes_says_that_a_runtime_knows_no_groups() -> None:
+    pair = flavor("pair", 1, TP="1", PP="2")
+    world = World().add(model("qwen", pair), runtime(), node("n1", 1))
+    short = "can't be one of 2 nodes: the BackendRuntime has no multiHostCommands"
+    assert told(asked(world)) == [("pair", "n1", "no", short)]
+
+
 def test_an_engine_that_is_not_there_is_refused() -> None:
     world = World().add(model("qwen", flavor("any")), node("n1", 1))
     config = BackendRuntimeConfig(backend_name="gone")

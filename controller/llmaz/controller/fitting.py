@@ -15,6 +15,7 @@ from llmaz.api.placement import Placement
 from llmaz.api.playground import BackendRuntimeConfig, Playground, PlaygroundSpec
 from llmaz.controller.actions import Refusal
 from llmaz.controller.demand import Option, demand
+from llmaz.controller.flavors import hosts_of
 from llmaz.controller.fleet import Fleet
 from llmaz.controller.groups import short_of
 from llmaz.controller.memory import Estimate
@@ -85,7 +86,9 @@ def _of_flavor(option: Option, *, empty: Fleet, full: Fleet) -> Iterator[Fit]:
             wanted = ",".join(f"{key}={value}" for key, value in option.selector)
             short, verdict = f"is not labelled {wanted}", "no"
         elif not is_runnable(option):
-            short, verdict = "takes several nodes, and the BackendRuntime has no command for", "no"
+            hosts = hosts_of(option.flavor)
+            short = f"can't be one of {hosts} nodes: the BackendRuntime has no multiHostCommands"
+            verdict = "no"
         elif short and why_not(option, empty.ledgers[name]) is None:
             verdict = "busy"
         yield Fit(
