@@ -5,9 +5,10 @@ import pytest
 from llmaz.api.claims import ModelClaims, ModelRef
 from llmaz.api.meta import ObjectMeta
 from llmaz.api.openmodel import OpenModel
-from llmaz.api.pod import EnvVar
+from llmaz.api.pod import EnvVar, HttpGet, Probe
 from llmaz.api.podtemplate import (
     Container,
+    ContainerPort,
     EmptyDir,
     HostPath,
     PodSpec,
@@ -55,6 +56,13 @@ def test_an_engine_that_is_told_its_port_has_none_fixed() -> None:
     ):
         assert demanded(service(told)).pattern.port is None
     assert demanded(service()).pattern.port == 8080
+
+
+def test_a_probe_may_name_the_engines_port_as_the_container_does() -> None:
+    probe = Probe(http_get=HttpGet(port="serve"))
+    named = runner(readiness_probe=probe, ports=(ContainerPort(container_port=9000, name="serve"),))
+    pattern = demanded(service(named)).pattern
+    assert (pattern.port, pattern.readiness_probe) == (9000, Probe(http_get=HttpGet(port="http")))
 
 
 def test_shared_memory_is_what_is_mounted_where_programs_look_for_it() -> None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from llmaz.api.backendruntime import BackendRuntime, RecommendedConfig
+from llmaz.api.backendruntime import BackendRuntime, MultiHostCommands, RecommendedConfig
 from llmaz.api.kinds import HORIZONTAL_POD_AUTOSCALER
 from llmaz.api.manifest import Manifest
 from llmaz.api.playground import Playground
@@ -14,7 +14,7 @@ from llmaz.controller.actions import ApplyOwned, DeleteOwned
 from llmaz.controller.scaling.hpa import autoscalers
 from llmaz.controller.scaling.targets import targets
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
-from support.builders import playground, runtime
+from support.builders import flavor, model, playground, runtime
 
 REF = Ref(kind=HORIZONTAL_POD_AUTOSCALER, namespace="default", name="chat")
 
@@ -65,6 +65,23 @@ def test_a_playgrounds_own_rules_come_before_its_configurations(
 ) -> None:
     (metric,) = made(elastic(own), with_trigger(theirs))["spec"]["metrics"]
     assert metric["resource"]["target"]["averageUtilization"] == percent
+
+
+def test_the_rules_are_those_of_the_configuration_that_serves_also_over_several_nodes() -> None:
+    engine = runtime(
+        multi_host_commands=MultiHostCommands(leader=("lead",)),
+        recommended_configs=(
+            RecommendedConfig(name="default", scale_trigger=trigger(20)),
+            RecommendedConfig(name="model-parallelism", scale_trigger=trigger(70)),
+        ),
+    )
+    seen = snapshot(elastic(None), engine)
+    for flavors, percent in ((flavor("two", PP="2"),), 70), ((flavor("one"),), 20), (None, 20):
+        models = {"qwen": model("qwen", *flavors)} if flavors else {}
+        (write,) = autoscalers(dataclasses.replace(seen, models=models))
+        assert isinstance(write, ApplyOwned)
+        (metric,) = cast("dict[str, Any]", write.manifest)["spec"]["metrics"]
+        assert metric["resource"]["target"]["averageUtilization"] == percent
 
 
 def test_it_is_upstreams_object_and_belongs_to_the_playground() -> None:

@@ -8,7 +8,7 @@ from llmaz.api.pod import EnvVar, EnvVarSource, FieldSelector
 from llmaz.api.podtemplate import Container, HostPath, PodSpec, PodTemplate, Volume, VolumeMount
 from llmaz.api.service import SubGroupPolicy, WorkloadTemplate
 from llmaz.controller.ranks import told_env
-from llmaz.controller.supported import unsupported
+from llmaz.controller.supported import unmounted, unsupported
 
 RUNNER = Container(name="model-runner", image="engine:v1")
 INDEX = "metadata.labels['leaderworkerset.sigs.k8s.io/worker-index']"
@@ -85,3 +85,15 @@ def test_an_engine_without_a_group_is_told_what_the_labels_of_its_pod_would_say(
     env = (EnvVar(name="A", value="a"), reading(INDEX), reading("status.podIP"))
     told = told_env(env, "default/chat-3")
     assert told == (env[0], EnvVar(name="X", value="0"), env[2])
+
+
+def test_a_folder_of_the_node_that_no_slot_sees_is_refused_with_its_path() -> None:
+    seeing = template(
+        runner(volume_mounts=(VolumeMount(name="data", mount_path="/data"),)),
+        volumes=(Volume(name="data", host_path=HostPath(path="/data")),),
+    )
+    refusal = unmounted(seeing, ())
+    assert refusal is not None
+    assert "workerTemplate.spec.containers[0].volumeMounts[0]: /data of the" in refusal.message
+    assert unmounted(seeing, ("/data",)) is None
+    assert unmounted(template(), ()) is None

@@ -11,6 +11,7 @@ from llmaz.api.quantity import Quantity
 from llmaz.api.service import Service
 from llmaz.controller import sources
 from llmaz.controller.merging import merged_envs
+from llmaz.controller.namedports import hooks_with_numbers, with_numbers
 from llmaz.controller.resolve import SHARED_MEMORY_PATH
 
 _PATHS = (names.MODEL_PATH, names.DRAFT_MODEL_PATH)
@@ -61,10 +62,10 @@ def pattern_of(service: Service, pod: PodSpec, models: Mapping[str, OpenModel]) 
         shared_memory_size=_shared_memory(pod, runner),
         resources=runner.resources,
         port=None if _takes_any_port(runner) else _port(runner),
-        startup_probe=runner.startup_probe,
-        liveness_probe=runner.liveness_probe,
-        readiness_probe=runner.readiness_probe,
-        lifecycle=runner.lifecycle,
+        startup_probe=with_numbers(runner.startup_probe, runner.ports),
+        liveness_probe=with_numbers(runner.liveness_probe, runner.ports),
+        readiness_probe=with_numbers(runner.readiness_probe, runner.ports),
+        lifecycle=hooks_with_numbers(runner.lifecycle, runner.ports),
         termination_grace_period_seconds=(
             names.TERMINATION_GRACE_SECONDS if grace is None else grace
         ),

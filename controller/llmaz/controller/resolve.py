@@ -82,7 +82,7 @@ def _config(
     playground: Playground, runtime: BackendRuntimeSpec, flavors: tuple[Flavor, ...]
 ) -> RecommendedConfig | Refusal:
     wanted = playground.spec.backend_runtime_config
-    name = wanted.config_name or _automatic(playground, runtime, flavors)
+    name = config_name(playground, runtime, flavors)
     found = runtime.config(name)
     if found is not None:
         more = runtime.sleep.args if runtime.sleep else ()
@@ -97,13 +97,17 @@ def _config(
     )
 
 
-def _automatic(
+def config_name(
     playground: Playground, runtime: BackendRuntimeSpec, flavors: tuple[Flavor, ...]
 ) -> str:
-    """Return the configuration of a Playground that names none."""
+    """Return the name of a Playground's configuration: it may name none."""
+    named = playground.spec.backend_runtime_config.config_name
+    if named:
+        return named
     if playground.spec.claims.draft:
         return SPECULATIVE_DECODING
-    is_grouped = runtime.multi_host_commands is not None and max(map(hosts_of, flavors)) > 1
+    goes_over_nodes = any(hosts_of(flavor) > 1 for flavor in flavors)
+    is_grouped = runtime.multi_host_commands is not None and goes_over_nodes
     if is_grouped and runtime.config(MODEL_PARALLELISM) is not None:
         return MODEL_PARALLELISM
     return DEFAULT_CONFIG

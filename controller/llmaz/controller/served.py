@@ -38,6 +38,7 @@ from llmaz.controller.slots.serving import (
     serve_slots,
 )
 from llmaz.controller.snapshot import ClusterSnapshot, Key, PriorityClass, Ref
+from llmaz.controller.supported import unmounted
 from llmaz.controller.tenants import tree_of
 
 
@@ -177,6 +178,10 @@ def _needed(
     if isinstance(needed, Refusal):
         return needed
     if is_slotted(service, policy):
+        mounted = {str(mount.get("mountPath")) for mount in policy.volume_mounts}
+        refusal = unmounted(service.spec.workload_template, mounted)
+        if refusal is not None:
+            return refusal
         needed = for_slots(needed)
     return able_to_sleep(needed, runtimes)
 

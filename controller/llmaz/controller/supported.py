@@ -3,6 +3,8 @@
 What it can't honour is refused with its path, never ignored.
 """
 
+from collections.abc import Collection, Iterator
+
 from llmaz.api import names
 from llmaz.api.podtemplate import Container, PodSpec
 from llmaz.api.service import WorkloadTemplate
@@ -17,10 +19,7 @@ _LEADER = f"{_TEMPLATE}.leaderTemplate.spec"
 
 def unsupported(template: WorkloadTemplate) -> Refusal | None:
     """Say which part of a Service can't be carried out, and where it stands."""
-    pods = [(_WORKER, template.worker_template.spec)]
-    if template.leader_template is not None:
-        pods.insert(0, (_LEADER, template.leader_template.spec))
-    for path, pod in pods:
+    for path, pod in _pods(template):
         problem = _problem(path, pod)
         if problem is None and pod.model_runner is None:
             problem = f"{path}: no model-runner"
@@ -28,6 +27,29 @@ def unsupported(template: WorkloadTemplate) -> Refusal | None:
             return Refusal(reason="Unsupported", message=problem)
     problem = _of_group(template)
     return None if problem is None else Refusal(reason="Unsupported", message=problem)
+
+
+def unmounted(template: WorkloadTemplate, mounted: Collection[str]) -> Refusal | None:
+    """Say which folder of its node a slot would not see, and where the Service asks for it.
+
+    `mounted` are the paths that the platform's own volumes have in every slot.
+    """
+    for path, pod in _pods(template):
+        folders = {volume.name for volume in pod.volumes if volume.host_path is not None}
+        for i, container in enumerate(pod.containers):
+            for j, mount in enumerate(container.volume_mounts):
+                if mount.name in folders and mount.mount_path not in mounted:
+                    where = f"{path}.containers[{i}].volumeMounts[{j}]"
+                    words = f"{mount.mount_path} of the node is in no slot: slots.volumes has none"
+                    return Refusal(reason="Unsupported", message=f"{where}: {words}")
+    return None
+
+
+def _pods(template: WorkloadTemplate) -> Iterator[tuple[str, PodSpec]]:
+    """Yield the pod templates of a Service with their paths."""
+    if template.leader_template is not None:
+        yield _LEADER, template.leader_template.spec
+    yield _WORKER, template.worker_template.spec
 
 
 def _of_group(template: WorkloadTemplate) -> str | None:

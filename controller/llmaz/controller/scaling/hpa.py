@@ -1,44 +1,54 @@
 """HorizontalPodAutoscalers of Playgrounds that name one: made, kept, and taken away. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import cast
 
 from llmaz.api import names
-from llmaz.api.backendruntime import DEFAULT_CONFIG, SPECULATIVE_DECODING, BackendRuntime
 from llmaz.api.kinds import HORIZONTAL_POD_AUTOSCALER, PLAYGROUND
 from llmaz.api.manifest import Json, Manifest
+from llmaz.api.openmodel import Flavor
 from llmaz.api.playground import Playground
 from llmaz.api.scaling import HpaTrigger
-from llmaz.controller.actions import ApplyOwned, DeleteOwned
+from llmaz.controller.actions import ApplyOwned, DeleteOwned, Refusal
+from llmaz.controller.flavors import candidate_flavors
 from llmaz.controller.owned import ensure, owner_of, reference, uid_of
+from llmaz.controller.resolve import config_name
 from llmaz.controller.snapshot import ClusterSnapshot, Ref
 
 
-def hpa_rules(playground: Playground, runtimes: Mapping[str, BackendRuntime]) -> HpaTrigger | None:
+def hpa_rules(playground: Playground, snapshot: ClusterSnapshot) -> HpaTrigger | None:
     """Return the rules in force: the Playground's own before those of its configuration."""
     elastic = playground.spec.elastic_config
     if elastic is None:
         return None
     if elastic.scale_trigger is not None:
         return elastic.scale_trigger.hpa
-    wanted = playground.spec.backend_runtime_config
-    runtime = runtimes.get(wanted.backend_name)
+    runtime = snapshot.runtimes.get(playground.spec.backend_runtime_config.backend_name)
     if runtime is None:
         return None
     if elastic.scale_trigger_ref is not None:
         name = elastic.scale_trigger_ref.name
         triggers = runtime.spec.scale_triggers
         return next((one.hpa for one in triggers if one.name == name), None)
-    automatic = SPECULATIVE_DECODING if playground.spec.claims.draft else DEFAULT_CONFIG
-    config = runtime.spec.config(wanted.config_name or automatic)
+    flavors = _flavors(playground, snapshot)
+    config = runtime.spec.config(config_name(playground, runtime.spec, flavors))
     return config.scale_trigger.hpa if config and config.scale_trigger else None
+
+
+def _flavors(playground: Playground, snapshot: ClusterSnapshot) -> tuple[Flavor, ...]:
+    """Return the flavors that a Playground may use, as far as its model is there to tell."""
+    claims = playground.spec.claims
+    if claims.main not in snapshot.models:
+        return ()
+    flavors = candidate_flavors(claims, snapshot.models)
+    return () if isinstance(flavors, Refusal) else flavors
 
 
 def autoscalers(snapshot: ClusterSnapshot) -> Iterator[ApplyOwned | DeleteOwned]:
     """Yield the writes that make the HorizontalPodAutoscalers those that are asked for."""
     wanted = {}
     for (namespace, name), playground in sorted(snapshot.playgrounds.items()):
-        rules = hpa_rules(playground, snapshot.runtimes)
+        rules = hpa_rules(playground, snapshot)
         if rules is not None and playground.metadata.deletion_timestamp is None:
             ref = Ref(kind=HORIZONTAL_POD_AUTOSCALER, namespace=namespace, name=name)
             wanted[ref] = _manifest(playground, rules)

@@ -55,7 +55,7 @@ def _policy(playground: Playground, snapshot: ClusterSnapshot) -> Policy | None:
     elastic = playground.spec.elastic_config
     if elastic is None:
         return None
-    has_hpa = hpa_rules(playground, snapshot.runtimes) is not None
+    has_hpa = hpa_rules(playground, snapshot) is not None
     if has_hpa and elastic.min_replicas > 0:
         return None
     runtime = snapshot.runtimes.get(playground.spec.backend_runtime_config.backend_name)

@@ -14,7 +14,7 @@ def scaling_of(playground: Playground, snapshot: ClusterSnapshot) -> Condition |
     elastic, meta = playground.spec.elastic_config, playground.metadata
     if elastic is None:
         return None
-    if hpa_rules(playground, snapshot.runtimes) is not None:
+    if hpa_rules(playground, snapshot) is not None:
         own = Ref(kind=HPA, namespace=meta.namespace or "", name=meta.name)
         if own in snapshot.refused:
             words = f"the HorizontalPodAutoscaler {meta.name} is refused: nothing scales"
