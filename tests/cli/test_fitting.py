@@ -84,7 +84,9 @@ async def test_it_tells_each_node_and_what_is_short(plane: ControlPlane) -> None
 
     ran = fit(plane, "org/unknown")
     assert ran.returncode == 0, ran.stderr
-    assert "1x nvidia.com/gpu: its memory is not known" in ran.stdout
+    assert "1x nvidia.com/gpu: its memory is not known: the hub does not answer" in ran.stdout
+    nodes = [line.split() for line in ran.stdout.splitlines() if " fit-" in line]
+    assert {words[3] for words in nodes} == {"maybe", "no"}
     assert fit(plane, "nothing").returncode == 3
 
 

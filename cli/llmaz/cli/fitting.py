@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _COUNTS = (1, 2, 4, 8)  # of accelerators, that are tried for a model that no OpenModel describes
 _WORDS = {"fits": "yes", "busy": "busy", "no": "no"}
+_MAYBE = "maybe"  # there are the accelerators, and nobody knows whether their memory is enough
 
 
 def fit(
@@ -46,12 +47,12 @@ def fit(
             snapshot = await _look(kube)
         found, engine = _described(model, snapshot, backend)
         told = ReplicaMemory(context_tokens=context, sequences=sequences)
-        fits = await _asked(found, engine, Placement(memory=told), snapshot)
+        fits, untold = await _asked(found, engine, Placement(memory=told), snapshot)
         shown = [one for one in fits if flavor in (None, one.flavor)]
         if not shown:
             what = f"flavor {flavor}" if fits else "node"
             raise CliError(f"there is no {what} to run {model} on", code=NOT_FOUND)
-        _print(shown, output)
+        _print(shown, untold, output)
         if not any(one.verdict == "fits" for one in shown):
             raise CliError(f"no node can run {model} now", hint=_hint(shown), code=FAILED)
 
@@ -143,20 +144,25 @@ def _serving(model: str, snapshot: "ClusterSnapshot") -> str | None:
 
 async def _asked(
     model: "OpenModel", engine: str, placement: object, snapshot: "ClusterSnapshot"
-) -> "tuple[Fit, ...]":
+) -> "tuple[tuple[Fit, ...], str]":
+    """Return what each node says, and why the memory is not known where it is not."""
     import dataclasses
     from datetime import UTC, datetime
 
     from llmaz.api.placement import Placement
     from llmaz.api.playground import BackendRuntimeConfig
-    from llmaz.cli.hubfacts import memory_at_hub
+    from llmaz.cli.hubfacts import UntoldError, memory_at_hub
     from llmaz.controller.actions import Refusal
     from llmaz.controller.fitting import fits
     from llmaz.controller.memory import is_current
 
     assert isinstance(placement, Placement)
+    untold = ""
     if model.status.memory is None or not is_current(model):
-        memory = await memory_at_hub(model.spec.source, os.environ)
+        try:
+            memory = await memory_at_hub(model.spec.source, os.environ)
+        except UntoldError as error:
+            memory, untold = None, str(error)
         generation = model.metadata.generation
         status = dataclasses.replace(model.status, memory=memory, observed_generation=generation)
         model = dataclasses.replace(model, status=status)
@@ -166,29 +172,34 @@ async def _asked(
     found = fits(model, config, placement, seen, datetime.now(UTC))
     if isinstance(found, Refusal):
         raise CliError(found.message)
-    return found
+    return found, untold
 
 
-def _print(fits: "list[Fit]", output: Format) -> None:
+def _print(fits: "list[Fit]", untold: str, output: Format) -> None:
     if output in (Format.JSON, Format.YAML):
         print_object([_row(one) for one in fits], output)
         return
     print_table(
         ["Flavor", "Node", "Fits", "Needs", "Short"],
-        [[one.flavor, one.node, _WORDS[one.verdict], _needs(one), one.short] for one in fits],
+        [[one.flavor, one.node, _verdict(one), _needs(one), one.short] for one in fits],
     )
     memory = {one.flavor: one.memory for one in fits}
     typer.echo()
     for name, estimate in memory.items():
-        typer.echo(f"{name}: {_made_up(estimate)}")
+        typer.echo(f"{name}: {_made_up(estimate, untold)}")
 
 
-def _made_up(estimate: "Estimate | None") -> str:
+def _verdict(one: "Fit") -> str:
+    is_known = one.memory is not None or not one.accelerators
+    return _WORDS[one.verdict] if is_known or one.verdict != "fits" else _MAYBE
+
+
+def _made_up(estimate: "Estimate | None", untold: str) -> str:
     """Say what the memory is needed for, in the words of a refusal."""
     from llmaz.controller.memory import gib
 
     if estimate is None:
-        return "its memory is not known"
+        return f"its memory is not known{untold and f': {untold}'}"
     return f"{gib(estimate.each)} GiB of each accelerator are {estimate}"
 
 
