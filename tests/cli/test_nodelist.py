@@ -34,6 +34,11 @@ def test_devices_of_several_kinds_are_counted_by_kind() -> None:
     assert row(node("a", [gpu("a"), other, gpu("b")]), NOW)[4] == "2 x NVIDIA A10, 1 x NVIDIA T4"
 
 
+def test_devices_that_are_not_well_are_counted_as_such() -> None:
+    sick = dataclasses.replace(gpu("b"), healthy=False)
+    assert row(node("a", [gpu("a"), sick]), NOW)[4] == "2 x NVIDIA A10 (1 not well)"
+
+
 def test_what_is_none_and_what_is_not_known_are_told_apart() -> None:
     assert row(node("a"), NOW)[4:6] == ["none", "0/0"]
     silent = dataclasses.replace(node("a"), status=NodeStatus())

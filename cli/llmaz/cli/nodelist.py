@@ -46,12 +46,17 @@ def _capacity(node: InferenceNode) -> tuple[str, str]:
 
 
 def _accelerators(node: InferenceNode) -> str:
-    """Name the kinds of devices, each with how many there are."""
+    """Name the kinds of devices, each with how many there are, and how many are not well."""
     devices = node.status.accelerators
     if devices is None:
         return _UNKNOWN
     many = Counter(device.product for device in devices)
-    return ", ".join(f"{count} x {product}" for product, count in sorted(many.items())) or "none"
+    sick = Counter(device.product for device in devices if not device.healthy)
+    kinds = (
+        f"{count} x {product}" + (f" ({sick[product]} not well)" if sick[product] else "")
+        for product, count in sorted(many.items())
+    )
+    return ", ".join(kinds) or "none"
 
 
 def _engines(node: InferenceNode) -> str:
