@@ -150,3 +150,40 @@ def test_a_replica_on_a_sick_accelerator_makes_way_for_who_is_more_important() -
         ("place", "p3", "low"),
         ("serve", "p1", 2),
     )
+
+
+def test_who_serves_beside_a_lost_device_does_not_wait_for_whom_it_keeps_waiting() -> None:
+    """A sibling was to have what it gives up, and it waited for that sibling to be ready."""
+    assert not breaks(
+        3053687,
+        ("serve", "p1", 1),
+        ("join", "n1", 4),
+        ("offer", "m1", "v1"),
+        ("join", "n0", 2),
+        ("provide", "v1"),
+        ("offer", "m0", "v1"),
+        ("serve", "p3", 2),
+        ("offer", "m2", "v1"),
+        ("place", "p3", "high"),
+        ("deafen", 2),
+        ("lose_device", "n1"),
+        ("serve", "p2", 3),
+    )
+    assert not breaks(
+        3058904,
+        ("serve", "p3", 3),
+        ("serve", "p0", 1),
+        ("offer", "m2", "v1"),
+        ("provide", "v1"),
+        ("join", "n1", 4),
+        ("join", "n0", 2),
+        ("offer", "m0", "v1"),
+        ("place", "p0", "low"),
+        ("calm",),
+        ("cut", 3),
+        ("rest", "p2"),
+        ("sicken", "n1", False),
+        ("edit", "p0", "--x"),
+        ("join", "n2", 1),
+        ("lose_device", "n2"),
+    )

@@ -90,9 +90,7 @@ def _turns(
 ) -> Iterator[Turn]:
     ids = [id_ for id_ in (*demand.ids, *demand.surplus_ids) if id_ in served.outcomes]
     serving = {id_: seat for id_ in ids if (seat := served.serving(id_)) is not None}
-    # What fits nowhere holds up no update of the rest: it would wait for ever.
-    possible = sum(isinstance(served.outcomes.get(id_), Placed) for id_ in demand.ids)
-    spare = len(serving) - possible + most_unavailable(demand.service)
+    spare = len(serving) - _possible(demand, serving, served) + most_unavailable(demand.service)
     moving = max(1, most_unavailable(demand.service)) - sum(id_ in served.left for id_ in ids)
     for id_ in ids:
         outcome = served.outcomes[id_]
@@ -102,7 +100,7 @@ def _turns(
             if outcome.displaced is not None and outcome.displaced.by in holding:
                 yield Turn(replica=id_, models=demand.models, now=now, after=(), waits=True)
             continue
-        after = tuple((one.node, one.engine) for one in outcome.members)
+        after = _after(outcome)
         there = [nodes[one.node] for one in outcome.members]
         old = _left_by(id_, outcome, served, serving.get(id_))
         if old is not None:
@@ -121,6 +119,34 @@ def _turns(
         if may_turn and all(_has_weights(one, demand.models) for one in there):
             is_free, spare = True, spare - 1
         yield Turn(replica=id_, models=demand.models, now=now, after=after, waits=not is_free)
+
+
+def _possible(demand: Demand, serving: Mapping[str, Seat], served: Served) -> int:
+    """Count the replicas that can be ready before others of theirs give anything up.
+
+    What fits nowhere holds up no update of the rest: it would wait for ever. Nor does what is
+    nowhere yet and shall have what one that serves gives up: each would wait for the other.
+    """
+    placed = {
+        id_: outcome
+        for id_ in demand.ids
+        if isinstance(outcome := served.outcomes.get(id_), Placed)
+    }
+    nowhere = placed.keys() - served.groups.keys()
+    if not nowhere:
+        return len(placed)
+    given_up = set[_Thing]()
+    for id_ in placed.keys() & serving.keys():
+        if _left_by(id_, placed[id_], served, serving[id_]) is None:
+            there = ((seat.node, seat.engine) for seat in served.groups.get(id_, ()))
+            given_up.update(set(_things(there)).difference(_things(_after(placed[id_]))))
+    return len(placed) - sum(
+        not given_up.isdisjoint(_things(_after(placed[id_]))) for id_ in nowhere
+    )
+
+
+def _after(outcome: Placed) -> tuple[tuple[str, AssignedEngine], ...]:
+    return tuple((one.node, one.engine) for one in outcome.members)
 
 
 def _left_by(id_: str, outcome: Placed, served: Served, old: Seat | None) -> Seat | None:

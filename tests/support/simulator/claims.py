@@ -70,6 +70,12 @@ class Claims:
         limits = self._limits()
         self._most = {name: max(limits[name], used[name]) for name in self._most}
 
+    def is_above_limit(self, namespace: str) -> bool:
+        """Tell whether a tenant has more than it may, or had until now: since before the limit."""
+        tenant = self._tenants().get(namespace, "")
+        limit = self._limits().get(tenant)
+        return limit is not None and max(self._most.get(tenant, 0), self._used()[tenant]) > limit
+
     def _tenants(self) -> dict[str, str]:
         """Return the tenants by their namespaces."""
         return {

@@ -186,6 +186,8 @@ class Rules:
         ready = sum(is_serving(group) for id_, group in mine.items() if id_ != leader)
         # What fits nowhere is not there to be counted, nor what was never more than a part of it.
         there = {one for one in mine.keys() & self._whole if self._is_allowed(mine[one], wanted)}
+        if self.claims.is_above_limit(key[0]):  # what ended has no room until others give some up
+            there = {one for one in there if is_serving(mine[one])}
         least = min(wanted.spec.replicas, len(there | {leader})) - most_unavailable(wanted)
         assert ready >= least, f"{id_}: stopped with {ready} left of at least {least}"
 
