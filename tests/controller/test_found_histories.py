@@ -187,3 +187,35 @@ def test_who_serves_beside_a_lost_device_does_not_wait_for_whom_it_keeps_waiting
         ("join", "n2", 1),
         ("lose_device", "n2"),
     )
+
+
+def test_one_replica_rests_at_zero_also_where_an_update_was_going_on() -> None:
+    """The one in excess rested beside it: the update waited for somebody to be ready."""
+    assert not breaks(
+        4090321,
+        ("serve", "p3", 2),
+        ("offer", "m2", "v1"),
+        ("join", "n1", 4),
+        ("offer", "m1", "v1"),
+        ("serve", "p1", 2),
+        ("provide", "v1"),
+        ("offer", "m0", "v1"),
+        ("join", "n0", 2),
+        ("place", "p1", "anywhere"),
+        ("rest", "p1"),
+        ("rest", "p3"),
+        ("share", "default", 2, 2),
+        ("calm",),
+        ("leave", "n2"),
+        ("deafen", 2),
+        ("taint", "n3", "NoExecute"),
+        ("crash", "n1"),
+        ("deafen", 2),
+        ("silence", "n0", False),
+        ("serve", "p3", 0),
+        ("surge", "p1", 1),
+        ("rest", "p1"),
+        ("rival", None),
+        ("join", "n2", 0),
+        ("surge", "p0", 1),
+    )

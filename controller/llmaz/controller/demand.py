@@ -88,7 +88,12 @@ class Demand:
 
     @property
     def surplus_ids(self) -> tuple[str, ...]:
-        """The ids of the engines that there may be besides while an update goes on."""
+        """The ids of the engines that there may be besides while an update goes on.
+
+        None at zero, where one may rest: it would be updated for ever, as nobody is ready there.
+        """
+        if not self.service.spec.replicas:
+            return ()
         prefix, replicas = self.prefix, self.replicas
         surplus = range(replicas, replicas + most_surplus(self.service))
         return tuple([f"{prefix}{index}" for index in surplus])
